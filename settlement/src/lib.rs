@@ -1,1 +1,13 @@
-//! Placeholder opened by the foundation.
+//! Decisions about money that was earned: charges now; ledger, rate guard and transfers stand here
+//! later. Pure. Chain libraries will live in `rails` and nowhere else.
+//!
+//! ```
+//! use tandem_model::money::{MicroUsd, RatePerGpuHour};
+//! use tandem_settlement::charge::charge_step;
+//!
+//! let rate = RatePerGpuHour::new(MicroUsd::from_cents(200));
+//! let first = charge_step(rate, 1_800_000_000, MicroUsd::ZERO).unwrap();
+//! assert_eq!(first, MicroUsd::from_cents(100));
+//! ```
+
+pub mod charge;

@@ -1,1 +1,42 @@
-fn main() {}
+//! What a person runs: `cargo xtask setup` and `cargo xtask test`.
+//!
+//! Nothing here is part of the product. `setup` installs what the tests need and says what it
+//! does; `test` runs every stage, prints its minutes and stops at the first that fails.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a task runner talks to the person in the terminal"
+)]
+
+mod advisories;
+mod process;
+mod setup;
+mod stages;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Set up, check and test Tandem")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the tests need: OpenSSH server, Python packages, cargo-deny.
+    Setup,
+    /// Set up, then run every check and every test.
+    Test {
+        /// Run only the stages whose name contains this.
+        #[arg(long)]
+        only: Option<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Setup => setup::run(),
+        Task::Test { only } => stages::run(only.as_deref()),
+    }
+}

@@ -1,0 +1,112 @@
+//! Installs what the tests need, each from its own package, and nothing that is there already.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use crate::process::{self, cargo, command, root, succeeds, tools};
+
+/// Version of cargo-deny that `deny.toml` is written for.
+const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// Pinned Python packages: the official io.net client and an S3-compatible server.
+const PYTHON_PACKAGES: &[&str] = &["ionet-cloud==0.4.1", "moto[server]==5.2.3"];
+
+/// Does the whole set-up; safe to repeat.
+pub(crate) fn run() -> anyhow::Result<()> {
+    system_packages()?;
+    python_packages()?;
+    cargo_deny()?;
+    println!("setup: everything that the tests need is here");
+    Ok(())
+}
+
+/// Debian packages and the file that shows each is there.
+const SYSTEM_PACKAGES: &[(&str, &str)] = &[
+    ("openssh-server", "/usr/sbin/sshd"),
+    ("curl", "/usr/bin/curl"),
+];
+
+fn system_packages() -> anyhow::Result<()> {
+    let missing: Vec<&str> = SYSTEM_PACKAGES
+        .iter()
+        .filter(|(_, file)| !Path::new(file).exists())
+        .map(|(package, _)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = format!(
+        "apt-get install --yes --no-install-recommends {}",
+        missing.join(" ")
+    );
+    println!("setup: {install} (needs root)");
+    let root_shell = |line: &str| {
+        if succeeds(command("sh", &["-c", "test \"$(id -u)\" = 0"])) {
+            command("sh", &["-c", line])
+        } else {
+            command("sudo", &["-n", "sh", "-c", line])
+        }
+    };
+    let line =
+        format!("export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && {install} -qq");
+    if process::run(root_shell(&line)).is_err() {
+        bail!(
+            "could not install {}: run `sudo {install}` yourself",
+            missing.join(", ")
+        );
+    }
+    Ok(())
+}
+
+fn python_packages() -> anyhow::Result<()> {
+    let stamp = tools().join("venv/tandem-packages.txt");
+    let wanted = PYTHON_PACKAGES.join("\n");
+    if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
+        return Ok(());
+    }
+    println!(
+        "setup: Python packages {} in .tools/venv",
+        PYTHON_PACKAGES.join(", ")
+    );
+    let venv = tools().join("venv");
+    if !venv.join("bin/pip").exists() {
+        std::fs::create_dir_all(tools())?;
+        let mut create = command("python3", &["-m", "venv"]);
+        create.arg(&venv);
+        process::run(create)?;
+    }
+    let mut pip = command(venv.join("bin/pip"), &["install", "--quiet"]);
+    pip.args(PYTHON_PACKAGES);
+    process::run(pip)?;
+    std::fs::write(stamp, wanted)?;
+    Ok(())
+}
+
+fn cargo_deny() -> anyhow::Result<()> {
+    let installed = cargo(&["deny", "--version"]).output().is_ok_and(|output| {
+        output.status.success()
+            && String::from_utf8_lossy(&output.stdout).contains(CARGO_DENY_VERSION)
+    });
+    if installed || local_deny().exists() {
+        return Ok(());
+    }
+    println!("setup: cargo-deny {CARGO_DENY_VERSION} in .tools/bin (a few minutes, once)");
+    let mut install = cargo(&[
+        "install",
+        "cargo-deny",
+        "--locked",
+        "--version",
+        CARGO_DENY_VERSION,
+        "--root",
+    ]);
+    install
+        .arg(tools())
+        .env("CARGO_TARGET_DIR", root().join("target/cargo-deny"));
+    process::run(install)
+}
+
+/// Where set-up puts cargo-deny when it is not installed.
+pub(crate) fn local_deny() -> std::path::PathBuf {
+    tools().join("bin/cargo-deny")
+}
