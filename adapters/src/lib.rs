@@ -1,1 +1,16 @@
-//! Placeholder opened by the foundation.
+//! Network adapters: pure translation to and from each compute network, and the one transport.
+//!
+//! An [`Adapter`] only turns a [`Command`] into requests and their answers into an [`Outcome`]; it
+//! sends nothing, reads no clock and keeps nothing between calls. `transport` (HTTP) and `ssh` are
+//! the only code of this crate that does I/O. To add a network: one folder here, one line in
+//! `registry`.
+
+pub mod adapter;
+pub mod aethir;
+pub mod command;
+pub mod decimal;
+pub mod wire;
+
+pub use adapter::{Adapter, Answer, Context, Step, TransportFault};
+pub use command::{Command, Failure, FailureKind, Outcome, StartOrder};
+pub use wire::{Method, RateClass, Repeat, WireRequest, WireResponse};

@@ -149,6 +149,23 @@ pub struct SshAddress {
     pub host_key: Option<String>,
 }
 
+/// What we observe of one node (a server, a replica) of a rented thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObservedNode {
+    /// Identity of the machine as the network names it.
+    pub device: Option<String>,
+    /// The network's key for its log, where it differs from the device.
+    pub log_key: Option<String>,
+    /// Public URL of the published port, once there is one.
+    pub public_url: Option<String>,
+    /// SSH address, once there is one.
+    pub ssh: Option<SshAddress>,
+    /// Address by which the other nodes of the placement reach it, where nodes are linked.
+    pub private_ip: Option<String>,
+    /// The network's own word for the node's state.
+    pub remote_word: String,
+}
+
 /// What we observe of a rented thing; never mixed with what we intend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
@@ -172,6 +189,10 @@ pub struct Observed {
     pub minutes_remaining: Option<u32>,
     /// Paid so far.
     pub paid: Option<MicroUsd>,
+    /// Every node, by rank; empty until the network shows them and in listings. `public_url`,
+    /// `ssh` and `device` above are those of rank 0.
+    #[serde(default)]
+    pub nodes: Vec<ObservedNode>,
 }
 
 #[cfg(test)]
