@@ -1,1 +1,7 @@
-//! Placeholder opened by the foundation.
+//! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
+//! shell that makes a real process of it.
+//!
+//! [`agent`] is pure and knows no clock.
+
+pub mod agent;
+pub mod protocol;
