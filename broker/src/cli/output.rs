@@ -1,0 +1,57 @@
+//! Where a command's words go: results to stdout, progress and messages to stderr.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use comfy_table::{ContentArrangement, Table, presets};
+use tandem_model::error::ErrorCode;
+
+use super::failure::Failure;
+
+/// Largest file that a command reads.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Prints a line of the result. A reader that went away (`| head`) ends the command quietly.
+pub fn say(line: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        other => Ok(other?),
+    }
+}
+
+/// Prints a line of progress or advice.
+pub fn tell(line: &str) {
+    // Nobody can be told that telling failed.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// An empty table in the style of all our tables.
+pub fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(head.to_vec());
+    table
+}
+
+/// Reads a text file; `-` is standard input.
+pub fn read_file(path: &str) -> anyhow::Result<String> {
+    let refuse = |why: String| {
+        Failure::new(ErrorCode::FILE_UNREADABLE, format!("cannot read {path}: {why}"))
+            .hint("give the path of a workload file, or - for standard input")
+    };
+    let mut bytes = Vec::new();
+    let read = if path == "-" {
+        io::Read::read_to_end(&mut io::Read::take(io::stdin(), FILE_BYTES_MAX + 1), &mut bytes)
+    } else {
+        std::fs::File::open(Path::new(path)).and_then(|file| {
+            io::Read::read_to_end(&mut io::Read::take(file, FILE_BYTES_MAX + 1), &mut bytes)
+        })
+    };
+    read.map_err(|error| refuse(error.to_string()))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(refuse(format!("larger than {FILE_BYTES_MAX} bytes")).into());
+    }
+    Ok(String::from_utf8(bytes).map_err(|_| refuse("not UTF-8 text".into()))?)
+}
