@@ -1,1 +1,3 @@
-//! Placeholder opened by the foundation.
+//! Decisions about workload files, launch plans, classes and prices. Pure: no I/O, clock or async.
+
+pub mod files;

@@ -1,0 +1,269 @@
+//! Reading typed values from the tree; each failure is collected with its path and place.
+
+use super::problem::Problems;
+use super::tree::{Body, Key, Node, Place};
+use super::{LIST_MAX, TEXT_MAX};
+
+/// A value together with the path that leads to it.
+#[derive(Debug, Clone)]
+pub(super) struct Field<'a> {
+    pub(super) node: &'a Node,
+    pub(super) path: String,
+    pub(super) place: Place,
+}
+
+/// A mapping together with the path that leads to it.
+#[derive(Debug, Clone)]
+pub(super) struct Fields<'a> {
+    entries: &'a [(Key, Node)],
+    path: String,
+}
+
+/// What a format's field means here.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Meaning {
+    /// Read into the workload.
+    Used,
+    /// Accepted; has no effect, for this reason.
+    Note(&'static str),
+    /// Refused: why, and what to use instead.
+    Refused(&'static str, &'static str),
+}
+
+/// A format's fields at one place.
+pub(super) type Table = &'static [(&'static str, Meaning)];
+
+impl<'a> Field<'a> {
+    pub(super) fn root(node: &'a Node) -> Self {
+        Self {
+            node,
+            path: String::new(),
+            place: node.place,
+        }
+    }
+
+    fn child(&self, suffix: &str, node: &'a Node, place: Place) -> Self {
+        Self {
+            node,
+            path: format!("{}{suffix}", self.path),
+            place,
+        }
+    }
+
+    /// A short form of the value for messages.
+    pub(super) fn shown(&self) -> String {
+        match &self.node.body {
+            Body::Scalar(s) if s.text.chars().count() > 40 => {
+                s.text.chars().take(40).chain(['…']).collect()
+            }
+            Body::Scalar(s) => s.text.clone(),
+            Body::List(_) => "a list".into(),
+            Body::Map(_) => "a mapping".into(),
+        }
+    }
+
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.body, Body::Map(_))
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node.body, Body::List(_))
+    }
+
+    /// A scalar's text, or a complaint.
+    pub(super) fn text(&self, p: &mut Problems) -> Option<&'a str> {
+        let Body::Scalar(scalar) = &self.node.body else {
+            p.invalid(
+                self,
+                format!("{} stands where a text belongs", self.shown()),
+            );
+            return None;
+        };
+        if scalar.text.len() > TEXT_MAX {
+            p.too_large(self, format!("longer than {TEXT_MAX} bytes"));
+            return None;
+        }
+        if scalar.text.contains('\0') {
+            p.invalid(self, "holds a zero byte");
+            return None;
+        }
+        Some(&scalar.text)
+    }
+
+    /// A whole number in a range, or a complaint.
+    pub(super) fn integer(&self, min: u64, max: u64, p: &mut Problems) -> Option<u64> {
+        let text = self.text(p)?;
+        match text.trim().replace('_', "").parse::<u64>() {
+            Ok(n) if (min..=max).contains(&n) => Some(n),
+            _ => {
+                p.invalid(
+                    self,
+                    format!(
+                        "`{}` is not a whole number from {min} to {max}",
+                        self.shown()
+                    ),
+                );
+                None
+            }
+        }
+    }
+
+    /// YAML 1.1 and 1.2 truth values, or a complaint.
+    pub(super) fn boolean(&self, p: &mut Problems) -> Option<bool> {
+        match self.text(p)?.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" => Some(true),
+            "false" | "no" | "off" => Some(false),
+            _ => {
+                p.invalid(
+                    self,
+                    format!("`{}` is neither true nor false", self.shown()),
+                );
+                None
+            }
+        }
+    }
+
+    /// One of the given words, or a complaint that lists them.
+    pub(super) fn word(&self, allowed: &[&'static str], p: &mut Problems) -> Option<&'static str> {
+        let text = self.text(p)?;
+        let found = allowed.iter().find(|w| w.eq_ignore_ascii_case(text));
+        if found.is_none() {
+            p.invalid(
+                self,
+                format!("`{}` is not one of {}", self.shown(), allowed.join(", ")),
+            );
+        }
+        found.copied()
+    }
+
+    /// The items of a list, or a complaint.
+    pub(super) fn list(&self, p: &mut Problems) -> Vec<Field<'a>> {
+        let Body::List(items) = &self.node.body else {
+            p.invalid(
+                self,
+                format!("`{}` stands where a list belongs", self.shown()),
+            );
+            return Vec::new();
+        };
+        if items.len() > LIST_MAX {
+            p.too_large(self, format!("more than {LIST_MAX} items"));
+            return Vec::new();
+        }
+        items
+            .iter()
+            .enumerate()
+            .map(|(i, node)| self.child(&format!("[{i}]"), node, node.place))
+            .collect()
+    }
+
+    /// A list, or one item standing for a list of one.
+    pub(super) fn list_or_one(&self, p: &mut Problems) -> Vec<Field<'a>> {
+        if self.is_list() {
+            self.list(p)
+        } else {
+            vec![self.clone()]
+        }
+    }
+
+    /// The fields of a mapping, or a complaint.
+    pub(super) fn map(&self, p: &mut Problems) -> Option<Fields<'a>> {
+        let Body::Map(entries) = &self.node.body else {
+            p.invalid(
+                self,
+                format!("`{}` stands where a mapping belongs", self.shown()),
+            );
+            return None;
+        };
+        if entries.len() > LIST_MAX {
+            p.too_large(self, format!("more than {LIST_MAX} fields"));
+            return None;
+        }
+        Some(Fields {
+            entries,
+            path: self.path.clone(),
+        })
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn field(&self, key: &Key, node: &'a Node) -> Field<'a> {
+        let dot = if self.path.is_empty() { "" } else { "." };
+        Field {
+            node,
+            path: format!("{}{dot}{}", self.path, key.text),
+            place: key.place,
+        }
+    }
+
+    /// Every field, null ones too.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
+        self.entries
+            .iter()
+            .map(|(key, node)| (key.text.as_str(), self.field(key, node)))
+    }
+
+    /// A field that is there and not null.
+    pub(super) fn get(&self, name: &str) -> Option<Field<'a>> {
+        self.iter()
+            .find(|(key, field)| *key == name && !field.node.is_null())
+            .map(|(_, field)| field)
+    }
+
+    /// Looks every field up: unknown ones, refused ones and those without effect are reported.
+    pub(super) fn check(&self, table: &[(&'static str, Meaning)], p: &mut Problems) {
+        for (key, field) in self.iter() {
+            match table.iter().find(|(name, _)| *name == key) {
+                None => p.unknown(&field, nearest(key, table)),
+                Some((_, Meaning::Used)) => {}
+                Some(_) if field.node.is_null() => {}
+                Some((_, Meaning::Note(text))) => p.note(&field, *text),
+                Some((_, Meaning::Refused(text, instead))) => p.unsupported(&field, text, instead),
+            }
+        }
+    }
+}
+
+/// The known name that was probably meant: at most two edits away, and fewer than half the word.
+fn nearest(key: &str, table: &[(&'static str, Meaning)]) -> Option<&'static str> {
+    let lower = key.to_ascii_lowercase().replace('-', "_");
+    table
+        .iter()
+        .map(|(name, _)| (edits(&lower, &name.replace('-', "_")), *name))
+        .filter(|(distance, name)| *distance <= 2 && distance * 2 < name.len())
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein distance, cut off at words of 64 bytes.
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() > 64 || b.len() > 64 {
+        return usize::MAX / 4;
+    }
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let change = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_near_name_is_suggested_and_a_far_one_is_not() {
+        let table: Table = &[("accelerators", Meaning::Used), ("run", Meaning::Used)];
+        assert_eq!(nearest("acelerators", table), Some("accelerators"));
+        assert_eq!(nearest("Accelerator", table), Some("accelerators"));
+        assert_eq!(nearest("rum", table), Some("run"));
+        assert_eq!(nearest("walk", table), None);
+        assert_eq!(edits("kitten", "sitting"), 3);
+    }
+}

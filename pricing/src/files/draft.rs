@@ -1,0 +1,275 @@
+//! What the three readers share: the empty workload, names, environment, paths, closing checks.
+
+use std::collections::BTreeMap;
+
+use tandem_model::money::MicroUsd;
+use tandem_model::workload::{
+    Checkpoints, GpuNeed, Limits, NAME_LEN_MAX, Resources, SourceFormat, Workload, WorkloadKind,
+};
+
+use super::cursor::{Field, Fields};
+use super::problem::Problems;
+use super::units;
+
+/// Longest environment value in bytes.
+const ENV_VALUE_MAX: usize = 32 * 1_024;
+/// Longest path, image reference or address in bytes.
+pub(super) const REFERENCE_MAX: usize = 1_024;
+
+/// A workload with nothing asked.
+pub(super) fn empty(format: SourceFormat, name: &str) -> Workload {
+    Workload {
+        name: name.to_owned(),
+        format,
+        kind: WorkloadKind::Job,
+        class: None,
+        tier: None,
+        image: None,
+        setup: None,
+        run: String::new(),
+        env: BTreeMap::new(),
+        secrets: Vec::new(),
+        resources: Resources {
+            gpu: GpuNeed::None,
+            gpus_per_node: 0,
+            nodes: 1,
+            cpus_min: None,
+            memory_gb_min: None,
+            disk_gb_min: None,
+            fast_interconnect: false,
+        },
+        port: None,
+        replicas: 1,
+        readiness_path: None,
+        working_dir: None,
+        code: Vec::new(),
+        buckets: Vec::new(),
+        checkpoints: Checkpoints::None,
+        preemptible: false,
+        exclusive: false,
+        secrets_on_consumer: false,
+        limits: Limits::default(),
+    }
+}
+
+/// A name in our form; a name of another form is adapted and the change noted.
+pub(super) fn name(field: &Field<'_>, strict: bool, p: &mut Problems) -> Option<String> {
+    let written = field.text(p)?;
+    let mut fitted = String::new();
+    for c in written.chars().map(|c| c.to_ascii_lowercase()) {
+        match c {
+            'a'..='z' | '0'..='9' => fitted.push(c),
+            _ if fitted.ends_with('-') => {}
+            _ => fitted.push('-'),
+        }
+    }
+    let fitted = fitted.trim_matches('-');
+    if fitted == written && fitted.len() <= NAME_LEN_MAX && !fitted.is_empty() {
+        return Some(fitted.to_owned());
+    }
+    if strict || fitted.is_empty() {
+        p.invalid(
+            field,
+            format!(
+                "`{}` is not a name: 1 to {NAME_LEN_MAX} lower-case letters, digits and dashes",
+                field.shown()
+            ),
+        );
+        return None;
+    }
+    let cut: String = fitted.chars().take(NAME_LEN_MAX).collect();
+    let cut = cut.trim_end_matches('-').to_owned();
+    p.note(field, format!("named `{cut}` here"));
+    Some(cut)
+}
+
+/// Whether a text can name an environment variable.
+pub(super) fn is_env_name(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes
+        .next()
+        .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
+        && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && text.len() <= 256
+}
+
+/// Checks a variable's name; ours are reserved.
+pub(super) fn env_name_fits(name: &str, field: &Field<'_>, p: &mut Problems) -> bool {
+    if !is_env_name(name) {
+        p.invalid(
+            field,
+            "not a name for an environment variable (letters, digits, _)",
+        );
+        return false;
+    }
+    if name.starts_with("TANDEM_") {
+        p.invalid(field, "names that begin with TANDEM_ are set by Tandem");
+        return false;
+    }
+    true
+}
+
+/// Adds a plain variable.
+pub(super) fn set_env(
+    w: &mut Workload,
+    name: &str,
+    value: &str,
+    field: &Field<'_>,
+    p: &mut Problems,
+) {
+    if !env_name_fits(name, field, p) {
+        return;
+    }
+    if value.len() > ENV_VALUE_MAX || value.contains('\0') {
+        p.too_large(
+            field,
+            format!("a value longer than {ENV_VALUE_MAX} bytes, or with a zero byte"),
+        );
+        return;
+    }
+    w.env.insert(name.to_owned(), value.to_owned());
+}
+
+/// Adds a variable whose value is given at submission.
+pub(super) fn add_secret(w: &mut Workload, name: &str, field: &Field<'_>, p: &mut Problems) {
+    if env_name_fits(name, field, p) && !w.secrets.iter().any(|s| s == name) {
+        w.secrets.push(name.to_owned());
+    }
+}
+
+/// A short text without control characters.
+pub(super) fn reference(field: &Field<'_>, p: &mut Problems) -> Option<String> {
+    let text = field.text(p)?.trim();
+    if text.is_empty() || text.len() > REFERENCE_MAX || text.chars().any(char::is_control) {
+        p.invalid(
+            field,
+            format!("a text of 1 to {REFERENCE_MAX} bytes without control characters belongs here"),
+        );
+        return None;
+    }
+    Some(text.to_owned())
+}
+
+/// An image reference without spaces.
+pub(super) fn image(field: &Field<'_>, p: &mut Problems) -> Option<String> {
+    let text = reference(field, p)?;
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
+    if !text.chars().all(fits) || text.starts_with('-') {
+        p.invalid(
+            field,
+            format!("`{}` is not an image reference", field.shown()),
+        );
+        return None;
+    }
+    Some(text)
+}
+
+/// A port from 1 to 65535.
+pub(super) fn port(field: &Field<'_>, p: &mut Problems) -> Option<u16> {
+    field
+        .integer(1, 65_535, p)
+        .and_then(|n| u16::try_from(n).ok())
+}
+
+/// The least of a size range in GB.
+pub(super) fn size_min(field: &Field<'_>, p: &mut Problems) -> Option<u32> {
+    let text = field.text(p)?;
+    match units::bounds(text, units::size_gb) {
+        Some(bounds) => bounds.min,
+        None => {
+            p.invalid(
+                field,
+                format!("`{}` is not a size such as 24GB or 24GB..", field.shown()),
+            );
+            None
+        }
+    }
+}
+
+/// The least of a count range.
+pub(super) fn count_min(field: &Field<'_>, max: u32, p: &mut Problems) -> Option<u32> {
+    let text = field.text(p)?;
+    let whole = text
+        .split('.')
+        .next()
+        .filter(|_| text.ends_with(".0"))
+        .unwrap_or(text);
+    match units::bounds(whole, units::count) {
+        Some(b) if b.min.is_none_or(|n| (1..=max).contains(&n)) => b.min,
+        _ => {
+            p.invalid(
+                field,
+                format!("`{}` is not a count from 1 to {max}", field.shown()),
+            );
+            None
+        }
+    }
+}
+
+/// A positive number of dollars.
+pub(super) fn usd(field: &Field<'_>, p: &mut Problems) -> Option<MicroUsd> {
+    let text = field.text(p)?;
+    match MicroUsd::parse_decimal_usd(text.trim_start_matches('$')) {
+        Ok(amount) if amount > MicroUsd::ZERO => Some(amount),
+        _ => {
+            p.invalid(
+                field,
+                format!("`{}` is not a positive number of dollars", field.shown()),
+            );
+            None
+        }
+    }
+}
+
+/// An hourly price of a whole node as a price per GPU, rounded down.
+pub(super) fn price_per_gpu(node_price: MicroUsd, gpus_per_node: u16) -> MicroUsd {
+    MicroUsd::new(node_price.get() / i64::from(gpus_per_node.max(1)))
+}
+
+/// Closing checks that need several fields; `whole` stands for the file.
+pub(super) fn close(w: &Workload, whole: &Field<'_>, p: &mut Problems) {
+    let blamed = |p: &Problems, names: &[&str]| {
+        p.errors
+            .iter()
+            .any(|e| names.iter().any(|n| e.field.starts_with(n)))
+    };
+    let runs = ["run", "commands", "replicas", "image", "resources.image_id"];
+    if w.run.trim().is_empty() && w.image.is_none() && !blamed(p, &runs) {
+        p.invalid(
+            whole,
+            "nothing to run: give commands, or an image whose own command does the work",
+        );
+    }
+    let ports = ["port", "resources.ports", "service.ports"];
+    if w.kind == WorkloadKind::Service && w.port.is_none() && !blamed(p, &ports) {
+        p.invalid(whole, "a service needs the port that it listens on");
+    }
+    if let Some(both) = w.secrets.iter().find(|s| w.env.contains_key(*s)) {
+        p.invalid(
+            whole,
+            format!("`{both}` is both a plain variable and a secret"),
+        );
+    }
+}
+
+/// Line-wise shell text from a list of commands.
+pub(super) fn commands(field: &Field<'_>, p: &mut Problems) -> String {
+    let lines: Vec<_> = field.list(p).iter().filter_map(|f| f.text(p)).collect();
+    lines.join("\n")
+}
+
+/// The readiness path of a probe that is a plain GET.
+pub(super) fn readiness(field: &Field<'_>, p: &mut Problems) -> Option<String> {
+    let path = reference(field, p)?;
+    if !path.starts_with('/') {
+        p.invalid(field, "a path begins with a slash");
+        return None;
+    }
+    Some(path)
+}
+
+/// Text of a field when it is there.
+pub(super) fn script(fields: &Fields<'_>, name: &str, p: &mut Problems) -> Option<String> {
+    let text = fields.get(name)?.text(p)?;
+    (!text.trim().is_empty()).then(|| text.to_owned())
+}

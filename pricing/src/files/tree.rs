@@ -1,0 +1,371 @@
+//! YAML (and so JSON) as a tree whose every node knows its line and column.
+//!
+//! Built from the parser's events without recursion, so that depth, node count and expanded size
+//! are checked while the tree grows: a small file of nested aliases cannot become a large tree.
+//! Scalars keep their text as written; `3.10` and `1e-6` are not turned into numbers.
+
+use std::collections::HashMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use tandem_model::error::ErrorCode;
+
+use super::problem::FileError;
+use super::{DEPTH_MAX, EXPANDED_BYTES_MAX, NODES_MAX};
+
+/// Where a node starts, counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+}
+
+impl Place {
+    fn of(span: Span) -> Self {
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self {
+            line: number(span.start.line()).max(1),
+            column: number(span.start.col()).saturating_add(1),
+        }
+    }
+}
+
+/// A node of the tree.
+#[derive(Debug, Clone)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) body: Body,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub(crate) enum Body {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A scalar as written.
+#[derive(Debug, Clone)]
+pub(crate) struct Scalar {
+    pub(crate) text: String,
+    /// Neither quoted nor a block.
+    pub(crate) plain: bool,
+    /// A `|` or `>` block; the node's place is that of its first line of text.
+    pub(crate) block: bool,
+}
+
+/// A key of a mapping.
+#[derive(Debug, Clone)]
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) place: Place,
+}
+
+impl Node {
+    /// Whether the node is YAML's null.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(&self.body, Body::Scalar(s)
+            if s.plain && matches!(s.text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// The value of a key when the node is a mapping that has it.
+    pub(crate) fn get(&self, name: &str) -> Option<&Node> {
+        match &self.body {
+            Body::Map(entries) => entries.iter().find(|(k, _)| k.text == name).map(|(_, v)| v),
+            _ => None,
+        }
+    }
+
+    /// The text when the node is a scalar that is not null.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.body {
+            Body::Scalar(s) if !self.is_null() => Some(&s.text),
+            _ => None,
+        }
+    }
+
+    fn size(&self) -> (usize, usize) {
+        let mut nodes = 0;
+        let mut bytes = 0;
+        let mut open = vec![self];
+        while let Some(node) = open.pop() {
+            nodes += 1;
+            match &node.body {
+                Body::Scalar(s) => bytes += s.text.len(),
+                Body::List(items) => open.extend(items),
+                Body::Map(entries) => {
+                    for (key, value) in entries {
+                        nodes += 1;
+                        bytes += key.text.len();
+                        open.push(value);
+                    }
+                }
+            }
+        }
+        (nodes, bytes)
+    }
+}
+
+enum Frame {
+    List {
+        place: Place,
+        anchor: usize,
+        items: Vec<Node>,
+    },
+    Map {
+        place: Place,
+        anchor: usize,
+        entries: Vec<(Key, Node)>,
+        key: Option<Key>,
+    },
+}
+
+#[derive(Default)]
+struct Builder {
+    open: Vec<Frame>,
+    roots: Vec<Node>,
+    anchors: HashMap<usize, Node>,
+    nodes: usize,
+    bytes: usize,
+}
+
+/// Reads a text into one tree per document; documents without content are left out.
+///
+/// Fails with the first place that is not YAML, or where a limit is passed.
+pub(crate) fn parse(text: &str) -> Result<Vec<Node>, FileError> {
+    let mut builder = Builder::default();
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|e| {
+            let marker = *e.marker();
+            syntax(Place::of(Span::new(marker, marker)), e.info().to_owned())
+        })?;
+        builder.take(event, Place::of(span))?;
+    }
+    builder.roots.retain(|root| !root.is_null());
+    Ok(builder.roots)
+}
+
+fn syntax(place: Place, text: String) -> FileError {
+    FileError::at(ErrorCode::WORKLOAD_SYNTAX, "", place, text)
+}
+
+fn too_large(place: Place, text: String) -> FileError {
+    FileError::at(ErrorCode::WORKLOAD_TOO_LARGE, "", place, text)
+}
+
+impl Builder {
+    fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), FileError> {
+        match event {
+            Event::Scalar(text, style, anchor, _) => {
+                let scalar = Scalar {
+                    text: text.into_owned(),
+                    plain: matches!(style, ScalarStyle::Plain),
+                    block: matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
+                };
+                self.count(place, 1, scalar.text.len())?;
+                let body = Body::Scalar(scalar);
+                self.finish(Node { place, body }, anchor)
+            }
+            Event::SequenceStart(anchor, _) => self.enter(Frame::List {
+                place,
+                anchor,
+                items: Vec::new(),
+            }),
+            Event::MappingStart(anchor, _) => self.enter(Frame::Map {
+                place,
+                anchor,
+                entries: Vec::new(),
+                key: None,
+            }),
+            Event::SequenceEnd | Event::MappingEnd => self.leave(place),
+            Event::Alias(anchor) => {
+                let Some(node) = self.anchors.get(&anchor) else {
+                    return Err(syntax(
+                        place,
+                        "an alias names an anchor that is still open".into(),
+                    ));
+                };
+                let (nodes, bytes) = node.size();
+                let node = node.clone();
+                self.count(place, nodes, bytes)?;
+                self.finish(Node { place, ..node }, 0)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn count(&mut self, place: Place, nodes: usize, bytes: usize) -> Result<(), FileError> {
+        self.nodes += nodes;
+        self.bytes += bytes;
+        if self.nodes > NODES_MAX {
+            return Err(too_large(
+                place,
+                format!("more than {NODES_MAX} values once aliases are followed"),
+            ));
+        }
+        if self.bytes > EXPANDED_BYTES_MAX {
+            return Err(too_large(
+                place,
+                format!("more than {EXPANDED_BYTES_MAX} bytes of text once aliases are followed"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, frame: Frame) -> Result<(), FileError> {
+        let place = match &frame {
+            Frame::List { place, .. } | Frame::Map { place, .. } => *place,
+        };
+        self.count(place, 1, 0)?;
+        if self.open.len() >= DEPTH_MAX {
+            return Err(too_large(
+                place,
+                format!("nested deeper than {DEPTH_MAX} levels"),
+            ));
+        }
+        self.open.push(frame);
+        Ok(())
+    }
+
+    fn leave(&mut self, place: Place) -> Result<(), FileError> {
+        match self.open.pop() {
+            Some(Frame::List {
+                place,
+                anchor,
+                items,
+            }) => {
+                let body = Body::List(items);
+                self.finish(Node { place, body }, anchor)
+            }
+            Some(Frame::Map {
+                place,
+                anchor,
+                entries,
+                ..
+            }) => {
+                let body = Body::Map(merge(entries)?);
+                self.finish(Node { place, body }, anchor)
+            }
+            None => Err(syntax(place, "a collection ends that never began".into())),
+        }
+    }
+
+    fn finish(&mut self, node: Node, anchor: usize) -> Result<(), FileError> {
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        match self.open.last_mut() {
+            None => self.roots.push(node),
+            Some(Frame::List { items, .. }) => items.push(node),
+            Some(Frame::Map { entries, key, .. }) => match key.take() {
+                Some(key) => entries.push((key, node)),
+                None => *key = Some(as_key(node, entries)?),
+            },
+        }
+        Ok(())
+    }
+}
+
+fn as_key(node: Node, entries: &[(Key, Node)]) -> Result<Key, FileError> {
+    let Body::Scalar(scalar) = node.body else {
+        return Err(syntax(node.place, "a key must be a plain text".into()));
+    };
+    let text = scalar.text;
+    if text != "<<" && entries.iter().any(|(k, _)| k.text == text) {
+        let first: String = text.chars().take(64).collect();
+        return Err(syntax(
+            node.place,
+            format!("the key `{first}` appears twice"),
+        ));
+    }
+    Ok(Key {
+        text,
+        place: node.place,
+    })
+}
+
+/// Applies YAML 1.1 merge keys (`<<: *defaults`), which both importers' formats accept.
+fn merge(entries: Vec<(Key, Node)>) -> Result<Vec<(Key, Node)>, FileError> {
+    if entries.iter().all(|(k, _)| k.text != "<<") {
+        return Ok(entries);
+    }
+    let (merges, mut own): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|(k, _)| k.text == "<<");
+    for (key, node) in merges {
+        let sources = match node.body {
+            Body::Map(_) => vec![node],
+            Body::List(items) => items,
+            Body::Scalar(_) => vec![node],
+        };
+        for source in sources {
+            let Body::Map(more) = source.body else {
+                return Err(syntax(key.place, "`<<` needs a mapping".into()));
+            };
+            for (k, v) in more {
+                if own.iter().all(|(have, _)| have.text != k.text) {
+                    own.push((k, v));
+                }
+            }
+        }
+    }
+    Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_columns_are_those_of_an_editor() {
+        let roots = parse("a: 1\nb:\n  - x\n  - |\n    one\n    two\n").unwrap();
+        let list = roots[0].get("b").unwrap();
+        let Body::List(items) = &list.body else {
+            panic!("a list")
+        };
+        assert_eq!(items[0].place, Place { line: 3, column: 5 });
+        assert_eq!(items[1].place.line, 5);
+        assert_eq!(items[1].text(), Some("one\ntwo\n"));
+    }
+
+    #[test]
+    fn alias_bombs_deep_nesting_and_huge_texts_are_refused_with_a_line() {
+        let mut bomb = String::from("a: &a [1,1,1,1,1,1,1,1,1,1]\n");
+        for (from, to) in "abcdefg".chars().zip("bcdefgh".chars()) {
+            let refs = vec![format!("*{from}"); 10].join(",");
+            bomb.push_str(&format!("{to}: &{to} [{refs}]\n"));
+        }
+        let error = parse(&bomb).unwrap_err();
+        assert_eq!(error.code, ErrorCode::WORKLOAD_TOO_LARGE);
+        assert!(error.line >= 4, "{error}");
+        let deep = "- ".repeat(DEPTH_MAX + 1) + "x";
+        assert_eq!(
+            parse(&deep).unwrap_err().code,
+            ErrorCode::WORKLOAD_TOO_LARGE
+        );
+        let long = format!(
+            "a: &a \"{}\"\nb: [{}]",
+            "x".repeat(100_000),
+            "*a,".repeat(40)
+        );
+        assert_eq!(
+            parse(&long).unwrap_err().code,
+            ErrorCode::WORKLOAD_TOO_LARGE
+        );
+        assert!(parse(&("[".repeat(200_000))).is_err());
+    }
+
+    #[test]
+    fn merge_keys_fill_in_and_never_override() {
+        let roots = parse("d: &d {x: 1, y: 2}\nm:\n  <<: *d\n  x: 3\n").unwrap();
+        let m = roots[0].get("m").unwrap();
+        assert_eq!(m.get("x").and_then(Node::text), Some("3"));
+        assert_eq!(m.get("y").and_then(Node::text), Some("2"));
+        assert!(parse("<<: 1").is_err());
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused_where_it_repeats() {
+        let error = parse("run: a\nname: b\nrun: c\n").unwrap_err();
+        assert_eq!((error.line, error.column), (3, 1));
+    }
+}
