@@ -9,6 +9,18 @@
 //! The workload is killed on a higher live epoch, after `orphan_ttl` without a broker (jobs only),
 //! and on lease loss when the job is exclusive. A killed agent never starts anything again.
 
+mod checkpoints;
+mod heartbeats;
+mod log;
+mod retry;
+mod state;
+mod step;
+
+#[cfg(test)]
+mod props;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use tandem_model::id::{BootId, JobId};
@@ -19,6 +31,10 @@ use crate::protocol::{
     BindReply, BindRequest, CheckpointRef, CheckpointReply, CheckpointRequest, CheckpointStore,
     EndCause, HeartbeatReply, HeartbeatRequest, Progress, ResultReply, ResultReport, Sha256,
 };
+
+pub use retry::{RETRY_MS_MAX, RETRY_MS_MIN};
+pub use state::AgentState;
+pub use step::{KILL_WAIT_MS_MAX, step};
 
 /// A moment of the agent's own clock: microseconds of world time since an arbitrary start, never
 /// going back. The shell derives it from a monotonic clock.
@@ -142,9 +158,11 @@ pub enum KillReason {
 /// Why the workload is asked to stop; its end is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopReason {
-    /// The broker directed so.
+    /// The broker directed so; nothing more is published.
     Directed,
-    /// The agent was asked to terminate.
+    /// The broker directed so, and wants the last checkpoint first.
+    DirectedAfterCheckpoint,
+    /// The agent was asked to terminate; the last checkpoint is published if that is possible.
     Terminated,
 }
 

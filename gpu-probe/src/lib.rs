@@ -1,7 +1,8 @@
 //! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
 //! shell that makes a real process of it.
 //!
-//! [`agent`] is pure and knows no clock.
+//! [`agent`] and [`session`] are pure and know no clock.
 
 pub mod agent;
 pub mod protocol;
+pub mod session;

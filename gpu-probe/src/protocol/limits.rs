@@ -1,5 +1,8 @@
 //! Limits of the agent API's bodies, and the checks that a receiver makes before it believes one.
 
+use tandem_model::id::JobId;
+use tandem_model::placement::Epoch;
+
 use super::{BindReply, BindRequest, CheckpointRef, CheckpointRequest};
 use super::{HeartbeatRequest, ResultReport};
 
@@ -35,6 +38,14 @@ pub const STEP_MAX: u64 = (1 << 53) - 1;
 pub const CHECKPOINT_BYTES_MAX: u64 = 128 * 1024 * 1024 * 1024;
 /// Longest time in a reply, in milliseconds: one day.
 pub const REPLY_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+
+/// End of the key of a checkpoint that is a directory, kept as a tar stream.
+pub const TAR_SUFFIX: &str = ".tar";
+
+/// Key of a checkpoint that is one file; a directory's has [`TAR_SUFFIX`] added.
+pub fn checkpoint_key(job: JobId, epoch: Epoch, step: u64) -> String {
+    format!("{job}/{epoch}/{step}")
+}
 
 /// A field has a value that is refused; the whole body is refused with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,9 +179,12 @@ impl HeartbeatRequest {
 }
 
 impl CheckpointRequest {
-    /// Refuses a body that is out of its limits or names an object outside the store.
+    /// Refuses a body that is out of its limits or names an object that is not its attempt's.
     pub fn check(&self) -> Result<(), FieldRefused> {
-        check_object(self.step, &self.key, self.bytes)
+        check_object(self.step, &self.key, self.bytes)?;
+        let own = checkpoint_key(self.job, self.epoch, self.step);
+        let is_own = self.key == own || self.key.strip_suffix(TAR_SUFFIX) == Some(&own);
+        refuse_if(!is_own, "key", "not `job/epoch/step` of the same request")
     }
 
     /// The checkpoint it asks to point to.

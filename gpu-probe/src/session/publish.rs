@@ -1,0 +1,92 @@
+//! What a session lets an instance publish: the pointer and the result.
+
+use tandem_model::id::BootId;
+use tandem_model::placement::Epoch;
+use tandem_model::time::WorldTime;
+
+use super::{Bound, Session, Standing};
+use crate::protocol::{CheckpointReply, CheckpointRequest, Problem, ResultReply, ResultReport};
+
+/// The job's own outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome<'a> {
+    /// Every rank ended with exit code 0; the report of rank 0.
+    Succeeded(&'a ResultReport),
+    /// A rank failed by itself; its report.
+    Failed(&'a ResultReport),
+}
+
+impl Session {
+    /// The bound instance that asks, or why it may not.
+    fn instance(&self, epoch: Epoch, rank: u16, boot_id: BootId) -> Result<&Bound, Problem> {
+        let live = self.live.as_ref().filter(|live| live.epoch == epoch);
+        let live = live.ok_or_else(|| self.refused(epoch, "it is not the live epoch"))?;
+        if live.standing == Standing::Fenced {
+            return Err(self.refused(epoch, "it is fenced"));
+        }
+        let bound = live.ranks.get(&rank).filter(|bound| bound.is(boot_id));
+        bound.ok_or_else(|| self.refused(epoch, "this instance is not bound to it"))
+    }
+
+    /// Moves the pointer: only for rank 0 of the live epoch, with its lease, to a higher step.
+    ///
+    /// The request for the checkpoint that the pointer is at already is accepted again, so a lost
+    /// answer does no harm.
+    pub fn checkpoint(
+        &mut self,
+        request: &CheckpointRequest,
+        now: WorldTime,
+    ) -> Result<CheckpointReply, Problem> {
+        let bound = self.instance(request.epoch, request.rank, request.boot_id)?;
+        let leased = bound.lease_until.is_some_and(|until| now < until)
+            && self.standing() == Some(Standing::Granting);
+        let wanted = request.checkpoint();
+        let is_there = self.pointer.as_ref() == Some(&wanted);
+        let is_higher = self.pointer.as_ref().is_none_or(|at| wanted.step > at.step);
+        let may_move = leased && request.rank == 0 && request.job == self.job && is_higher;
+        if may_move {
+            self.pointer = Some(wanted);
+        }
+        Ok(CheckpointReply {
+            accepted: may_move || is_there,
+            pointer: self.pointer.clone(),
+        })
+    }
+
+    /// Records how an instance ended, once; the same instance may ask again.
+    ///
+    /// It needs the live epoch, not a lease: a result that waited for the network to come back
+    /// counts until the epoch is fenced.
+    pub fn result(
+        &mut self,
+        report: &ResultReport,
+        now: WorldTime,
+    ) -> Result<ResultReply, Problem> {
+        self.instance(report.epoch, report.rank, report.boot_id)?;
+        if report.job != self.job {
+            return Err(self.refused(report.epoch, "it belongs to another job"));
+        }
+        let ranks = self.live.as_mut().map(|live| &mut live.ranks);
+        if let Some(bound) = ranks.and_then(|ranks| ranks.get_mut(&report.rank)) {
+            bound.heard_at = bound.heard_at.max(now);
+            bound.lease_until = None;
+            bound.end.get_or_insert_with(|| report.clone());
+        }
+        Ok(ResultReply { recorded: true })
+    }
+
+    /// The job's own outcome; ends that only concern the placement are not one.
+    pub fn outcome(&self) -> Option<Outcome<'_>> {
+        let live = self.live.as_ref()?;
+        let ends = live.ranks.values().filter_map(|bound| bound.end.as_ref());
+        let mut succeeded = 0;
+        for end in ends.filter(|end| end.cause.is_outcome()) {
+            if !end.is_success() {
+                return Some(Outcome::Failed(end));
+            }
+            succeeded += 1;
+        }
+        let first = live.ranks.get(&0).and_then(|bound| bound.end.as_ref())?;
+        (succeeded == live.nodes).then_some(Outcome::Succeeded(first))
+    }
+}
