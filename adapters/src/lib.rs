@@ -7,10 +7,17 @@
 
 pub mod adapter;
 pub mod aethir;
+mod answer;
 pub mod command;
 pub mod decimal;
+mod exchange;
+pub mod ionet;
+mod lenient;
+pub mod registry;
 pub mod wire;
 
 pub use adapter::{Adapter, Answer, Context, Step, TransportFault};
+pub use answer::retry_after;
 pub use command::{Command, Failure, FailureKind, Outcome, StartOrder};
+pub use exchange::Exchange;
 pub use wire::{Method, RateClass, Repeat, WireRequest, WireResponse};

@@ -114,3 +114,54 @@ impl WireResponse {
             .map(|(_, value)| value.as_str())
     }
 }
+
+/// Percent-encodes one segment of a path: everything but unreserved characters (RFC 3986 §2.3).
+///
+/// Nothing, and dots alone, cannot stand in a path: URL parsers resolve them away, encoded or not.
+/// They become U+FFFD, which names nothing at any network.
+pub fn encode_segment(segment: &str) -> String {
+    if segment.bytes().all(|b| b == b'.') {
+        return "%EF%BF%BD".to_owned();
+    }
+    let mut encoded = String::with_capacity(segment.len());
+    for byte in segment.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~' | b'.') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_cannot_leave_its_place_in_a_path() {
+        assert_eq!(encode_segment("5b1e-A_z~1.2"), "5b1e-A_z~1.2");
+        assert_eq!(encode_segment(".."), "%EF%BF%BD");
+        assert_eq!(encode_segment(""), "%EF%BF%BD");
+        assert_eq!(encode_segment("../x?y#z é"), "..%2Fx%3Fy%23z%20%C3%A9");
+    }
+
+    #[test]
+    fn debug_shows_neither_header_values_nor_the_body() {
+        let request = WireRequest {
+            method: Method::Get,
+            path: "/a".to_owned(),
+            query: Vec::new(),
+            headers: vec![("x-api-key".to_owned(), "hunter2".to_owned())],
+            body: b"hunter2".to_vec(),
+            repeat: Repeat::Safe,
+            rate: RateClass::Any,
+            streams: false,
+        };
+        let shown = format!("{request:?} {request:#?}");
+        assert!(
+            shown.contains("x-api-key") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}
