@@ -17,6 +17,8 @@ mod state;
 mod step;
 
 #[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
 mod props;
 #[cfg(test)]
 mod tests;

@@ -1,1 +1,202 @@
-//! Tests.
+//! Whatever the agent is told, in whatever order, it keeps its promises.
+
+use proptest::prelude::*;
+
+use super::fixtures::{identity, store, terms};
+use super::*;
+use crate::protocol::Directive;
+
+fn live_epochs() -> impl Strategy<Value = Epoch> {
+    prop_oneof![6 => Just(Epoch(3)), 1 => Just(Epoch(4)), 1 => Just(Epoch(2))]
+}
+
+fn call_errors() -> impl Strategy<Value = CallError> {
+    prop_oneof![
+        4 => Just(CallError::Unreachable),
+        1 => proptest::option::of(live_epochs())
+            .prop_map(|live_epoch| CallError::Refused { live_epoch }),
+    ]
+}
+
+fn outcomes<T: std::fmt::Debug + Clone + 'static>(
+    reply: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<Result<T, CallError>> {
+    prop_oneof![4 => reply.prop_map(Ok), 1 => call_errors().prop_map(Err)].boxed()
+}
+
+fn references() -> impl Strategy<Value = CheckpointRef> {
+    (live_epochs(), 0u64..12).prop_map(|(epoch, step)| CheckpointRef {
+        epoch,
+        step,
+        key: "k".to_owned(),
+        sha256: Sha256::of(b""),
+        bytes: 0,
+    })
+}
+
+fn bind_replies() -> impl Strategy<Value = BindReply> {
+    (
+        any::<bool>(),
+        proptest::option::of(references()),
+        any::<bool>(),
+        0u64..40,
+    )
+        .prop_map(|(exclusive, restore, has_store, lease_s)| BindReply {
+            lease_ttl_ms: lease_s * 1_000,
+            heartbeat_interval_ms: 5_000,
+            orphan_ttl_ms: 120_000,
+            exclusive,
+            secrets: Default::default(),
+            restore,
+            checkpoint_store: has_store.then(store),
+        })
+}
+
+fn heartbeat_replies() -> impl Strategy<Value = HeartbeatReply> {
+    let directives = prop_oneof![
+        8 => Just(Directive::Continue),
+        1 => Just(Directive::Stop),
+        1 => Just(Directive::CheckpointAndStop),
+    ];
+    (prop::bool::weighted(0.8), live_epochs(), directives).prop_map(
+        |(granted, live_epoch, directive)| HeartbeatReply {
+            granted,
+            lease_ttl_ms: 30_000,
+            live_epoch,
+            directive,
+        },
+    )
+}
+
+fn ends() -> impl Strategy<Value = Input> {
+    (0i32..3).prop_map(|code| {
+        Input::WorkloadEnded(Box::new(Ended {
+            exit_code: Some(code),
+            ..Ended::unstarted(EndCause::Workload, None)
+        }))
+    })
+}
+
+fn inputs() -> impl Strategy<Value = Input> {
+    let pointers = (any::<bool>(), proptest::option::of(references()))
+        .prop_map(|(accepted, pointer)| CheckpointReply { accepted, pointer });
+    let uploads = prop_oneof![
+        3 => Just(Ok(Uploaded { key: "k".to_owned(), sha256: Sha256::of(b""), bytes: 1 })),
+        1 => Just(Err("full".to_owned())),
+    ];
+    let recorded = any::<bool>().prop_map(|recorded| ResultReply { recorded });
+    prop_oneof![
+        6 => Just(Input::Tick),
+        2 => (1u64..4, outcomes(bind_replies())).prop_map(|(n, r)| Input::BindReplied(n, r)),
+        6 => (1u64..20, outcomes(heartbeat_replies()))
+            .prop_map(|(n, r)| Input::HeartbeatReplied(n, r)),
+        2 => prop_oneof![Just(Ok(())), Just(Err("bad".to_owned()))].prop_map(Input::Restored),
+        2 => Just(Input::Started),
+        1 => ends(),
+        1 => (0u64..12).prop_map(|step| Input::Progress(Progress { step, total_steps: None })),
+        4 => (0u64..12).prop_map(Input::CheckpointFinished),
+        4 => (0u64..12, uploads).prop_map(|(step, r)| Input::Uploaded(step, r)),
+        4 => (0u64..12, outcomes(pointers)).prop_map(|(s, r)| Input::CheckpointReplied(s, r)),
+        1 => outcomes(recorded).prop_map(Input::ResultReplied),
+        1 => Just(Input::Printed(vec!["line".to_owned()])),
+        1 => Just(Input::Terminate),
+    ]
+}
+
+/// What must hold over a whole life.
+#[derive(Default)]
+struct Witness {
+    started: bool,
+    killed: bool,
+    exited: bool,
+    asked_step: Option<u64>,
+    finished_step: Option<u64>,
+}
+
+impl Witness {
+    fn see(&mut self, action: &Action, state: &AgentState) -> Result<(), TestCaseError> {
+        prop_assert!(!self.exited, "{action:?} after the exit");
+        match action {
+            Action::Start { .. } => {
+                prop_assert!(
+                    !self.started && !self.killed,
+                    "started twice or after a kill"
+                );
+                prop_assert!(state.holds_lease(state.now), "started without the lease");
+                self.started = true;
+            }
+            Action::Upload(step, _) => {
+                prop_assert!(state.holds_lease(state.now), "uploaded without the lease");
+                prop_assert!(Some(*step) == self.finished_step, "not the highest step");
+            }
+            Action::SendCheckpoint(request) => {
+                prop_assert!(state.holds_lease(state.now), "published without the lease");
+                prop_assert!(
+                    Some(request.step) >= self.asked_step,
+                    "the pointer would go back"
+                );
+                self.asked_step = Some(request.step);
+            }
+            Action::SendResult(_) => prop_assert!(!self.killed, "reported after a kill"),
+            Action::Kill(_) => {
+                prop_assert!(self.started && !self.killed);
+                self.killed = true;
+            }
+            Action::Stop(_) => prop_assert!(self.started && !self.killed),
+            Action::Exit(_) => self.exited = true,
+            Action::SendBind(..) | Action::Restore(..) | Action::SendHeartbeat(_) => {}
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_order_of_inputs_breaks_a_promise(
+        steps in prop::collection::vec((inputs(), 0u64..8_000_000), 1..200),
+        is_job: bool,
+        early in prop::bool::weighted(0.8),
+    ) {
+        let kind = if is_job { WorkloadKind::Job } else { WorkloadKind::Service };
+        let mut now = AgentTime(0);
+        let mut state = AgentState::new(identity(kind), now);
+        let mut witness = Witness::default();
+        let opening = early.then(|| {
+                        [(Input::Tick, 0), (Input::BindReplied(1, Ok(terms())), 0), (Input::Started, 0)]
+        });
+        for (input, wait_us) in opening.into_iter().flatten().chain(steps) {
+            now = AgentTime(now.0 + wait_us);
+            if let Input::CheckpointFinished(step) = &input
+                && state.terms.store.is_some()
+            {
+                witness.finished_step = witness.finished_step.max(Some(*step));
+            }
+            let was_bound = state.stage.is_bound();
+            let actions = step(&mut state, input, now);
+            if !was_bound && state.stage.is_bound() {
+                witness.finished_step = state.checkpoints.finished();
+            }
+            prop_assert!(actions.len() <= 6, "{} actions at once", actions.len());
+            for action in &actions {
+                witness.see(action, &state)?;
+            }
+        }
+    }
+
+    #[test]
+    fn an_agent_of_a_job_that_hears_nothing_more_always_ends(
+        steps in prop::collection::vec((inputs(), 0u64..8_000_000), 1..60),
+    ) {
+        let mut now = AgentTime(0);
+        let mut state = AgentState::new(identity(WorkloadKind::Job), now);
+        for (input, wait_us) in steps {
+            now = AgentTime(now.0 + wait_us);
+            step(&mut state, input, now);
+        }
+        for _ in 0..2_000 {
+            now = now.after(Duration::from_secs(1));
+            step(&mut state, Input::Tick, now);
+        }
+        prop_assert!(state.is_done(), "{:?}", state.stage);
+    }
+}

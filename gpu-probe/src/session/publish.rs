@@ -62,6 +62,13 @@ impl Session {
         report: &ResultReport,
         now: WorldTime,
     ) -> Result<ResultReply, Problem> {
+        let mine = self
+            .bound(report.rank)
+            .filter(|bound| bound.is(report.boot_id));
+        let known = mine.and_then(|bound| bound.end.as_ref());
+        if known.is_some_and(|end| end.epoch == report.epoch) {
+            return Ok(ResultReply { recorded: true });
+        }
         self.instance(report.epoch, report.rank, report.boot_id)?;
         if report.job != self.job {
             return Err(self.refused(report.epoch, "it belongs to another job"));
@@ -70,7 +77,7 @@ impl Session {
         if let Some(bound) = ranks.and_then(|ranks| ranks.get_mut(&report.rank)) {
             bound.heard_at = bound.heard_at.max(now);
             bound.lease_until = None;
-            bound.end.get_or_insert_with(|| report.clone());
+            bound.end = Some(report.clone());
         }
         Ok(ResultReply { recorded: true })
     }
