@@ -1,3 +1,4 @@
 //! Decisions about workload files, launch plans, classes and prices. Pure: no I/O, clock or async.
 
 pub mod files;
+pub mod launch;

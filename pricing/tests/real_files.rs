@@ -2,9 +2,17 @@
 //!
 //! Those files are not part of this repository; where they are absent the tests say so and pass.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests, which say what they did not check"
+)]
+
 use std::path::PathBuf;
 
+use tandem_model::network::{LaunchVia, NetworkId, Payment, Product, RefundRule};
 use tandem_pricing::files::{self, Document};
+use tandem_pricing::launch;
 
 /// Every file with its name, in order; empty when the folder is absent.
 fn corpus() -> Vec<(String, String)> {
@@ -65,4 +73,84 @@ fn every_importable_file_parses_or_is_refused_with_a_field_and_a_line_each() {
     }
     let parsed = files.iter().filter(|(_, d)| d.workload.is_some()).count();
     println!("{parsed} of {} are understood", files.len());
+}
+
+/// Products as the two networks sell them.
+fn products() -> [Product; 3] {
+    let containers = Product {
+        network: NetworkId::from_static("ionet"),
+        name: "caas",
+        launch: LaunchVia::Container,
+        nodes_are_linked: false,
+        nodes_max: 8,
+        gpus_per_node_max: 8,
+        published_ports_max: 1,
+        doubles_dollar: true,
+        payment: Payment::Balance,
+        prepaid_hours_min: 1,
+        prepaid_hours_max: 8_760,
+        extension_step_hours: 1,
+        refund: RefundRule::None,
+    };
+    let machines = Product {
+        name: "vmaas",
+        launch: LaunchVia::Ssh,
+        doubles_dollar: false,
+        published_ports_max: 8,
+        ..containers.clone()
+    };
+    let servers = Product {
+        network: NetworkId::from_static("aethir"),
+        name: "on-demand",
+        nodes_are_linked: true,
+        nodes_max: 16,
+        ..machines.clone()
+    };
+    [containers, machines, servers]
+}
+
+#[test]
+fn the_table_of_which_importable_files_can_start_where_names_every_reason() {
+    let files = importable();
+    if files.is_empty() {
+        return;
+    }
+    let products = products();
+    let mut starts = [0; 3];
+    for (name, document) in &files {
+        let Some(workload) = &document.workload else {
+            println!("{name:44} refused: {}", document.refusals[0]);
+            continue;
+        };
+        for (i, product) in products.iter().enumerate() {
+            let found = launch::obstacles(workload, product);
+            assert!(
+                found
+                    .iter()
+                    .all(|o| !o.field.is_empty() && !o.help.is_empty()),
+                "{name}"
+            );
+            starts[i] += usize::from(found.is_empty());
+            if !found.is_empty() {
+                let reasons: Vec<_> = found
+                    .iter()
+                    .map(|o| format!("{}: {}", o.field, o.text))
+                    .collect();
+                println!(
+                    "{name:44} {}/{}: {}",
+                    product.network,
+                    product.name,
+                    reasons.join("; ")
+                );
+            }
+        }
+    }
+    for (product, count) in products.iter().zip(starts) {
+        println!(
+            "{}/{}: {count} of {} can start",
+            product.network,
+            product.name,
+            files.len()
+        );
+    }
 }
