@@ -9,6 +9,8 @@ pub mod adapter;
 pub mod aethir;
 mod answer;
 pub mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod decimal;
 mod exchange;
 pub mod ionet;
