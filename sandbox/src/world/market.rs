@@ -1,0 +1,459 @@
+//! What there is: cards, places, nodes, and prices that move with time.
+//!
+//! Prices, quantities and the mix of hosts are assumptions in the order of published list prices
+//! of 2025 and 2026 (`docs/sandbox.md`); the cards themselves come from the GPU catalogue.
+
+use tandem_model::gpu::GpuModel;
+use tandem_model::network::Grade;
+use tandem_model::time::WorldTime;
+use uuid::Uuid;
+
+use super::dice::{Dice, mix, uuid_of};
+use super::options::{Network, WorldOptions};
+
+/// A card as the networks sell it.
+#[derive(Debug)]
+pub(crate) struct Card {
+    /// Id in the GPU catalogue.
+    pub(crate) catalogue: &'static str,
+    /// Number under which io.net lists it.
+    pub(crate) number: u32,
+    /// Text under which io.net lists it.
+    pub(crate) alias: &'static str,
+    /// io.net's price per GPU-hour in millionths of a dollar.
+    pub(crate) ionet_micro_usd: i64,
+    /// The Aethir-style on-demand price per GPU-hour in millionths of a dollar; 0 when not sold.
+    pub(crate) aethir_micro_usd: i64,
+    /// K-value in hundredths (assumption).
+    pub(crate) k_hundredths: u32,
+    /// Relative number of nodes.
+    pub(crate) weight: u32,
+}
+
+const fn card(
+    catalogue: &'static str,
+    number: u32,
+    alias: &'static str,
+    prices: (i64, i64),
+    k_hundredths: u32,
+    weight: u32,
+) -> Card {
+    Card {
+        catalogue,
+        number,
+        alias,
+        ionet_micro_usd: prices.0,
+        aethir_micro_usd: prices.1,
+        k_hundredths,
+        weight,
+    }
+}
+
+/// Every card for sale. `12` is io.net's number of the RTX 4090; the other numbers are ours.
+pub(crate) const CARDS: &[Card] = &[
+    card("rtx3090", 9, "RTX3090", (190_000, 0), 0, 10),
+    card("rtx4080", 11, "RTX4080", (220_000, 0), 0, 6),
+    card("rtx4090", 12, "RTX4090", (300_000, 0), 0, 20),
+    card("rtx5090", 14, "RTX5090", (550_000, 0), 0, 8),
+    card("l4", 101, "L4", (430_000, 0), 0, 4),
+    card("l40s", 102, "L40S", (950_000, 890_000), 80, 6),
+    card("a100-pcie-40gb", 110, "A100_PCIE_40GB", (980_000, 0), 90, 3),
+    card(
+        "a100-pcie-80gb",
+        111,
+        "A100_PCIE_80GB",
+        (1_250_000, 1_180_000),
+        110,
+        5,
+    ),
+    card(
+        "a100-sxm4-40gb",
+        112,
+        "A100_SXM4_40GB",
+        (1_080_000, 0),
+        100,
+        3,
+    ),
+    card(
+        "a100-sxm4-80gb",
+        113,
+        "A100_SXM4_80GB",
+        (1_490_000, 1_390_000),
+        130,
+        6,
+    ),
+    card(
+        "h100-pcie-80gb",
+        202,
+        "H100_PCIE",
+        (2_150_000, 2_050_000),
+        210,
+        4,
+    ),
+    card(
+        "h100-sxm5-80gb",
+        203,
+        "H100_SXM5",
+        (2_590_000, 2_450_000),
+        250,
+        10,
+    ),
+    card("h100-nvl-94gb", 204, "H100_NVL", (2_390_000, 0), 230, 3),
+    card(
+        "h200-sxm-141gb",
+        210,
+        "H200",
+        (3_090_000, 2_980_000),
+        310,
+        5,
+    ),
+    card(
+        "b200-sxm-180gb",
+        220,
+        "B200",
+        (4_990_000, 4_790_000),
+        480,
+        3,
+    ),
+];
+
+impl Card {
+    /// Its row of the GPU catalogue.
+    pub(crate) fn model(&self) -> GpuModel {
+        GpuModel::by_id(self.catalogue).expect("the test below reads every card")
+    }
+
+    /// What it is sold as by name.
+    pub(crate) fn grade(&self) -> Grade {
+        if self.number < 100 {
+            Grade::Consumer
+        } else {
+            Grade::Datacenter
+        }
+    }
+}
+
+/// Where nodes stand.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// io.net's number of the location.
+    pub(crate) number: u32,
+    /// ISO 3166-1 alpha-2.
+    pub(crate) iso2: &'static str,
+    /// Name of the country.
+    pub(crate) name: &'static str,
+    /// Region name of the Aethir-style network; empty where it has none.
+    pub(crate) region: &'static str,
+    /// Whether it has data-centre cards.
+    pub(crate) datacenter: bool,
+}
+
+const fn place(
+    number: u32,
+    iso2: &'static str,
+    name: &'static str,
+    region: &'static str,
+    datacenter: bool,
+) -> Place {
+    Place {
+        number,
+        iso2,
+        name,
+        region,
+        datacenter,
+    }
+}
+
+/// Every place.
+pub(crate) const PLACES: &[Place] = &[
+    place(1, "US", "United States", "us-east", true),
+    place(2, "CA", "Canada", "", true),
+    place(3, "DE", "Germany", "eu-central", true),
+    place(4, "FR", "France", "", false),
+    place(5, "GB", "United Kingdom", "", true),
+    place(6, "NL", "Netherlands", "", false),
+    place(7, "SE", "Sweden", "eu-north", true),
+    place(8, "JP", "Japan", "ap-northeast", true),
+    place(9, "SG", "Singapore", "ap-southeast", true),
+    place(10, "IN", "India", "", false),
+    place(11, "BR", "Brazil", "", false),
+    place(12, "AU", "Australia", "", false),
+];
+
+/// Providers of one network in one place.
+const PROVIDERS_PER_PLACE: usize = 4;
+/// Share of nodes that belong to io.net, in percent.
+const IONET_PERCENT: u32 = 70;
+
+/// A machine: 8 bytes, because a world may hold a million of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Node {
+    /// Index into `Market::stocks`.
+    pub(crate) stock: u16,
+    /// Which provider of the network and place owns it.
+    pub(crate) provider: u8,
+    /// GPUs in it.
+    pub(crate) gpus: u8,
+    /// GPUs not rented.
+    pub(crate) free: u8,
+    /// Index into `CARDS` of the card that is really inside.
+    pub(crate) real_card: u8,
+    /// Whether it is broken.
+    pub(crate) down: bool,
+}
+
+/// One card of one network in one place.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    pub(crate) network: Network,
+    /// Index into `CARDS`.
+    pub(crate) card: u8,
+    /// Index into `PLACES`.
+    pub(crate) place: u8,
+    /// Indices into `Market::nodes`.
+    pub(crate) nodes: Vec<u32>,
+}
+
+impl Stock {
+    pub(crate) fn card(&self) -> &'static Card {
+        &CARDS[usize::from(self.card)]
+    }
+
+    pub(crate) fn place(&self) -> &'static Place {
+        &PLACES[usize::from(self.place)]
+    }
+}
+
+/// Everything that can be rented.
+#[derive(Debug)]
+pub(crate) struct Market {
+    seed: u64,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) stocks: Vec<Stock>,
+}
+
+impl Market {
+    /// Spreads `options.nodes` nodes over both networks.
+    pub(crate) fn new(seed: u64, options: &WorldOptions, dice: &mut Dice) -> Self {
+        let mut market = Self {
+            seed,
+            nodes: Vec::with_capacity(options.nodes as usize),
+            stocks: stocks(),
+        };
+        let lots = lots(&market.stocks);
+        let mut placed = [0, 0];
+        for number in 0..options.nodes {
+            let network = if number % 100 < IONET_PERCENT {
+                Network::Ionet
+            } else {
+                Network::Aethir
+            };
+            let (kinds, weighted) = &lots[network.index()];
+            // The first round gives every stock a node, so that small worlds sell everything.
+            let stock = match kinds.get(placed[network.index()]) {
+                Some(first) => *first,
+                None => weighted[dice.below(weighted.len())],
+            };
+            placed[network.index()] += 1;
+            market.add(stock, number, options.lying_permille, dice);
+        }
+        market
+    }
+
+    fn add(&mut self, stock: u16, number: u32, lying_permille: u16, dice: &mut Dice) {
+        let kind = &mut self.stocks[usize::from(stock)];
+        let has_one = !kind.nodes.is_empty();
+        let gpus = match kind.card().grade() {
+            Grade::Consumer if has_one => [1, 1, 2, 4, 8, 8][dice.below(6)],
+            _ => 8,
+        };
+        let real_card = if dice.permille(u32::from(lying_permille)) {
+            lie_about(kind.card)
+        } else {
+            kind.card
+        };
+        kind.nodes.push(number);
+        self.nodes.push(Node {
+            stock,
+            provider: u8::try_from(dice.below(PROVIDERS_PER_PLACE)).unwrap_or(0),
+            gpus,
+            free: gpus,
+            real_card,
+            down: false,
+        });
+    }
+
+    /// The stock of a node.
+    pub(crate) fn stock_of(&self, node: u32) -> &Stock {
+        &self.stocks[usize::from(self.nodes[node as usize].stock)]
+    }
+
+    /// Nodes of a stock on which `gpus` are free.
+    pub(crate) fn available(&self, stock: u16, gpus: u8) -> u32 {
+        let free = self.stocks[usize::from(stock)]
+            .nodes
+            .iter()
+            .filter(|n| self.is_free(**n, gpus));
+        u32::try_from(free.count()).unwrap_or(u32::MAX)
+    }
+
+    fn is_free(&self, node: u32, gpus: u8) -> bool {
+        let node = &self.nodes[node as usize];
+        !node.down && node.free >= gpus
+    }
+
+    /// Takes up to `count` different nodes of `stocks` with `gpus` free on each; the renter has no
+    /// choice of device.
+    pub(crate) fn take(
+        &mut self,
+        stocks: &[u16],
+        gpus: u8,
+        count: u16,
+        dice: &mut Dice,
+    ) -> Vec<u32> {
+        let mut free: Vec<u32> = stocks
+            .iter()
+            .flat_map(|s| self.stocks[usize::from(*s)].nodes.iter().copied())
+            .filter(|n| self.is_free(*n, gpus))
+            .collect();
+        let mut taken = Vec::new();
+        while taken.len() < usize::from(count) && !free.is_empty() {
+            let node = free.swap_remove(dice.below(free.len()));
+            self.nodes[node as usize].free -= gpus;
+            taken.push(node);
+        }
+        taken
+    }
+
+    /// Gives `gpus` of a node back.
+    pub(crate) fn give_back(&mut self, node: u32, gpus: u8) {
+        let node = &mut self.nodes[node as usize];
+        node.free = node.free.saturating_add(gpus).min(node.gpus);
+    }
+
+    /// Stocks of a network and card, in one place or in all.
+    pub(crate) fn stocks_of(&self, network: Network, card: u8, place: Option<u8>) -> Vec<u16> {
+        (0u16..)
+            .zip(&self.stocks)
+            .filter(|(_, s)| s.network == network && s.card == card)
+            .filter(|(_, s)| place.is_none_or(|p| p == s.place))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Price per GPU-hour in millionths of a dollar: the list price, within 6 % by day and 3 % by
+    /// hour, rounded to a tenth of a cent.
+    pub(crate) fn price(&self, stock: u16, now: WorldTime) -> i64 {
+        let kind = &self.stocks[usize::from(stock)];
+        let list = match kind.network {
+            Network::Ionet => kind.card().ionet_micro_usd,
+            Network::Aethir => kind.card().aethir_micro_usd,
+        };
+        let hour = u64::try_from(now.micros() / 3_600_000_000).unwrap_or(0);
+        let swing = |step: u64, period: u64, width: i64| {
+            let draw = mix(self.seed, u64::from(stock), period, hour / step);
+            i64::try_from(draw % (2 * width.unsigned_abs() + 1)).unwrap_or(0) - width
+        };
+        let permille = 1_000 + swing(24, 1, 60) + swing(1, 2, 30);
+        (list * permille / 1_000 + 500) / 1_000 * 1_000
+    }
+
+    /// The network's id of a device.
+    pub(crate) fn device_id(&self, node: u32) -> Uuid {
+        uuid_of(self.seed, 7, u64::from(node))
+    }
+
+    /// Name of the provider of a node.
+    pub(crate) fn provider(&self, node: u32) -> String {
+        let stock = self.stock_of(node);
+        let provider = self.nodes[node as usize].provider;
+        let network = stock.network.as_str();
+        let country = stock.place().iso2.to_ascii_lowercase();
+        format!("{network}-{country}-{provider}")
+    }
+}
+
+fn stocks() -> Vec<Stock> {
+    let mut stocks = Vec::new();
+    for (card, facts) in (0u8..).zip(CARDS) {
+        for (place, site) in (0u8..).zip(PLACES) {
+            let mut push = |network| {
+                stocks.push(Stock {
+                    network,
+                    card,
+                    place,
+                    nodes: Vec::new(),
+                });
+            };
+            if facts.grade() == Grade::Consumer || site.datacenter {
+                push(Network::Ionet);
+            }
+            if facts.aethir_micro_usd > 0 && !site.region.is_empty() {
+                push(Network::Aethir);
+            }
+        }
+    }
+    stocks
+}
+
+/// Stock indices of each network: every one once, and each as often as its card weighs.
+fn lots(stocks: &[Stock]) -> [(Vec<u16>, Vec<u16>); 2] {
+    [Network::Ionet, Network::Aethir].map(|network| {
+        let own = || (0u16..).zip(stocks).filter(|(_, s)| s.network == network);
+        let weighted = own()
+            .flat_map(|(index, s)| std::iter::repeat_n(index, s.card().weight as usize))
+            .collect();
+        (own().map(|(index, _)| index).collect(), weighted)
+    })
+}
+
+/// The card that is really inside a device that lies: a cheaper one of the same list.
+pub(crate) fn lie_about(card: u8) -> u8 {
+    match card {
+        0 => 1,
+        sold => sold - 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_card_is_in_the_catalogue_and_its_alias_means_it_alone() {
+        for card in CARDS {
+            assert_eq!(
+                GpuModel::parse(card.alias),
+                Some(card.model()),
+                "{}",
+                card.alias
+            );
+        }
+    }
+
+    #[test]
+    fn every_stock_of_a_small_world_has_a_whole_node() {
+        let options = WorldOptions {
+            nodes: 600,
+            ..WorldOptions::default()
+        };
+        let market = Market::new(1, &options, &mut Dice::new(1));
+        for (index, stock) in (0u16..).zip(&market.stocks) {
+            let (card, place) = (stock.card().alias, stock.place().iso2);
+            assert!(market.available(index, 8) > 0, "{card} in {place}");
+        }
+    }
+
+    #[test]
+    fn prices_move_and_stay_near_the_list() {
+        let options = WorldOptions::default();
+        let market = Market::new(1, &options, &mut Dice::new(1));
+        let at = |hour: i64| market.price(0, WorldTime::from_micros(hour * 3_600_000_000));
+        let seen: std::collections::BTreeSet<i64> = (0..200).map(at).collect();
+        assert!(seen.len() > 10);
+        assert!(
+            seen.iter().all(|p| (170_000..=210_000).contains(p)),
+            "{seen:?}"
+        );
+    }
+}
