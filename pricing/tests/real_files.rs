@@ -154,3 +154,70 @@ fn the_table_of_which_importable_files_can_start_where_names_every_reason() {
         );
     }
 }
+
+/// Columns of the label file; the last may hold quotes.
+fn labels() -> Vec<(String, String, String)> {
+    let path = PathBuf::from(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../shared/data/workloads/labels.csv"
+    ));
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return Vec::new();
+    };
+    let rows = text.lines().skip(1).map(|line| {
+        let mut cells = vec![String::new()];
+        let mut quoted = false;
+        for c in line.chars() {
+            match c {
+                '"' => quoted = !quoted,
+                ',' if !quoted => cells.push(String::new()),
+                c => cells.last_mut().unwrap().push(c),
+            }
+        }
+        (cells[0].clone(), cells[1].clone(), cells[12].clone())
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_classifier_agrees_with_the_labels_in_at_least_85_of_100() {
+    let labels = labels();
+    let files: std::collections::BTreeMap<_, _> = corpus().into_iter().collect();
+    if labels.is_empty() || files.is_empty() {
+        return;
+    }
+    let (mut classes, mut tiers) = (0, 0);
+    let mut confusion = std::collections::BTreeMap::<(String, &str), u32>::new();
+    for (name, class, consumer) in &labels {
+        let document = files::look(&files[name]).unwrap();
+        let found = tandem_pricing::classify::classify(&document);
+        *confusion
+            .entry((class.clone(), found.class.as_str()))
+            .or_default() += 1;
+        let right = found.class.as_str() == class;
+        classes += usize::from(right);
+        let said = if found.tiers.consumer { "yes" } else { "no" };
+        tiers += usize::from(said == consumer);
+        if !right || said != consumer {
+            println!(
+                "{name}: {class} consumer {consumer}; found {} {}% consumer {said} {:?}",
+                found.class.as_str(),
+                found.confidence,
+                found.needs
+            );
+            for e in found.evidence.iter().take(6) {
+                println!("    {} {} {} -> {}", e.line, e.source, e.text, e.points_to);
+            }
+        }
+    }
+    for ((label, found), count) in &confusion {
+        println!("{count:3} {label:22} -> {found}");
+    }
+    println!(
+        "classes {classes}/{}, consumer tier {tiers}/{}",
+        labels.len(),
+        labels.len()
+    );
+    assert!(classes * 100 >= labels.len() * 85, "{classes} classes");
+    assert!(tiers * 100 >= labels.len() * 85, "{tiers} tiers");
+}

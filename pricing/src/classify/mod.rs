@@ -1,0 +1,247 @@
+//! What a workload is, what it needs, and which tiers fit the need, with evidence line by line.
+//!
+//! Rules are small tables, a file for each kind of evidence. Each rule counts once, adds a weight
+//! to one activity and leaves the line that made it fire. They read what a file says (commands,
+//! images, variables, structure), so they work on any YAML or JSON; a class that the customer
+//! states wins over all of them.
+
+mod ask;
+mod facts;
+mod rules;
+mod sizes;
+mod tiers;
+mod vram;
+mod words;
+
+use serde::Serialize;
+use tandem_model::workload::{Checkpoints, WorkloadClass, WorkloadKind};
+
+use crate::files::Document;
+
+use ask::Ask;
+use facts::{Facts, Zone};
+use rules::{Activity, Finding};
+
+/// Most lines of evidence that are kept, strongest first.
+pub const EVIDENCE_MAX: usize = 24;
+/// Confidence of a class that the customer stated, in percent.
+const STATED_PERCENT: u8 = 100;
+/// Bounds of the confidence of a class that rules found, in percent.
+const FOUND_PERCENT: (i32, i32) = (20, 98);
+/// Confidence when no rule fired, in percent.
+const GUESSED_PERCENT: u8 = 10;
+/// Taken from the confidence for files that cannot become a workload, in percentage points.
+const FOREIGN_POINTS: i32 = 10;
+
+/// What a workload is and needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Classification {
+    /// What it is.
+    pub class: WorkloadClass,
+    /// How sure, in percent.
+    pub confidence: u8,
+    /// What it needs.
+    pub needs: Needs,
+    /// Which tiers fit the need; a GPU asked by name binds placement, not this.
+    pub tiers: TierFit,
+    /// Why, strongest first.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What a workload needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Needs {
+    /// GPUs asked for, as written, in order of preference; empty when none is named.
+    pub gpu_models: Vec<String>,
+    /// GPUs of a node, where stated.
+    pub gpus_per_node: Option<u16>,
+    /// Nodes of one run.
+    pub nodes: u16,
+    /// Estimated need of memory per GPU in GB; none when it cannot be derived.
+    pub vram_gb_per_gpu: Option<u32>,
+    /// Whether nodes, or GPUs of the node, must be linked by RDMA or NVLink.
+    pub fast_interconnect: bool,
+    /// Port that users reach.
+    pub port: Option<u16>,
+    /// Whether it survives being stopped at any time.
+    pub preemption_tolerant: bool,
+    /// Whether it saves its state on the way.
+    pub checkpointing: bool,
+}
+
+/// Which tiers fit the need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct TierFit {
+    /// Cards of any grade.
+    pub consumer: bool,
+    /// Consumer cards with an enterprise backstop.
+    pub assured: bool,
+    /// Data-centre cards, A100 or better.
+    pub enterprise: bool,
+}
+
+/// One line that speaks for a class or a need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// Line of the file, from 1.
+    pub line: u32,
+    /// What kind of place it is: `command`, `image`, `name`, `structure`, …
+    pub source: &'static str,
+    /// The words found and what they mean.
+    pub text: String,
+    /// The class, or `needs.…` and `tiers.…`, that it speaks for.
+    pub points_to: String,
+}
+
+/// Classifies a document of any format.
+pub fn classify(document: &Document) -> Classification {
+    let facts = Facts::of(document);
+    let ask = Ask::of(document, &facts);
+    let findings = rules::all(document, &facts);
+    let (activity, mut confidence) = decide(document, &findings);
+    let stated = document.draft.as_ref().and_then(|w| w.class);
+    let class = stated.unwrap_or_else(|| activity.class(ask.nodes));
+    if stated.is_some() {
+        confidence = STATED_PERCENT;
+    }
+    let size = sizes::of(&facts);
+    let stated_vram = vram::stated(&facts);
+    let estimate = vram::estimate(class, size.as_ref(), &facts, &ask);
+    let vram_gb = stated_vram.as_ref().map(|(gb, _)| *gb).or(estimate);
+    let fast = tiers::fast_interconnect(class, size.as_ref(), &facts, &ask, document);
+    let checkpointing = checkpointing(document, &facts, class);
+    let needs = Needs {
+        gpu_models: ask.names.clone(),
+        gpus_per_node: ask.gpus_per_node,
+        nodes: ask.nodes,
+        vram_gb_per_gpu: vram_gb,
+        fast_interconnect: fast.is_some(),
+        port: port(document, &facts),
+        preemption_tolerant: checkpointing
+            || document.draft.as_ref().is_some_and(|w| w.preemptible),
+        checkpointing,
+    };
+    let (tiers, reason) = tiers::fit(class, &needs, &ask, &facts);
+    let mut evidence = evidence_of(&findings, ask.nodes, class);
+    if let Some(class_line) = stated.and(document.lines.get("class")) {
+        evidence.insert(
+            0,
+            Evidence {
+                line: *class_line,
+                source: "class",
+                text: "stated by the customer".into(),
+                points_to: class.as_str().into(),
+            },
+        );
+    }
+    evidence.truncate(EVIDENCE_MAX);
+    evidence.extend(size.map(sizes::Size::into_evidence));
+    evidence.extend(stated_vram.map(|(_, evidence)| evidence));
+    evidence.extend(fast);
+    evidence.push(reason);
+    Classification {
+        class,
+        confidence,
+        needs,
+        tiers,
+        evidence,
+    }
+}
+
+/// The activity with the greatest weight, and how far it leads.
+fn decide(document: &Document, findings: &[Finding]) -> (Activity, u8) {
+    let total = |a: Activity| {
+        findings
+            .iter()
+            .filter(|f| f.activity == a)
+            .map(|f| f.weight)
+            .sum()
+    };
+    let mut totals: Vec<(i32, Activity)> =
+        Activity::ALL.into_iter().map(|a| (total(a), a)).collect();
+    totals.sort_by_key(|(weight, _)| -*weight);
+    let (first, activity) = totals[0];
+    if first <= 0 {
+        let service = document
+            .draft
+            .as_ref()
+            .is_some_and(|w| w.kind == WorkloadKind::Service);
+        let guess = if service {
+            Activity::Serve
+        } else {
+            Activity::Evaluate
+        };
+        return (guess, GUESSED_PERCENT);
+    }
+    let lead = first - totals[1].0.max(0);
+    let mut percent = 50 + 50 * lead / (first + 20);
+    if !document.format.can_be_submitted() {
+        percent -= FOREIGN_POINTS;
+    }
+    let percent = percent.clamp(FOUND_PERCENT.0, FOUND_PERCENT.1);
+    (activity, u8::try_from(percent).unwrap_or(GUESSED_PERCENT))
+}
+
+fn evidence_of(findings: &[Finding], nodes: u16, class: WorkloadClass) -> Vec<Evidence> {
+    let mut sorted: Vec<&Finding> = findings.iter().filter(|f| f.weight > 0).collect();
+    sorted.sort_by_key(|f| (f.activity.class(nodes) != class, -f.weight, f.line));
+    sorted
+        .into_iter()
+        .map(|f| Evidence {
+            line: f.line,
+            source: f.source,
+            text: f.text.clone(),
+            points_to: f.activity.class(nodes).as_str().to_owned(),
+        })
+        .collect()
+}
+
+const SAVES: &[&str] = &[
+    "checkpoint*",
+    "checkpointing",
+    "ckpt_path",
+    "resume",
+    "resume_from_checkpoint",
+    "save_steps",
+    "save_freq",
+    "resume_mode",
+    "enable_dcp",
+];
+
+fn checkpointing(document: &Document, facts: &Facts, class: WorkloadClass) -> bool {
+    if matches!(
+        class,
+        WorkloadClass::OnlineInference | WorkloadClass::Interactive
+    ) {
+        return false;
+    }
+    let declared = document
+        .draft
+        .as_ref()
+        .is_some_and(|w| w.checkpoints != Checkpoints::None);
+    let by_words = facts.iter().any(|f| {
+        matches!(f.zone, Zone::Run | Zone::Env) && SAVES.iter().any(|w| words::find(&f.lower, w))
+    });
+    let split_into_frames = class == WorkloadClass::Rendering
+        && facts.iter().any(|f| {
+            ["frame*", "parametricsweep"]
+                .iter()
+                .any(|w| words::find(&f.lower, w))
+        });
+    declared || by_words || split_into_frames
+}
+
+/// The workload's port, or the first exposed one of another format.
+fn port(document: &Document, facts: &Facts) -> Option<u16> {
+    let of_workload = document.draft.as_ref().and_then(|w| w.port);
+    let exposed = || {
+        let first = facts
+            .iter()
+            .find(|f| f.zone == Zone::Port && f.path.contains("expose"))?;
+        first.text.trim().parse().ok()
+    };
+    of_workload.or_else(exposed)
+}
+
+#[cfg(test)]
+mod tests;

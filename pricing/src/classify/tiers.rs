@@ -1,0 +1,168 @@
+//! Which tiers fit the need, and whether it needs a fast link.
+
+use tandem_model::workload::WorkloadClass;
+
+use super::ask::Ask;
+use super::facts::{Facts, Zone};
+use super::sizes::Size;
+use super::{Evidence, Needs, TierFit};
+use super::{vram, words};
+use crate::files::Document;
+
+/// Memory of the largest common consumer card in GB.
+const CONSUMER_VRAM_GB: u32 = 24;
+/// Memory of the largest data-centre card in GB.
+const ENTERPRISE_VRAM_GB: u32 = 180;
+/// From this size on, training over nodes needs a fast link, in millions of parameters.
+const LINKED_PARAMS_MILLIONS: u64 = 7_000;
+const LINK_WORDS: &[&str] = &[
+    "infiniband",
+    "rdma",
+    "nccl_ib_hca",
+    "mlx5*",
+    "nixl",
+    "all_reduce_perf",
+    "nvlink",
+    "roce",
+    "ucx_net_devices",
+];
+
+/// Why a fast link is needed; none when it is not.
+pub(super) fn fast_interconnect(
+    class: WorkloadClass,
+    size: Option<&Size>,
+    facts: &Facts,
+    ask: &Ask,
+    document: &Document,
+) -> Option<Evidence> {
+    let because = |line: u32, text: &str| {
+        Some(Evidence {
+            line,
+            source: "link",
+            text: text.to_owned(),
+            points_to: "needs.fast_interconnect".into(),
+        })
+    };
+    let line_of = |fields: &[&str]| {
+        fields
+            .iter()
+            .find_map(|f| document.lines.get(*f))
+            .copied()
+            .unwrap_or(1)
+    };
+    if document
+        .draft
+        .as_ref()
+        .is_some_and(|w| w.resources.fast_interconnect)
+    {
+        let asked = ["resources.network_tier", "resources.fast_interconnect"];
+        return because(line_of(&asked), "the file asks for the fastest network");
+    }
+    let told = facts.iter().find(|f| {
+        matches!(f.zone, Zone::Run | Zone::Env)
+            && LINK_WORDS.iter().any(|w| words::find(&f.lower, w))
+    });
+    if let Some(fact) = told {
+        return because(fact.line, "RDMA or NVLink is used by name");
+    }
+    let big = size.map(|s| s.params_millions >= LINKED_PARAMS_MILLIONS);
+    let full_nodes = ask.gpus_per_node.is_some_and(|n| n >= 8);
+    if class == WorkloadClass::DistributedTraining && big.unwrap_or(full_nodes) {
+        return because(
+            line_of(&["num_nodes", "nodes", "resources.nodes"]),
+            "a large model is trained over several nodes",
+        );
+    }
+    let card_gb = ask
+        .models
+        .iter()
+        .map(|m| u64::from(m.facts().vram_gb))
+        .min()
+        .unwrap_or(0);
+    let shared = ask.only_enterprise() && ask.gpus_per_node.is_some_and(|n| n >= 4);
+    if shared && size.is_some_and(|s| vram::state_gb(class, s, facts) > card_gb) {
+        return because(
+            line_of(&["resources.accelerators", "resources.gpu"]),
+            "the model is shared out over GPUs that it does not fit singly",
+        );
+    }
+    if class == WorkloadClass::OnlineInference && ask.nodes > 1 {
+        return because(
+            line_of(&["num_nodes", "nodes"]),
+            "one model answers from several nodes",
+        );
+    }
+    None
+}
+
+/// Which tiers fit, with the reason that decided for or against consumer cards.
+pub(super) fn fit(
+    class: WorkloadClass,
+    needs: &Needs,
+    ask: &Ask,
+    facts: &Facts,
+) -> (TierFit, Evidence) {
+    let against = against_consumer(needs, ask, facts);
+    let graphics = class == WorkloadClass::Rendering
+        && ["nvenc", "hevc_nvenc", "h264_nvenc", "unreal*"]
+            .iter()
+            .any(|w| facts.says(&[Zone::Run, Zone::Image, Zone::Name], w));
+    let too_large = needs
+        .vram_gb_per_gpu
+        .is_some_and(|gb| gb > ENTERPRISE_VRAM_GB);
+    let consumer = against.is_none();
+    let fit = TierFit {
+        consumer,
+        assured: consumer && !graphics,
+        enterprise: !graphics && !ask.other_vendor && !too_large,
+    };
+    let text = match (&against, graphics) {
+        (Some(reason), _) => (*reason).to_owned(),
+        (None, true) => "needs video or graphics units that A100 and H100 lack".to_owned(),
+        (None, false) => match needs.vram_gb_per_gpu {
+            Some(gb) => format!("about {gb} GB per GPU fit cards of {CONSUMER_VRAM_GB} GB"),
+            None => "nothing in the file needs more than a consumer card".to_owned(),
+        },
+    };
+    let evidence = Evidence {
+        line: 1,
+        source: "tiers",
+        text,
+        points_to: "tiers.consumer".into(),
+    };
+    (fit, evidence)
+}
+
+fn against_consumer(needs: &Needs, ask: &Ask, facts: &Facts) -> Option<&'static str> {
+    let engine = ["trtllm-build", "trtexec"]
+        .iter()
+        .any(|w| facts.says(&[Zone::Run], w));
+    if needs.gpus_per_node == Some(0) && needs.nodes == 1 {
+        return None;
+    }
+    if needs.nodes > 1 {
+        return Some("consumer machines have no link between nodes");
+    }
+    if needs.fast_interconnect {
+        return Some("consumer machines have no fast link");
+    }
+    if ask.other_vendor {
+        return Some("the work needs accelerators of another vendor");
+    }
+    if engine && ask.only_enterprise() {
+        return Some("an engine runs only on the architecture that it is built on");
+    }
+    match needs.vram_gb_per_gpu {
+        Some(gb) if gb > CONSUMER_VRAM_GB => {
+            Some("needs more memory per GPU than consumer cards have")
+        }
+        Some(_) => None,
+        None if ask.only_enterprise() => {
+            Some("the need is unknown, and only A100 or better is asked")
+        }
+        None if u32::from(ask.vram_gb_min) > CONSUMER_VRAM_GB => {
+            Some("asks for more memory than consumer cards have")
+        }
+        None => None,
+    }
+}
