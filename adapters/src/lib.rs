@@ -8,6 +8,7 @@
 pub mod adapter;
 pub mod aethir;
 mod answer;
+pub mod breaker;
 pub mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -16,6 +17,7 @@ mod exchange;
 pub mod ionet;
 mod lenient;
 pub mod registry;
+pub mod transport;
 pub mod wire;
 
 pub use adapter::{Adapter, Answer, Context, Step, TransportFault};

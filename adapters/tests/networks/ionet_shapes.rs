@@ -1,8 +1,6 @@
 //! io.net's shapes, endpoint by endpoint, as its own client and its documentation show them.
 
-mod common;
-
-use common::{CONTEXT, container_plan, failure, json, run, ssh_plan, start, tag};
+use crate::common::{CONTEXT, container_plan, failure, json, run, ssh_plan, start, tag};
 use tandem_adapters::adapter::TransportFault;
 use tandem_adapters::ionet::{IoNet, NETWORK, VmPriceUnit};
 use tandem_adapters::{Adapter, Command, FailureKind, Method, Outcome, Repeat, WireResponse};

@@ -1,8 +1,6 @@
 //! The Aethir-style API's shapes, endpoint by endpoint, as `docs/aethir-style-api.md` defines them.
 
-mod common;
-
-use common::{CONTEXT, container_plan, failure, json, run, ssh_plan, start, tag};
+use crate::common::{CONTEXT, container_plan, failure, json, run, ssh_plan, start, tag};
 use tandem_adapters::adapter::TransportFault;
 use tandem_adapters::aethir::quality::{
     self, CheckerReport, ContainerData, IncidentKind, Quality, Verdict,

@@ -1,0 +1,7 @@
+//! The adapters and the transport from outside: recorded shapes, impolite servers, hostile bodies.
+
+mod aethir_shapes;
+mod common;
+mod hostile;
+mod ionet_shapes;
+mod transport;
