@@ -17,6 +17,7 @@ mod exchange;
 pub mod ionet;
 mod lenient;
 pub mod registry;
+pub mod ssh;
 pub mod transport;
 pub mod wire;
 
