@@ -3,3 +3,4 @@
 pub mod classify;
 pub mod files;
 pub mod launch;
+pub mod quote;

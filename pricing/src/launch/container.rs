@@ -10,7 +10,7 @@ use super::obstacle::Obstacle;
 
 const WRAPPED: &str = include_str!("scripts/wrapped.sh");
 
-/// Folder of checkpoints inside a container.
+/// Folder of checkpoints inside a container that no script of ours prepares.
 pub(super) const CHECKPOINT_DIR: &str = "/tandem/checkpoints";
 
 /// The container that does the work.
@@ -29,7 +29,9 @@ pub(super) fn form(w: &Workload, c: &LaunchContext) -> Result<LaunchForm, Obstac
         mode => command::under("gpu-probe", mode, work),
     };
     let mut plain = env::plain(w, c);
-    plain.insert("TANDEM_CHECKPOINT_DIR".into(), CHECKPOINT_DIR.into());
+    if c.agent == AgentMode::Image {
+        plain.insert("TANDEM_CHECKPOINT_DIR".into(), CHECKPOINT_DIR.into());
+    }
     Ok(LaunchForm::Container(ContainerLaunch {
         image: w.image.clone().unwrap_or_else(|| DEFAULT_IMAGE.to_owned()),
         registry: c.registry.clone(),

@@ -1,0 +1,114 @@
+//! Whether an offer fits a workload on a tier, or the first reason why not.
+
+use serde::Serialize;
+use tandem_model::network::Grade;
+use tandem_model::offer::{Fabric, Offer};
+use tandem_model::workload::{GpuNeed, Tier, Workload};
+
+use super::{Candidate, Policy, price};
+use crate::classify::Classification;
+
+/// Why an offer does not fit, in the order in which it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Its price is zero, negative or absurdly high.
+    PriceInvalid,
+    /// The tier wants data-centre hardware, A100 or better.
+    BelowTier,
+    /// Another card is asked for.
+    OtherGpu,
+    /// The card has less memory than the work needs.
+    TooLittleVram,
+    /// The need does not fit machines of consumer grade.
+    NeedsDatacenter,
+    /// The work uses secrets that the machine's owner could read.
+    SecretsOnConsumer,
+    /// Fewer GPUs in a node.
+    TooFewGpus,
+    /// Fewer nodes are free.
+    TooFewNodes,
+    /// The nodes have no fast link.
+    NoFastLink,
+    /// A country that the customer excludes.
+    CountryExcluded,
+    /// Dearer than the customer's limit.
+    AbovePriceLimit,
+}
+
+/// GPUs of a node that are rented: what is needed, or all where the node cannot be split.
+pub(super) fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
+    if offer.divisible {
+        workload.resources.gpus_per_node.max(1)
+    } else {
+        offer.gpus_per_node
+    }
+}
+
+/// The offer with its price to the customer, or why it does not fit.
+pub(super) fn candidate(
+    tier: Tier,
+    w: &Workload,
+    classification: &Classification,
+    offer: &Offer,
+    policy: &Policy,
+) -> Result<Candidate, Refusal> {
+    if !price::is_sane(offer.price) {
+        return Err(Refusal::PriceInvalid);
+    }
+    let datacenter = offer.grade == Grade::Datacenter;
+    if tier == Tier::Enterprise && !(datacenter && offer.gpu.is_a100_or_better()) {
+        return Err(Refusal::BelowTier);
+    }
+    hardware(w, classification, offer)?;
+    if !datacenter && !classification.tiers.consumer {
+        return Err(Refusal::NeedsDatacenter);
+    }
+    if !datacenter && !w.secrets.is_empty() && !w.secrets_on_consumer {
+        return Err(Refusal::SecretsOnConsumer);
+    }
+    let limits = &w.limits;
+    let allowed = &limits.countries_allowed;
+    if (!allowed.is_empty() && !allowed.contains(&offer.country))
+        || limits.countries_denied.contains(&offer.country)
+    {
+        return Err(Refusal::CountryExcluded);
+    }
+    let gpus = u32::from(gpus_rented(offer, w)) * u32::from(w.resources.nodes);
+    let candidate = price::candidate(offer, gpus, policy).ok_or(Refusal::PriceInvalid)?;
+    if limits
+        .max_price_micro_usd
+        .is_some_and(|limit| candidate.rate.price() > limit)
+    {
+        return Err(Refusal::AbovePriceLimit);
+    }
+    Ok(candidate)
+}
+
+fn hardware(w: &Workload, classification: &Classification, offer: &Offer) -> Result<(), Refusal> {
+    let r = &w.resources;
+    if !r.gpu.accepts(offer.gpu) {
+        return Err(Refusal::OtherGpu);
+    }
+    let named = matches!(r.gpu, GpuNeed::Named { .. });
+    let vram_gb = u32::from(offer.gpu.facts().vram_gb);
+    if !named
+        && classification
+            .needs
+            .vram_gb_per_gpu
+            .is_some_and(|need| need > vram_gb)
+    {
+        return Err(Refusal::TooLittleVram);
+    }
+    if offer.gpus_per_node == 0 || offer.gpus_per_node < r.gpus_per_node {
+        return Err(Refusal::TooFewGpus);
+    }
+    if offer.nodes_available < u32::from(r.nodes) {
+        return Err(Refusal::TooFewNodes);
+    }
+    let linked = classification.needs.fast_interconnect || r.fast_interconnect;
+    if r.nodes > 1 && linked && offer.fabric != Fabric::Rdma {
+        return Err(Refusal::NoFastLink);
+    }
+    Ok(())
+}

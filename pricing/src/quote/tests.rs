@@ -1,0 +1,316 @@
+//! Quotes on small markets, and against brute force on random ones.
+
+use proptest::prelude::*;
+use tandem_model::gpu::GpuModel;
+use tandem_model::network::{Country, Grade, NetworkId};
+use tandem_model::offer::{Fabric, NodeLink, OfferId};
+use tandem_model::time::WorldTime;
+use tandem_model::workload::GpuNeed;
+
+use super::*;
+use crate::classify::classify;
+use crate::files;
+
+fn offer(key: &str, gpu: &str, cents: i32) -> Offer {
+    Offer {
+        id: OfferId(format!("ionet/caas/{key}")),
+        network: NetworkId::from_static("ionet"),
+        product: "caas".into(),
+        locator: key.into(),
+        gpu: GpuModel::by_id(gpu).unwrap(),
+        grade: Grade::Consumer,
+        gpus_per_node: 8,
+        divisible: true,
+        nodes_available: 4,
+        country: Country::parse("DE").unwrap(),
+        price: RatePerGpuHour::new(MicroUsd::from_cents(cents)),
+        fee_basis_points: 250,
+        node_link: NodeLink::Pcie,
+        fabric: Fabric::Public,
+        observed_at: WorldTime::default(),
+    }
+}
+
+fn datacenter(key: &str, gpu: &str, cents: i32) -> Offer {
+    Offer {
+        grade: Grade::Datacenter,
+        ..offer(key, gpu, cents)
+    }
+}
+
+fn report_of(text: &str, offers: &[Offer]) -> QuoteReport {
+    let document = files::read(text).unwrap_or_else(|e| panic!("{e}"));
+    let classification = classify(&document);
+    report(&document.workload.unwrap(), &classification, offers)
+}
+
+fn report(w: &Workload, classification: &Classification, offers: &[Offer]) -> QuoteReport {
+    let mut count = 0u8;
+    let fresh = || {
+        count += 1;
+        QuoteId::from_parts(1_000, &[count; 10])
+    };
+    quote(
+        w,
+        classification,
+        offers,
+        &Policy::default(),
+        WallTime::from_micros(5),
+        fresh,
+    )
+}
+
+fn tier(report: &QuoteReport, tier: Tier) -> &TierReport {
+    report.tiers.iter().find(|t| t.tier == tier).unwrap()
+}
+
+const JOB: &str = "tandem: 1\nname: a\nrun: ./x\nresources: {gpu: any, gpus_per_node: 1}\n";
+
+#[test]
+fn the_cheapest_fitting_offer_is_quoted_on_each_tier_with_lines_that_add_up() {
+    let offers = [
+        datacenter("h", "h100-sxm5-80gb", 250),
+        offer("r", "rtx4090", 40),
+        datacenter("a", "a100-sxm4-80gb", 150),
+    ];
+    let report = report_of(JOB, &offers);
+    let consumer = tier(&report, Tier::Consumer).quote.clone().unwrap();
+    assert_eq!(consumer.offer.0, "ionet/caas/r");
+    // 0.40 + 2.5 % fee = 0.41, + 12 % = 0.4592.
+    assert_eq!(consumer.rate.price().get(), 459_200);
+    let kinds: Vec<_> = consumer
+        .lines
+        .iter()
+        .map(|l| (l.kind.as_str(), l.micro_usd_per_gpu_hour.get()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            ("compute", 400_000),
+            ("network_fee", 10_000),
+            ("margin", 49_200)
+        ]
+    );
+    assert_eq!(consumer.not_to_exceed.get(), 459_200 * 24);
+    assert_eq!(consumer.expires_at, WallTime::from_micros(120_000_005));
+    let enterprise = tier(&report, Tier::Enterprise);
+    assert_eq!(enterprise.quote.clone().unwrap().offer.0, "ionet/caas/a");
+    assert_eq!(enterprise.refused[&Refusal::BelowTier], 1);
+    assert!(
+        tier(&report, Tier::Assured)
+            .no_quote
+            .clone()
+            .unwrap()
+            .text
+            .contains("not sold yet")
+    );
+}
+
+#[test]
+fn zero_negative_and_absurd_prices_are_never_quoted() {
+    let offers = [
+        offer("zero", "rtx4090", 0),
+        offer("minus", "rtx4090", -5),
+        offer("absurd", "rtx4090", 100_001),
+    ];
+    let report = report_of(JOB, &offers);
+    let consumer = tier(&report, Tier::Consumer);
+    assert_eq!(consumer.quote, None);
+    assert_eq!(consumer.refused[&Refusal::PriceInvalid], 3);
+    assert_eq!(
+        consumer.no_quote.clone().unwrap().code,
+        Some(ErrorCode::NO_OFFER_FITS)
+    );
+}
+
+#[test]
+fn every_limit_of_the_customer_has_its_reason() {
+    let a100 = datacenter("x", "a100-sxm4-80gb", 150);
+    let gaming = offer("c", "rtx4090", 40);
+    let price = "resources: {gpu: A100}\nlimits: {max_price_usd_per_gpu_hour: 1.50}";
+    let linked = "resources: {gpu: A100, nodes: 2, fast_interconnect: true}";
+    let cases = [
+        ("resources: {gpu: H100}", &a100, Refusal::OtherGpu),
+        (
+            "resources: {gpu: A100, gpus_per_node: 16}",
+            &a100,
+            Refusal::TooFewGpus,
+        ),
+        (
+            "resources: {gpu: A100, nodes: 5}",
+            &a100,
+            Refusal::TooFewNodes,
+        ),
+        (linked, &a100, Refusal::NoFastLink),
+        (
+            "resources: {gpu: A100}\nlimits: {countries_allowed: [FR]}",
+            &a100,
+            Refusal::CountryExcluded,
+        ),
+        (
+            "resources: {gpu: A100}\nlimits: {countries_denied: [DE]}",
+            &a100,
+            Refusal::CountryExcluded,
+        ),
+        (price, &a100, Refusal::AbovePriceLimit),
+        (
+            "resources: {gpu: any}\nsecrets: [HF_TOKEN]",
+            &gaming,
+            Refusal::SecretsOnConsumer,
+        ),
+        (
+            "resources: {gpu: RTX4090, nodes: 2}",
+            &gaming,
+            Refusal::NeedsDatacenter,
+        ),
+        (
+            "env: {MODEL: a/m-70b}\nresources: {gpu: any}",
+            &a100,
+            Refusal::TooLittleVram,
+        ),
+    ];
+    for (rest, offer, refusal) in cases {
+        let text = format!("tandem: 1\nname: a\nrun: ./x\n{rest}\n");
+        let report = report_of(&text, std::slice::from_ref(offer));
+        let refused: Vec<_> = tier(&report, Tier::Consumer)
+            .refused
+            .keys()
+            .copied()
+            .collect();
+        assert_eq!(refused, [refusal], "{rest}");
+    }
+}
+
+#[test]
+fn a_node_that_cannot_be_split_is_priced_whole_and_loses_to_a_cheaper_hour() {
+    let whole = Offer {
+        divisible: false,
+        ..offer("whole", "rtx4090", 30)
+    };
+    let report = report_of(JOB, &[whole, offer("part", "rtx4090", 40)]);
+    let consumer = tier(&report, Tier::Consumer);
+    assert_eq!(consumer.quote.clone().unwrap().offer.0, "ionet/caas/part");
+    assert_eq!((consumer.ranked[1].gpus, consumer.fitting), (8, 2));
+}
+
+#[test]
+fn a_tier_that_is_asked_for_is_the_only_one_quoted() {
+    let text = format!("{JOB}tier: enterprise\n");
+    let report = report_of(&text, &[datacenter("a", "a100-sxm4-80gb", 150)]);
+    let quoted: Vec<_> = report.quoted().map(|(q, _)| q.tier).collect();
+    assert_eq!(quoted, [Tier::Enterprise]);
+}
+
+fn any_offer() -> impl Strategy<Value = Offer> {
+    let gpus: Vec<GpuModel> = GpuModel::all().collect();
+    let first = (
+        0u32..40,
+        prop::sample::select(gpus),
+        any::<bool>(),
+        0u16..10,
+        any::<bool>(),
+    );
+    let second = (
+        0u32..4,
+        prop::sample::select(vec!["DE", "US"]),
+        -100_000i64..5_000_000,
+        0u16..2_000,
+        0u8..3,
+    );
+    (first, second).prop_map(
+        |((key, gpu, dc, gpus, divisible), (nodes, country, price, fee, fabric))| Offer {
+            id: OfferId(format!("n/p/{key}")),
+            gpu,
+            grade: if dc {
+                Grade::Datacenter
+            } else {
+                Grade::Consumer
+            },
+            gpus_per_node: gpus,
+            divisible,
+            nodes_available: nodes,
+            country: Country::parse(country).unwrap(),
+            price: RatePerGpuHour::new(MicroUsd::new(price)),
+            fee_basis_points: fee,
+            fabric: [Fabric::Public, Fabric::Ethernet, Fabric::Rdma][usize::from(fabric)],
+            ..offer("x", "rtx4090", 1)
+        },
+    )
+}
+
+/// The cheapest hour by plain arithmetic in wide integers.
+fn brute_force(w: &Workload, c: &Classification, offers: &[Offer], wanted: Tier) -> Option<i128> {
+    let up = |a: i128| (a + 9_999).div_euclid(10_000);
+    let mut best: Option<i128> = None;
+    for o in offers {
+        let r = &w.resources;
+        let dc = o.grade == Grade::Datacenter;
+        let price = i128::from(o.price.price().get());
+        let fits = price > 0
+            && r.gpu.accepts(o.gpu)
+            && o.gpus_per_node >= r.gpus_per_node.max(1)
+            && o.nodes_available >= u32::from(r.nodes)
+            && (dc || c.tiers.consumer)
+            && (r.nodes == 1 || !c.needs.fast_interconnect || o.fabric == Fabric::Rdma)
+            && !w.limits.countries_denied.contains(&o.country)
+            && (matches!(r.gpu, GpuNeed::Named { .. })
+                || c.needs
+                    .vram_gb_per_gpu
+                    .is_none_or(|v| v <= u32::from(o.gpu.facts().vram_gb)))
+            && (wanted == Tier::Consumer || (dc && o.gpu.is_a100_or_better()));
+        if !fits {
+            continue;
+        }
+        let cost = price + up(price * i128::from(o.fee_basis_points));
+        let rate = cost + up(cost * 1_200);
+        let gpus = if o.divisible {
+            r.gpus_per_node.max(1)
+        } else {
+            o.gpus_per_node
+        };
+        let hour = rate * i128::from(gpus) * i128::from(r.nodes);
+        best = Some(best.map_or(hour, |b| b.min(hour)));
+    }
+    best
+}
+
+proptest! {
+    #[test]
+    fn quotes_are_never_below_cost_their_lines_add_up_and_brute_force_agrees(
+        offers in prop::collection::vec(any_offer(), 0..40),
+        gpu in prop::sample::select(vec!["any", "any:24GB", "A100", "RTX4090", "[H100, A100]"]),
+        gpus in 1u16..5,
+        nodes in 1u16..3,
+        run in prop::sample::select(vec!["./x", "torchrun train.py --model a/m-7b", "vllm serve a/m-13b"]),
+    ) {
+        let text = format!("tandem: 1\nname: a\nrun: {run}\nresources: {{gpu: {gpu}, gpus_per_node: {gpus}, nodes: {nodes}}}\nlimits: {{countries_denied: [US]}}\n");
+        let document = files::read(&text).unwrap();
+        let classification = classify(&document);
+        let w = document.workload.unwrap();
+        let forward = report(&w, &classification, &offers);
+        for tier in &forward.tiers {
+            if tier.tier == Tier::Assured {
+                continue;
+            }
+            let hours: Vec<_> = tier.ranked.iter().map(|c| c.hour_micro_usd).collect();
+            prop_assert!(hours.is_sorted());
+            let refused: usize = tier.refused.values().sum();
+            prop_assert_eq!(refused + tier.fitting, offers.len());
+            let expected = brute_force(&w, &classification, &offers, tier.tier);
+            prop_assert_eq!(hours.first().map(|h| i128::from(h.get())), expected);
+            prop_assert_eq!(tier.quote.is_some(), expected.is_some());
+            let Some(quote) = &tier.quote else { continue };
+            let sum: i64 = quote.lines.iter().map(|l| l.micro_usd_per_gpu_hour.get()).sum();
+            prop_assert_eq!(sum, quote.rate.price().get());
+            let best = &tier.ranked[0].offer;
+            let price = i128::from(best.price.price().get());
+            let cost = price * (10_000 + i128::from(best.fee_basis_points));
+            prop_assert!(i128::from(sum) * 10_000 >= cost);
+        }
+        let mut named = std::collections::BTreeMap::new();
+        named.extend(offers.into_iter().map(|o| (o.id.clone(), o)));
+        let sorted: Vec<_> = named.into_values().collect();
+        let turned: Vec<_> = sorted.iter().rev().cloned().collect();
+        prop_assert_eq!(report(&w, &classification, &sorted), report(&w, &classification, &turned));
+    }
+}
