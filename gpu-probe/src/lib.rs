@@ -1,8 +1,9 @@
 //! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
 //! shell that makes a real process of it.
 //!
-//! [`agent`] and [`session`] are pure and know no clock.
+//! [`agent`] and [`session`] are pure and know no clock; [`shell`] is the only place with effects.
 
 pub mod agent;
 pub mod protocol;
 pub mod session;
+pub mod shell;
