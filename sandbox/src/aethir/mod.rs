@@ -31,7 +31,8 @@ pub(crate) use events::{begin, midnight, order_ended, pay_by, server_lost};
 pub(crate) use money::credit;
 pub(crate) use money::wallets;
 
-/// Secret key of every access key.
+/// Secret key of every access key; the access key itself is accepted too, so that one text can
+/// stand for all credentials of the sandbox.
 const SECRET_KEY: &str = "sandbox-secret";
 /// Seconds between two bulk reads of one access key.
 const BULK_SECONDS: u64 = 5;
@@ -127,8 +128,10 @@ fn authenticate(world: &mut World, request: &WireRequest) -> Result<String, Refu
     if !crate::ionet::is_account(key) {
         return Err(Refusal::Credentials);
     }
-    let secret = Secret::new(SECRET_KEY);
-    let claims = verify(token, key, &secret, world.wall).map_err(|_| Refusal::Credentials)?;
+    let claims = [SECRET_KEY, key]
+        .into_iter()
+        .find_map(|secret| verify(token, key, &Secret::new(secret), world.wall).ok())
+        .ok_or(Refusal::Credentials)?;
     let now = world.wall.unix_ms();
     let nonces = &mut world.aethir.nonces;
     if nonces.len() >= NONCES_MAX {
@@ -145,6 +148,9 @@ fn authenticate(world: &mut World, request: &WireRequest) -> Result<String, Refu
 
 /// Holds bulk reads to one per list, access key and 5 s.
 fn pace(world: &mut World, key: &str, list: &'static str) -> Result<(), Refusal> {
+    if !world.options.rate_limits {
+        return Ok(());
+    }
     let wall = world.wall;
     let wallet = money::open(world, key).ok_or(Refusal::Credentials)?;
     let waited = wallet.bulk.get(list).map(|at| wall.since(*at).as_secs());

@@ -125,7 +125,7 @@ fn batch(
     let reports: Vec<CheckerReport> = (0..CHECKERS)
         .map(|checker| {
             let draw = mix(world.seed, 61 + u64::from(job_type), key, checker);
-            let data = if draw % DISSENT == 0 {
+            let data = if draw.is_multiple_of(DISSENT) {
                 opposite(truth)
             } else {
                 truth.clone()

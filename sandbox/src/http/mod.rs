@@ -134,6 +134,11 @@ impl Running {
         ("sandbox", Secret::new("sandbox-secret"))
     }
 
+    /// Both clocks of the sandbox.
+    pub fn now(&self) -> Moment {
+        self.shared.now()
+    }
+
     /// Port of the machines' SSH server.
     pub const fn ssh_port(&self) -> u16 {
         self.ssh_port

@@ -38,7 +38,7 @@ fn render(shared: &Shared) -> String {
             row.status,
         );
     }
-    let base = escape(&world.endpoints().0);
+    let base = escape(world.endpoints().0);
     let ssh = world.endpoints().1.port;
     format!(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Tandem sandbox</title>\

@@ -170,7 +170,9 @@ impl World {
             Action::Start { restored_step } => {
                 self.units[index as usize].work_starts(now);
                 self.say(index, "workload started");
-                self.sim(index).map(|agent| agent.start(restored_step, now));
+                if let Some(agent) = self.sim(index) {
+                    agent.start(restored_step, now);
+                }
                 vec![Input::Started]
             }
             Action::Stop(_) => self.sim(index).map_or_else(Vec::new, SimAgent::stop),

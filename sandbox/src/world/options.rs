@@ -176,6 +176,8 @@ pub struct WorldOptions {
     pub balance: MicroUsd,
     /// Whole ATH that a new wallet holds.
     pub wallet_ath: u64,
+    /// Whether the networks' rate limits hold.
+    pub rate_limits: bool,
     /// Start of public URLs, without a slash at the end.
     pub public_base: String,
     /// Where the machines' SSH server listens.
@@ -196,6 +198,7 @@ impl Default for WorldOptions {
             vm_price_per_gpu: false,
             balance: MicroUsd::from_cents(100_000_000),
             wallet_ath: 50_000_000,
+            rate_limits: true,
             public_base: "http://127.0.0.1:7070".to_owned(),
             ssh: SshEndpoint {
                 host: "127.0.0.1".to_owned(),
