@@ -113,7 +113,8 @@ fn from_variable(path: &str, value: &str) -> Option<(u64, String)> {
 fn largest(text: &str) -> Option<(u64, String)> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '.')
         .filter_map(|word| {
-            let digits = word.trim_matches('.').strip_suffix('b')?;
+            let word = without_extension(word.trim_matches('.'));
+            let digits = word.strip_suffix('b')?;
             let millions = match digits.split_once('x') {
                 Some((experts, size)) => {
                     let experts: u64 = experts.parse().ok()?;
@@ -127,6 +128,14 @@ fn largest(text: &str) -> Option<(u64, String)> {
             Some((millions, word.to_owned()))
         })
         .max()
+}
+
+/// `8b.toml` -> `8b`: what follows a dot and begins with a letter is no part of a number.
+fn without_extension(word: &str) -> &str {
+    match word.find('.') {
+        Some(dot) if word[dot + 1..].starts_with(|c: char| c.is_ascii_alphabetic()) => &word[..dot],
+        _ => word,
+    }
 }
 
 fn to_millions(number: &str) -> Option<u64> {
@@ -150,6 +159,7 @@ mod tests {
             ("deepseek-r1-distill-qwen-1.5b", Some(1_500)),
             ("qwen3.6-35b-a3b-gguf:q4_k_m", Some(35_000)),
             ("llama-3.1-405b", Some(405_000)),
+            ("configs/llama3_8b.toml", Some(8_000)),
             ("t2v-a14b", None),
             ("-b 512m -e 8g", None),
             ("b", None),

@@ -226,6 +226,21 @@ pub(super) fn price_per_gpu(node_price: MicroUsd, gpus_per_node: u16) -> MicroUs
     MicroUsd::new(node_price.get() / i64::from(gpus_per_node.max(1)))
 }
 
+/// Seconds between two checkpoints in formats that cannot say it.
+const CHECKPOINT_SECONDS: u32 = 600;
+
+/// In formats without a field for it, a workload that writes to the checkpoint directory wants its
+/// checkpoints kept.
+pub(super) fn checkpoints_by_use(w: &mut Workload, whole: &Field<'_>, p: &mut Problems) {
+    let used = |text: &str| text.contains("TANDEM_CHECKPOINT_DIR");
+    if used(&w.run) || w.setup.as_deref().is_some_and(used) {
+        w.checkpoints = Checkpoints::Agent {
+            interval_seconds: CHECKPOINT_SECONDS,
+        };
+        p.note(whole, format!("TANDEM_CHECKPOINT_DIR is used: checkpoints are kept, every {CHECKPOINT_SECONDS} s at the latest"));
+    }
+}
+
 /// Closing checks that need several fields; `whole` stands for the file.
 pub(super) fn close(w: &Workload, whole: &Field<'_>, p: &mut Problems) {
     let blamed = |p: &Problems, names: &[&str]| {

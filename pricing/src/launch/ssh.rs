@@ -91,13 +91,14 @@ fn in_docker<'n>(
         words.push("--env".into());
         words.push(name.to_owned());
     }
-    let checkpoints = format!("TANDEM_CHECKPOINT_DIR={CHECKPOINT_DIR}");
-    words.extend([
-        "--env".to_owned(),
-        checkpoints,
-        "--env".into(),
-        "TANDEM_WORK_DIR=/tandem/work".into(),
-    ]);
+    let folders = [
+        "TANDEM_HOME=/tandem".to_owned(),
+        format!("TANDEM_CHECKPOINT_DIR={CHECKPOINT_DIR}"),
+        "TANDEM_WORK_DIR=/tandem/work".to_owned(),
+    ];
+    for folder in folders {
+        words.extend(["--env".to_owned(), folder]);
+    }
     let mut line = quote_all(&words)?;
     line.push_str(&format!(
         " --volume \"$tandem_base/checkpoints:{CHECKPOINT_DIR}\""

@@ -74,6 +74,7 @@ pub(super) fn read(
         "dev-environment" => dev_environment(&file, &mut w, p),
         _ => {}
     }
+    draft::checkpoints_by_use(&mut w, root, p);
     draft::close(&w, root, p);
     Some(w)
 }

@@ -147,6 +147,7 @@ pub(super) fn read(
     if let Some(f) = file.get("config") {
         config(&f, p);
     }
+    draft::checkpoints_by_use(&mut w, &whole, p);
     draft::close(&w, &whole, p);
     Some(w)
 }

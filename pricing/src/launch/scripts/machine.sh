@@ -15,9 +15,10 @@ tandem_begin() {
     echo "tandem: already started"
     exit 0
   fi
+  TANDEM_HOME=$tandem_base
   TANDEM_CHECKPOINT_DIR=$tandem_base/checkpoints
   TANDEM_WORK_DIR=$tandem_base/work
-  export TANDEM_CHECKPOINT_DIR TANDEM_WORK_DIR
+  export TANDEM_HOME TANDEM_CHECKPOINT_DIR TANDEM_WORK_DIR
 }
 tandem_agent() {
   tandem_fetch "$TANDEM_AGENT_URL" "$tandem_base/gpu-probe" "$TANDEM_AGENT_SHA256" "the agent" || exit 1
