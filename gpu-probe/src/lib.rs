@@ -4,6 +4,7 @@
 //! [`agent`] and [`session`] are pure and know no clock; [`shell`] is the only place with effects.
 
 pub mod agent;
+pub mod cli;
 pub mod protocol;
 pub mod session;
 pub mod shell;

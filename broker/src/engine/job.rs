@@ -1,7 +1,8 @@
 //! One accepted job as the engine holds it: what is intended, what was observed, what was proved.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
+use gpu_probe::protocol::HeartbeatRequest;
 use gpu_probe::session::Session;
 use serde::Serialize;
 use tandem_adapters::command::FailureKind;
@@ -18,6 +19,9 @@ use tandem_sla::failover::Situation;
 
 /// Attempts after which a job is given up.
 pub const ATTEMPTS_MAX: usize = 12;
+
+/// Lines kept of what a job printed.
+pub const LOG_LINES_MAX: usize = 1_000;
 
 /// One attempt with everything known of it.
 #[derive(Debug, Clone)]
@@ -79,8 +83,14 @@ pub struct Job {
     pub session: Session,
     /// The secret by which its agents prove themselves.
     pub agent_token: Secret,
+    /// Set when the checkpoint pointer ever went to a lower step; it must stay false.
+    pub pointer_went_back: bool,
+    /// The last lines that its workload printed.
+    pub log: VecDeque<String>,
     /// Charged so far.
     pub charged: MicroUsd,
+    /// Digest of its output file, when it named one.
+    pub output_sha256: Option<String>,
     /// Why it ended, when it did not succeed.
     pub cause: Option<String>,
     /// When it was accepted.
@@ -107,8 +117,15 @@ impl Job {
 
     /// Proved GPU-microseconds over all attempts.
     pub fn proved_gpu_us(&self) -> u64 {
-        let gpus = u64::from(self.workload.gpus_total());
+        let gpus = u64::from(self.quote.gpus);
         self.attempts.iter().map(|a| a.proved_us().saturating_mul(gpus)).sum()
+    }
+
+    /// Keeps what the workload printed, the newest [`LOG_LINES_MAX`] lines.
+    pub fn keep_log(&mut self, beat: &HeartbeatRequest) {
+        self.log.extend(beat.log_tail.iter().cloned());
+        let surplus = self.log.len().saturating_sub(LOG_LINES_MAX);
+        self.log.drain(..surplus);
     }
 
     /// Records the next attempt on an offer and returns it.

@@ -4,20 +4,22 @@
 //! outcome back as the next input. Every decision is repeated from state at the next tick, so an
 //! order that is lost is given again.
 
+mod answers;
+
 use std::time::Duration;
 
-use tandem_adapters::command::{Failure, FailureKind, Outcome};
+use tandem_adapters::command::Outcome;
 use tandem_model::id::PlacementId;
 use tandem_model::job::{JobEvent, JobState, next};
 use tandem_model::network::NetworkId;
-use tandem_model::placement::{Epoch, Observed};
+use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_settlement::charge::charge_step;
 use tandem_sla::detect::{Standing, Windows, standing};
 use tandem_sla::failover;
 
-use super::job::{ATTEMPTS_MAX, Job, refusal_in_words};
-use super::view::AgentView;
+use super::job::{ATTEMPTS_MAX, Job};
+use super::view::{AgentView, ResultView};
 
 /// How long a placement may take from its creation to its agent's first word, in world time.
 pub const START_WITHIN: Duration = Duration::from_secs(15 * 60);
@@ -108,17 +110,17 @@ pub fn step(job: &mut Job, input: Input, moment: Moment) -> Decided {
     }
     match input {
         Input::Tick => tick(job, moment, &mut decided),
-        Input::Created(outcome) => created(job, outcome, moment, &mut decided),
-        Input::Looked(outcome) => looked(job, outcome, moment, &mut decided),
-        Input::Found(outcome) => found(job, outcome, moment, &mut decided),
-        Input::Bootstrapped(result) => bootstrapped(job, result, &mut decided),
+        Input::Created(outcome) => answers::created(job, outcome, moment, &mut decided),
+        Input::Looked(outcome) => answers::looked(job, outcome, moment, &mut decided),
+        Input::Found(outcome) => answers::found(job, outcome, moment, &mut decided),
+        Input::Bootstrapped(result) => answers::bootstrapped(job, result, &mut decided),
         Input::CancelAsked => cancel(job, moment, &mut decided),
     }
     decided
 }
 
 fn tick(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let view = AgentView::of(&job.session);
+    let view = AgentView::of(&job.session, job.workload.resources.nodes);
     hear(job, &view, moment, decided);
     match job.state {
         JobState::Queued => place(job, moment, decided),
@@ -134,34 +136,35 @@ fn tick(job: &mut Job, moment: Moment, decided: &mut Decided) {
     }
 }
 
-/// Takes over what the agent said: binding, heartbeats, the durable result.
+/// Takes over what the agents said: binding, heartbeats, the durable result.
 fn hear(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) {
-    let restored = view.pointer_step;
+    let live = job.state.may_hold_lease();
     let mut bound_now = false;
-    if let Some(attempt) = job.last_mut() {
-        bound_now = attempt.bound_at.is_none() && view.bound_at.is_some();
-        attempt.bound_at = view.bound_at;
-        attempt.heard_at = view.heard_at;
+    if let Some(attempt) = job.last_mut().filter(|_| live && view.bound) {
+        bound_now = attempt.bound_at.is_none();
+        attempt.bound_at = attempt.bound_at.or(view.heard_at);
+        attempt.heard_at = view.heard_at.max(attempt.heard_at);
     }
-    if bound_now && next(job.state, JobEvent::AgentBound).is_ok() {
-        decided.apply(job, JobEvent::AgentBound, moment);
-        let from = restored.map_or(String::new(), |step| format!(", goes on from step {step}"));
+    if bound_now && decided.apply(job, JobEvent::AgentBound, moment) {
+        let from = view.pointer_step.map_or(String::new(), |s| format!(", goes on from step {s}"));
         decided.tell(job, format!("agent bound{from}"));
     }
     charge(job);
-    let Some(result) = &view.result else { return };
-    if result.is_outcome {
-        let event =
-            if result.success { JobEvent::ResultSucceeded } else { JobEvent::ResultFailed };
-        if decided.apply(job, event, moment) {
-            if !result.success {
-                job.cause = Some(result.words.clone());
-            }
-            decided.tell(job, result.words.clone());
-            decided.orders.push(Order::Stop(job.epoch()));
-        }
-    } else if job.state.may_hold_lease() {
-        leave(job, &result.words.clone(), moment, decided);
+    if let Some(result) = &view.result {
+        conclude(job, result, moment, decided);
+    } else if let Some(why) = view.placement_end.as_ref().filter(|_| live) {
+        leave(job, why, moment, decided);
+    }
+}
+
+/// The durable result of the live epoch ends the job, whatever was suspected.
+fn conclude(job: &mut Job, result: &ResultView, moment: Moment, decided: &mut Decided) {
+    let event = if result.success { JobEvent::ResultSucceeded } else { JobEvent::ResultFailed };
+    if decided.apply(job, event, moment) {
+        job.cause = (!result.success).then(|| result.words.clone());
+        job.output_sha256.clone_from(&result.output_sha256);
+        decided.tell(job, result.words.clone());
+        decided.orders.push(Order::Stop(job.epoch()));
     }
 }
 
@@ -195,88 +198,11 @@ fn place(job: &mut Job, moment: Moment, decided: &mut Decided) {
         job.workload.gpus_total(), offer.gpu, offer.network, offer.country, offer.price.price(),
     );
     let epoch = job.open_attempt(offer, moment.fresh, moment.now).placement.epoch;
-    job.session.raise_epoch(epoch, moment.now);
+    if let Err(refused) = job.session.raise_epoch(epoch, job.workload.resources.nodes) {
+        tracing::error!(job = %job.id, %refused, "defect: epoch not raised");
+    }
     decided.tell(job, format!("epoch {epoch}: {words}"));
     decided.orders.push(Order::Create(epoch));
-}
-
-fn created(job: &mut Job, outcome: Outcome, moment: Moment, decided: &mut Decided) {
-    match outcome {
-        Outcome::Started { remote_id } => {
-            if let Some(attempt) = job.last_mut() {
-                attempt.remote_id = Some(remote_id);
-                attempt.missed_at = None;
-            }
-            decided.apply(job, JobEvent::CreateConfirmed, moment);
-        }
-        Outcome::Failed(failure) => refused(job, &failure, moment, decided),
-        Outcome::Unknown { detail, .. } => {
-            // Looked up by our tag, never guessed.
-            if let Some(attempt) = job.last_mut() {
-                attempt.missed_at = Some(moment.now);
-            }
-            decided.tell(job, format!("creation unknown ({detail}): looking for it by its tag"));
-            decided.orders.push(Order::Find);
-        }
-        other => tracing::error!(job = %job.id, ?other, "defect: not an answer to a creation"),
-    }
-}
-
-fn refused(job: &mut Job, failure: &Failure, moment: Moment, decided: &mut Decided) {
-    if job.state != JobState::Placing {
-        return;
-    }
-    let why = refusal_in_words(failure.kind);
-    if let Some(attempt) = job.last_mut() {
-        attempt.left_because = Some(format!("{why}: {}", failure.detail));
-        attempt.left_at = Some(moment.now);
-        let (offer, network) = (attempt.offer.id.clone(), attempt.offer.network.clone());
-        match failure.kind {
-            FailureKind::Credentials | FailureKind::NoCredit => {
-                job.situation.networks_avoided.insert(network);
-            }
-            _ => {
-                job.situation.failed_offers.insert(offer);
-            }
-        }
-    }
-    job.session.fence(moment.now);
-    decided.apply(job, JobEvent::CreateRefused, moment);
-    decided.tell(job, format!("{why} ({}); next offer", failure.detail));
-}
-
-fn found(job: &mut Job, outcome: Outcome, moment: Moment, decided: &mut Decided) {
-    let Some(attempt) = job.last_mut() else { return };
-    let tag = attempt.placement.tag.to_string();
-    match outcome {
-        Outcome::Listed(all) => {
-            match all.into_iter().find(|o| o.tag.as_deref() == Some(tag.as_str())) {
-                Some(observed) => {
-                    attempt.remote_id = Some(observed.remote_id.clone());
-                    attempt.observed = Some(observed);
-                    attempt.missed_at = None;
-                    decided.apply(job, JobEvent::CreateConfirmed, moment);
-                    decided.tell(job, "found by its tag: it had been created");
-                }
-                None => missed(job, moment, decided),
-            }
-        }
-        _ => tracing::debug!(job = %job.id, "listing failed; asked again at the next tick"),
-    }
-}
-
-/// An empty listing: the second one, far enough from the first, proves that nothing exists.
-fn missed(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let first = job.last().and_then(|a| a.missed_at);
-    if first.is_some_and(|first| moment.now.since(first) >= LISTINGS_APART) {
-        let failure = Failure {
-            kind: FailureKind::NetworkFault,
-            code: tandem_model::error::ErrorCode::NETWORK_UNREACHABLE,
-            detail: "two empty listings: it was never created".into(),
-            retry_after: None,
-        };
-        refused(job, &failure, moment, decided);
-    }
 }
 
 fn starting(job: &mut Job, moment: Moment, decided: &mut Decided) {
@@ -285,51 +211,15 @@ fn starting(job: &mut Job, moment: Moment, decided: &mut Decided) {
         leave(job, "no word of its agent in time", moment, decided);
         return;
     }
-    let reachable = attempt.observed.as_ref().is_some_and(|o| o.ssh.is_some());
+    let nodes = usize::from(job.workload.resources.nodes);
+    let reachable = attempt
+        .observed
+        .as_ref()
+        .is_some_and(|o| o.nodes.len() == nodes && o.nodes.iter().all(|n| n.ssh.is_some()));
     if reachable && !attempt.bootstrapped {
         decided.orders.push(Order::Bootstrap);
     } else {
         decided.orders.push(Order::Look);
-    }
-}
-
-fn bootstrapped(job: &mut Job, result: Result<(), String>, decided: &mut Decided) {
-    match result {
-        Ok(()) => {
-            if let Some(attempt) = job.last_mut() {
-                attempt.bootstrapped = true;
-            }
-            decided.tell(job, "started over SSH");
-        }
-        // The script is idempotent: it is sent again at the next tick, until the start's deadline.
-        Err(why) => decided.tell(job, format!("start over SSH failed, again soon: {why}")),
-    }
-}
-
-fn looked(job: &mut Job, outcome: Outcome, moment: Moment, decided: &mut Decided) {
-    let observed = match outcome {
-        Outcome::Status(observed) => *observed,
-        // Right after a creation a network may not know it yet, so absence proves nothing.
-        _ => return,
-    };
-    let ended = observed.state.is_ended();
-    let word = observed.remote_word.clone();
-    remember(job, observed);
-    if !ended {
-        return;
-    }
-    match job.state {
-        JobState::Starting | JobState::Suspect => {
-            leave(job, &format!("the network says `{word}`"), moment, decided);
-        }
-        JobState::Fencing | JobState::Cancelling => finish_fence(job, moment, decided),
-        _ => {}
-    }
-}
-
-fn remember(job: &mut Job, observed: Observed) {
-    if let Some(attempt) = job.last_mut() {
-        attempt.observed = Some(observed);
     }
 }
 
@@ -361,7 +251,7 @@ pub fn leave(job: &mut Job, why: &str, moment: Moment, decided: &mut Decided) {
     if !decided.apply(job, JobEvent::LeaveDecided, moment) {
         return;
     }
-    job.session.fence(moment.now);
+    job.session.revoke();
     if let Some(attempt) = job.last_mut() {
         attempt.left_because = Some(why.to_owned());
         let offer = attempt.offer.id.clone();
@@ -377,13 +267,16 @@ fn fence(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided)
         Some(lease) => moment.now > lease.after(moment.windows.skew),
     };
     if over {
-        finish_fence(job, moment, decided);
+        finish_fence(job, false, moment, decided);
     } else {
         decided.orders.push(Order::Look);
     }
 }
 
-fn finish_fence(job: &mut Job, moment: Moment, decided: &mut Decided) {
+fn finish_fence(job: &mut Job, stop_confirmed: bool, moment: Moment, decided: &mut Decided) {
+    if !fence_session(job, stop_confirmed, moment) {
+        return;
+    }
     if let Some(attempt) = job.last_mut() {
         attempt.left_at = Some(moment.now);
     }
@@ -395,10 +288,21 @@ fn finish_fence(job: &mut Job, moment: Moment, decided: &mut Decided) {
 fn cancel(job: &mut Job, moment: Moment, decided: &mut Decided) {
     let had_placement = job.state != JobState::Queued;
     if decided.apply(job, JobEvent::CancelAsked, moment) {
-        job.session.fence(moment.now);
+        job.session.revoke();
         decided.tell(job, "stop asked for");
         if had_placement {
             decided.orders.push(Order::Stop(job.epoch()));
+        }
+    }
+}
+
+/// Ends the live epoch for good; whether it could be ended.
+fn fence_session(job: &mut Job, stop_confirmed: bool, moment: Moment) -> bool {
+    match job.session.fence(stop_confirmed, moment.now) {
+        Ok(()) => true,
+        Err(still) => {
+            tracing::debug!(job = %job.id, %still, "not fenced yet");
+            false
         }
     }
 }
@@ -407,3 +311,6 @@ fn cancel(job: &mut Job, moment: Moment, decided: &mut Decided) {
 pub fn avoid(job: &mut Job, network: NetworkId) {
     job.situation.networks_avoided.insert(network);
 }
+
+#[cfg(test)]
+mod tests;

@@ -177,19 +177,10 @@ fn of_tier(
         );
         return report;
     }
-    for offer in offers {
-        match fit::candidate(tier, workload, classification, offer, policy) {
-            Ok(candidate) => report.ranked.push(candidate),
-            Err(refusal) => *report.refused.entry(refusal).or_default() += 1,
-        }
-    }
-    report.ranked.sort_by(|a, b| {
-        let key = |c: &Candidate| (c.hour_micro_usd, c.rate);
-        key(a)
-            .cmp(&key(b))
-            .then_with(|| a.offer.id.cmp(&b.offer.id))
-    });
-    report.fitting = report.ranked.len();
+    let ranking = rank(tier, workload, classification, offers, policy);
+    report.fitting = ranking.fitting.len();
+    report.refused = ranking.refused;
+    report.ranked = ranking.fitting;
     report.ranked.truncate(RANKED_MAX);
     let expires_at = now.after(Duration::from_secs(u64::from(policy.valid_seconds)));
     report.quote = report
@@ -203,6 +194,39 @@ fn of_tier(
         );
     }
     report
+}
+
+/// Every offer that fits a tier, and why the others do not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ranking {
+    /// Offers that fit, cheapest first; ties in the order of their ids.
+    pub fitting: Vec<Candidate>,
+    /// How many offers were refused, by the first reason that held.
+    pub refused: BTreeMap<Refusal, usize>,
+}
+
+/// Ranks offers for a tier: the list from which a placement and its replacements are taken.
+pub fn rank(
+    tier: Tier,
+    workload: &Workload,
+    classification: &Classification,
+    offers: &[Offer],
+    policy: &Policy,
+) -> Ranking {
+    let mut ranking = Ranking::default();
+    for offer in offers {
+        match fit::candidate(tier, workload, classification, offer, policy) {
+            Ok(candidate) => ranking.fitting.push(candidate),
+            Err(refusal) => *ranking.refused.entry(refusal).or_default() += 1,
+        }
+    }
+    ranking.fitting.sort_by(|a, b| {
+        let key = |c: &Candidate| (c.hour_micro_usd, c.rate);
+        key(a)
+            .cmp(&key(b))
+            .then_with(|| a.offer.id.cmp(&b.offer.id))
+    });
+    ranking
 }
 
 #[cfg(test)]

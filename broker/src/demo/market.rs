@@ -1,0 +1,111 @@
+//! From files and offers to accepted quotes: the demo's reading of `pricing`.
+
+use std::collections::BTreeMap;
+
+use comfy_table::Table;
+use tandem_model::offer::Offer;
+use tandem_model::quote::Quote;
+use tandem_model::workload::{Tier, Workload};
+use tandem_pricing::classify::classify;
+use tandem_pricing::files as workload_files;
+
+use super::files::File;
+use super::stage::Stage;
+use super::{REAL_JOB, REAL_STEPS};
+use crate::cli::output::table;
+
+/// Steps of a simulated job; one takes a world second.
+const SIMULATED_STEPS: u64 = 60;
+
+/// A workload with the quote taken and the offers that fit, best first.
+#[derive(Debug)]
+pub struct Accepted {
+    /// What runs.
+    pub workload: Workload,
+    /// The quote taken.
+    pub quote: Quote,
+    /// Offers that fit, best first.
+    pub ranked: Vec<Offer>,
+}
+
+/// What was considered.
+pub struct Considered {
+    /// A row a file.
+    pub table: Table,
+    /// To be placed.
+    pub accepted: Vec<Accepted>,
+    /// Why the others are not, counted.
+    pub not_placed: BTreeMap<String, usize>,
+}
+
+/// Classifies and prices every file.
+pub fn consider(stage: &Stage, files: &[File], offers: &[Offer]) -> anyhow::Result<Considered> {
+    let mut rows = table(&["file", "class", "GPUs", "consumer", "enterprise", "taken"]);
+    let mut accepted = Vec::new();
+    let mut not_placed = BTreeMap::new();
+    for file in files {
+        let (row, outcome) = one(stage, file, offers);
+        rows.add_row(row);
+        match outcome {
+            Ok(job) => accepted.push(job),
+            Err(reason) => *not_placed.entry(reason).or_default() += 1,
+        }
+    }
+    Ok(Considered { table: rows, accepted, not_placed })
+}
+
+/// One file: its row, and the quote taken or why none is.
+fn one(stage: &Stage, file: &File, offers: &[Offer]) -> (Vec<String>, Result<Accepted, String>) {
+    let blank = |class: &str| {
+        let dash = || "-".to_owned();
+        vec![file.name.clone(), class.to_owned(), dash(), dash(), dash(), dash()]
+    };
+    let Ok(document) = workload_files::look(&file.text) else {
+        return (blank("unreadable"), Err("not YAML".to_owned()));
+    };
+    let classification = classify(&document);
+    let class = classification.class.as_str();
+    let Ok(workload) = document.submittable().cloned() else {
+        return (blank(class), Err("the file's format or a field cannot be submitted".into()));
+    };
+    let startable = stage.startable(&workload, offers);
+    if startable.is_empty() {
+        return (blank(class), Err("it can start on no product".into()));
+    }
+    let quotes = stage.quotes(&workload, &classification, &startable);
+    let price = |tier: Tier| {
+        let quote = quotes.iter().find(|q| q.quote.tier == tier);
+        quote.map_or("-".to_owned(), |q| q.quote.rate.price().to_string())
+    };
+    let gpus = workload.gpus_total().to_string();
+    let mut row =
+        vec![file.name.clone(), class.to_owned(), gpus, price(Tier::Consumer), price(Tier::Enterprise)];
+    let wanted = workload.tier;
+    let taken = quotes
+        .into_iter()
+        .filter(|q| wanted.is_none_or(|tier| tier == q.quote.tier))
+        .min_by_key(|q| (q.quote.rate.price(), q.quote.tier));
+    match taken {
+        Some(taken) => {
+            row.push(taken.quote.tier.as_str().to_owned());
+            let workload = prepared(workload);
+            (row, Ok(Accepted { workload, quote: taken.quote, ranked: taken.ranked }))
+        }
+        None => {
+            row.push("-".to_owned());
+            (row, Err("no offer fits".into()))
+        }
+    }
+}
+
+/// Tells the sandbox what runs for real and how long the rest pretends to work.
+fn prepared(mut workload: Workload) -> Workload {
+    let mut set = |name: &str, value: String| workload.env.insert(name.to_owned(), value);
+    if workload.name == REAL_JOB {
+        set("TANDEM_EXEC", "1".to_owned());
+        set("STEPS", REAL_STEPS.to_string());
+    } else {
+        set("TANDEM_SIM_STEPS", SIMULATED_STEPS.to_string());
+    }
+    workload
+}

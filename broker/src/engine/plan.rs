@@ -1,0 +1,75 @@
+//! From a job's attempt to a launch plan: what `pricing` must be told of this installation.
+
+use tandem_adapters::command::{Failure, FailureKind, Outcome};
+use tandem_model::error::ErrorCode;
+use tandem_model::launch::{AgentMode, LaunchPlan};
+use tandem_model::network::Product;
+use tandem_model::offer::Offer;
+use tandem_model::workload::Workload;
+use tandem_pricing::launch::{self, LaunchContext, Obstacle};
+
+use super::job::{Attempt, Job};
+
+/// What every launch plan of this installation says.
+#[derive(Debug, Clone)]
+pub struct LaunchSettings {
+    /// Address of the broker as rented machines reach it.
+    pub broker_url: String,
+    /// Where the agent is fetched.
+    pub agent_url: String,
+    /// SHA-256 of the agent, 64 hex digits.
+    pub agent_sha256: String,
+    /// How fast the world runs; 1 on a live network.
+    pub time_factor: u32,
+}
+
+/// One node of a placement.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Its rank, from 0.
+    pub rank: u16,
+    /// Addresses of all nodes by rank, once they are known.
+    pub node_ips: Option<Vec<String>>,
+}
+
+/// The plan for one node of an attempt.
+pub fn launch_plan(
+    settings: &LaunchSettings,
+    job: &Job,
+    attempt: &Attempt,
+    product: &Product,
+    node: Node,
+) -> Result<LaunchPlan, Vec<Obstacle>> {
+    let context = LaunchContext {
+        broker_url: settings.broker_url.clone(),
+        job: job.id,
+        epoch: attempt.placement.epoch,
+        rank: node.rank,
+        node_ips: node.node_ips,
+        agent: AgentMode::Wrapped,
+        agent_url: settings.agent_url.clone(),
+        agent_sha256: settings.agent_sha256.clone(),
+        agent_token: job.agent_token.clone(),
+        image_command: None,
+        registry: None,
+        code: None,
+        grade: attempt.offer.grade,
+        time_factor: settings.time_factor,
+    };
+    launch::plan(&job.workload, product, &context)
+}
+
+/// GPUs of each node that are rented: what is needed, or the whole node where it cannot be split.
+pub fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
+    if offer.divisible { workload.resources.gpus_per_node } else { offer.gpus_per_node }
+}
+
+/// The outcome of a creation that was never sent.
+pub fn impossible(detail: &str) -> Outcome {
+    Outcome::Failed(Failure {
+        kind: FailureKind::Refused,
+        code: ErrorCode::LAUNCH_IMPOSSIBLE,
+        detail: detail.to_owned(),
+        retry_after: None,
+    })
+}

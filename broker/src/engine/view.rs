@@ -1,0 +1,72 @@
+//! What a session says of its live epoch, reduced to what the engine decides on.
+//!
+//! A placement of several nodes is heard as its quietest node and leased as its last lease.
+
+use gpu_probe::session::{Outcome, Session};
+use tandem_model::time::WorldTime;
+
+/// The durable result, as the engine needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultView {
+    /// Exit code 0 on every node.
+    pub success: bool,
+    /// In words.
+    pub words: String,
+    /// Digest of the output file, when there is one.
+    pub output_sha256: Option<String>,
+}
+
+/// The live epoch's agents.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AgentView {
+    /// Every node's agent is bound.
+    pub bound: bool,
+    /// When the quietest node that still runs was heard.
+    pub heard_at: Option<WorldTime>,
+    /// When the last lease runs out.
+    pub lease_until: Option<WorldTime>,
+    /// Step of the checkpoint pointer.
+    pub pointer_step: Option<u64>,
+    /// The job's own outcome.
+    pub result: Option<ResultView>,
+    /// Why an agent ended this placement without an outcome of the job.
+    pub placement_end: Option<String>,
+}
+
+impl AgentView {
+    /// Reads a session whose live epoch has `nodes` nodes.
+    pub fn of(session: &Session, nodes: u16) -> Self {
+        let ranks: Vec<_> = (0..nodes).filter_map(|rank| session.bound(rank)).collect();
+        let running = ranks.iter().filter(|b| b.end.is_none()).map(|b| b.heard_at).min();
+        let ended = ranks.iter().map(|b| b.heard_at).max();
+        let placement_end = ranks
+            .iter()
+            .filter_map(|b| b.end.as_ref())
+            .find(|end| !end.cause.is_outcome())
+            .map(|end| end.detail.clone().unwrap_or_else(|| format!("{:?}", end.cause)));
+        Self {
+            bound: ranks.len() == usize::from(nodes),
+            heard_at: running.or(ended),
+            lease_until: ranks.iter().filter_map(|b| b.lease_until).max(),
+            pointer_step: session.pointer().map(|pointer| pointer.step),
+            result: session.outcome().map(result),
+            placement_end,
+        }
+    }
+}
+
+fn result(outcome: Outcome<'_>) -> ResultView {
+    let (success, report) = match outcome {
+        Outcome::Succeeded(report) => (true, report),
+        Outcome::Failed(report) => (false, report),
+    };
+    let words = match (report.exit_code, report.signal, &report.detail) {
+        (_, _, Some(detail)) => format!("failed: {detail}"),
+        (Some(0), _, _) => format!("done after {} steps", report.step),
+        (Some(code), _, _) => format!("failed with exit code {code}"),
+        (None, Some(signal), _) => format!("died by signal {signal}"),
+        (None, None, None) => "ended without saying how".to_owned(),
+    };
+    let output_sha256 = report.output_sha256.as_ref().map(ToString::to_string);
+    ResultView { success, words, output_sha256 }
+}

@@ -1,0 +1,117 @@
+//! The networks as the engine uses them: one adapter, one transport and one set of terms each, and
+//! one SSH key for all machines of this installation.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tandem_adapters::adapter::Adapter;
+use tandem_adapters::command::{Command, Outcome};
+use tandem_adapters::ssh::{self, PinnedHostKey, SshKeyPair};
+use tandem_adapters::transport::{TraceId, Transport, TransportError, TransportOptions};
+use tandem_model::launch::SshLaunch;
+use tandem_model::network::{NetworkId, Product};
+use tandem_model::offer::Offer;
+use tandem_model::placement::SshAddress;
+use tandem_model::time::Clock;
+use tokio::time::Instant;
+
+use super::engine::plan::impossible;
+
+/// Longest time for one command with all its requests, waits and retries.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longest time for a start over SSH.
+const SSH_TIMEOUT: Duration = Duration::from_secs(120);
+
+struct Network {
+    adapter: Arc<dyn Adapter>,
+    transport: Transport,
+}
+
+/// Every network that this broker can rent on.
+pub struct Networks {
+    all: BTreeMap<NetworkId, Network>,
+    key: SshKeyPair,
+    /// Host keys seen at the first start, by host and port.
+    pins: Mutex<BTreeMap<(String, u16), String>>,
+}
+
+impl Networks {
+    /// Joins adapters to their transports.
+    pub fn new(
+        all: Vec<(Arc<dyn Adapter>, TransportOptions)>,
+        key: SshKeyPair,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, TransportError> {
+        let mut networks = BTreeMap::new();
+        for (adapter, options) in all {
+            let transport = Transport::new(adapter.as_ref(), options, Arc::clone(clock))?;
+            networks.insert(adapter.network(), Network { adapter, transport });
+        }
+        Ok(Self { all: networks, key, pins: Mutex::default() })
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &NetworkId> {
+        self.all.keys()
+    }
+
+    /// Carries out a command on a network.
+    pub async fn perform(&self, network: &NetworkId, command: &Command) -> Outcome {
+        let Some(found) = self.all.get(network) else {
+            return impossible("the network is not configured");
+        };
+        let trace = TraceId::new(*uuid::Uuid::new_v4().as_bytes());
+        let deadline = Instant::now() + COMMAND_TIMEOUT;
+        found.transport.perform(found.adapter.as_ref(), command, trace, deadline).await
+    }
+
+    /// The product that an offer is of.
+    pub fn product(&self, offer: &Offer) -> Option<&Product> {
+        self.products(&offer.network).iter().find(|product| product.name == offer.product)
+    }
+
+    /// The products of a network; none for an unknown one.
+    pub fn products(&self, network: &NetworkId) -> &[Product] {
+        self.all.get(network).map_or(&[], |found| found.adapter.products())
+    }
+
+    /// The shortest time that can be bought of an offer, in hours.
+    pub fn prepaid_hours(&self, offer: &Offer) -> u32 {
+        self.product(offer).map_or(1, |product| product.prepaid_hours_min)
+    }
+
+    /// The public key that machines must accept, in OpenSSH form.
+    pub fn ssh_public_key(&self) -> String {
+        self.key.public_line()
+    }
+
+    /// Runs a start script on a machine, whose host key is the one its network publishes or, where
+    /// it publishes none, the one it showed first.
+    pub async fn start_over_ssh(
+        &self,
+        address: &SshAddress,
+        launch: &SshLaunch,
+    ) -> Result<(), String> {
+        let place = (address.host.clone(), address.port);
+        let seen = address.host_key.clone().or_else(|| self.pins().get(&place).cloned());
+        let pinned = seen.map_or(PinnedHostKey::FirstUse, PinnedHostKey::Known);
+        let deadline = Instant::now() + SSH_TIMEOUT;
+        let finished = ssh::start(address, launch, &self.key, &pinned, deadline)
+            .await
+            .map_err(|error| format!("{}: {error}", error.code()))?;
+        self.pins().insert(place, finished.host_key);
+        match finished.exit_status {
+            Some(0) => Ok(()),
+            status => {
+                let status = status.map_or("a signal".to_owned(), |s| format!("status {s}"));
+                let last = finished.output.lines().next_back().unwrap_or("no output").to_owned();
+                Err(format!("the start script ended with {status}: {last}"))
+            }
+        }
+    }
+
+    fn pins(&self) -> MutexGuard<'_, BTreeMap<(String, u16), String>> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
