@@ -55,10 +55,12 @@ impl Ask {
                 || upper.contains("AMD")
                 || upper.contains("GAUDI")
                 || upper.contains("TPU")
+                || upper.contains("LITEPOD")
         };
         ask.other_vendor = ask.names.iter().any(of_amd)
             || facts.says(&[Zone::Image], "rocm*")
-            || facts.says(&[Zone::Image], "habana*");
+            || facts.says(&[Zone::Image], "habana*")
+            || facts.says(&[Zone::Image], "tpu");
         ask
     }
 

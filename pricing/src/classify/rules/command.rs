@@ -1,15 +1,17 @@
-//! What commands say. A program outweighs its launcher, and what is installed weighs little.
+//! What commands say of training, serving and work at the keyboard. A program outweighs its
+//! launcher, and what is installed weighs little.
 
-use super::Activity::{Batch, Evaluate, Interact, Render, Serve, Train};
+use super::Activity::{Evaluate, Interact, Serve, Train};
 use super::Where::{Program, Text};
 use super::{Activity, Rule, Where};
 use crate::classify::facts::Zone;
 
-const RUN: &[Zone] = &[Zone::Run];
-const ANY: &[Zone] = &[Zone::Run, Zone::Setup, Zone::Env];
+pub(super) const RUN: &[Zone] = &[Zone::Run];
+pub(super) const ANY: &[Zone] = &[Zone::Run, Zone::Setup, Zone::Env];
 const SETUP: &[Zone] = &[Zone::Setup, Zone::Run];
 
-const fn rule(
+/// A rule in one line.
+pub(super) const fn rule(
     zones: &'static [Zone],
     position: Where,
     needles: &'static [&'static str],
@@ -27,7 +29,7 @@ const fn rule(
     }
 }
 
-/// Rules on commands.
+/// Rules on commands that stay up or learn.
 pub(super) const RULES: &[Rule] = &[
     // Training.
     rule(
@@ -226,222 +228,5 @@ pub(super) const RULES: &[Rule] = &[
         Interact,
         30,
         "a chat at the keyboard",
-    ),
-    // Batch inference.
-    rule(
-        RUN,
-        Text,
-        &[
-            "mode=infer",
-            "mode infer",
-            "map_batches",
-            "run_batch",
-            "batch_infer*",
-        ],
-        Batch,
-        60,
-        "inference over a finite input",
-    ),
-    rule(
-        RUN,
-        Program,
-        &[
-            "infer*",
-            "predict*",
-            "embed*",
-            "vector*",
-            "generate*",
-            "segment*",
-            "segmentation",
-            "transcri*",
-            "caption*",
-            "batch*",
-        ],
-        Batch,
-        40,
-        "a program named for inference",
-    ),
-    rule(
-        RUN,
-        Text,
-        &[
-            "skypilot_job_rank",
-            "skypilot_num_jobs",
-            "job_completion_index",
-        ],
-        Batch,
-        40,
-        "the input is shared out among jobs",
-    ),
-    rule(
-        RUN,
-        Text,
-        &[
-            "start-idx",
-            "end-idx",
-            "start_idx",
-            "end_idx",
-            "shard-index",
-            "num-shards",
-        ],
-        Batch,
-        25,
-        "a range of a finite input",
-    ),
-    rule(
-        RUN,
-        Text,
-        &[
-            "t2v*",
-            "t2i*",
-            "text-to-video",
-            "text-to-image",
-            "save_file",
-            "image-classification",
-            "predictions",
-        ],
-        Batch,
-        25,
-        "the output of a model is written",
-    ),
-    // Rendering.
-    rule(
-        RUN,
-        Text,
-        &[
-            "blender*",
-            "husk",
-            "houdini",
-            "hython",
-            "keyshot*",
-            "unrealadaptor",
-            "unreal*",
-            "maya",
-            "mayabatch",
-            "arnold",
-            "kick",
-            "redshift*",
-            "vray",
-            "nuke",
-            "c4d*",
-            "cinema4d",
-            "renderman",
-            "prman",
-        ],
-        Render,
-        80,
-        "a renderer or game engine",
-    ),
-    rule(
-        RUN,
-        Text,
-        &[
-            "ffmpeg",
-            "nvenc",
-            "hevc_nvenc",
-            "h264_nvenc",
-            "av1_nvenc",
-            "handbrake*",
-        ],
-        Render,
-        60,
-        "video is transcoded",
-    ),
-    rule(
-        RUN,
-        Text,
-        &["render*", "cycles"],
-        Render,
-        25,
-        "rendering is named",
-    ),
-    // Benchmarks, data, conversion, simulation.
-    rule(
-        ANY,
-        Text,
-        &[
-            "all_reduce_perf",
-            "all_gather_perf",
-            "nccl-tests",
-            "nvbandwidth",
-            "fio",
-            "mlperf*",
-            "ib_write_bw",
-            "gpu-burn",
-        ],
-        Evaluate,
-        80,
-        "a benchmark",
-    ),
-    rule(
-        RUN,
-        Program,
-        &[
-            "bench*",
-            "eval*",
-            "lm_eval",
-            "livebench",
-            "mteb",
-            "judge*",
-            "score*",
-        ],
-        Evaluate,
-        50,
-        "a program named for evaluation",
-    ),
-    rule(
-        RUN,
-        Text,
-        &[
-            "trtllm-build",
-            "trtexec",
-            "build_engine",
-            "convert_checkpoint*",
-            "convert_hf*",
-            "quantize.py",
-            "optimum-cli export",
-            "onnx*",
-        ],
-        Evaluate,
-        70,
-        "a model is converted or an engine is built",
-    ),
-    rule(
-        RUN,
-        Program,
-        &[
-            "preprocess*",
-            "tokeniz*",
-            "prepare*",
-            "data",
-            "dataset*",
-            "etl",
-            "dedup*",
-        ],
-        Evaluate,
-        35,
-        "a program named for preparing data",
-    ),
-    rule(
-        RUN,
-        Text,
-        &[
-            "namd*",
-            "gmx",
-            "gromacs",
-            "lammps",
-            "lmp",
-            "openfoam",
-            "simplefoam",
-            "amber",
-            "pmemd.cuda",
-            "vasp",
-            "qe",
-            "hpl",
-            "simulation",
-        ],
-        Evaluate,
-        60,
-        "a simulation",
     ),
 ];

@@ -1,6 +1,7 @@
 //! Rules: which words, at which kind of place, speak for which activity, and how strongly.
 
 mod command;
+mod finite;
 mod image;
 mod names;
 mod structure;
@@ -80,6 +81,7 @@ pub(super) fn all(document: &Document, facts: &Facts) -> Vec<Finding> {
     let mut found = Vec::new();
     for (source, rules) in [
         ("command", command::RULES),
+        ("command", finite::RULES),
         ("image", image::RULES),
         ("name", names::RULES),
     ] {
