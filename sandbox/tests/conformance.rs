@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use common::{START_US, request};
 use serde_json::json;
+use tandem_adapters::adapter::Context;
 use tandem_adapters::conformance::{Fault, Peer, check_registry};
 use tandem_adapters::{Answer, Method, TransportFault, WireRequest, WireResponse};
-use tandem_adapters::adapter::Context;
 use tandem_model::network::NetworkId;
 use tandem_model::time::{WallTime, WorldTime};
 use tandem_sandbox::world::{Moment, World, WorldOptions};
@@ -49,7 +49,11 @@ impl Peer for InMemory {
     fn context(&mut self) -> Context {
         self.nonce += 1;
         let now = self.now();
-        Context { wall: now.wall, world: now.world, nonce: self.nonce }
+        Context {
+            wall: now.wall,
+            world: now.world,
+            nonce: self.nonce,
+        }
     }
 
     async fn send(&mut self, network: &NetworkId, request: WireRequest) -> Answer {
@@ -59,7 +63,12 @@ impl Peer for InMemory {
     async fn inject(&mut self, fault: &Fault) {
         let body = serde_json::to_value(fault).unwrap();
         let answer = self.handle(&request(Method::Post, "/sandbox/faults", Some(&body)));
-        assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(
+            answer.status,
+            200,
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
     }
 
     async fn heal(&mut self) {
@@ -107,7 +116,11 @@ impl OverHttp {
         assert!(status.is_success(), "{}", answer.text().await.unwrap());
     }
 
-    async fn exchange(&self, network: &NetworkId, request: WireRequest) -> reqwest::Result<WireResponse> {
+    async fn exchange(
+        &self,
+        network: &NetworkId,
+        request: WireRequest,
+    ) -> reqwest::Result<WireResponse> {
         let base = match network.as_str() {
             "aethir" => self.running.aethir_url(),
             _ => self.running.ionet_url(),
@@ -123,7 +136,8 @@ impl OverHttp {
         }
         let answer = call.send().await?;
         let headers = answer.headers().iter();
-        let headers = headers.map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()));
+        let headers =
+            headers.map(|(n, v)| (n.to_string(), v.to_str().unwrap_or_default().to_owned()));
         Ok(WireResponse {
             status: answer.status().as_u16(),
             headers: headers.collect(),
@@ -136,16 +150,23 @@ impl Peer for OverHttp {
     fn context(&mut self) -> Context {
         self.nonce += 1;
         let now = self.running.now();
-        Context { wall: now.wall, world: now.world, nonce: self.nonce }
+        Context {
+            wall: now.wall,
+            world: now.world,
+            nonce: self.nonce,
+        }
     }
 
     async fn send(&mut self, network: &NetworkId, request: WireRequest) -> Answer {
-        self.exchange(network, request).await.map_err(|_| TransportFault::MaybeSent)
+        self.exchange(network, request)
+            .await
+            .map_err(|_| TransportFault::MaybeSent)
     }
 
     async fn inject(&mut self, fault: &Fault) {
         let body = serde_json::to_value(fault).unwrap();
-        self.control(reqwest::Method::POST, "faults", Some(body)).await;
+        self.control(reqwest::Method::POST, "faults", Some(body))
+            .await;
     }
 
     async fn heal(&mut self) {
@@ -154,7 +175,8 @@ impl Peer for OverHttp {
 
     async fn advance(&mut self, world: Duration) {
         let body = json!({ "advance_seconds": world.as_secs() });
-        self.control(reqwest::Method::POST, "time", Some(body)).await;
+        self.control(reqwest::Method::POST, "time", Some(body))
+            .await;
     }
 
     async fn pause(&mut self, wall: Duration) {
@@ -168,7 +190,11 @@ async fn our_adapters_and_the_sandbox_agree_over_http() {
     // The limits are kept in memory above, where waiting costs nothing.
     options.world.rate_limits = false;
     let running = serve(options).await.unwrap();
-    let mut peer = OverHttp { running, client: reqwest::Client::new(), nonce: 0 };
+    let mut peer = OverHttp {
+        running,
+        client: reqwest::Client::new(),
+        nonce: 0,
+    };
     let report = check_registry(&mut peer, "sandbox").await;
     peer.running.stop().await;
     report.assert_clean();

@@ -30,9 +30,13 @@ pub(crate) fn request(method: Method, target: &str, body: Option<&Value>) -> Wir
     WireRequest {
         method,
         path: path.to_owned(),
-        query: pairs.map(|(k, v)| (k.to_owned(), v.replace('+', " "))).collect(),
+        query: pairs
+            .map(|(k, v)| (k.to_owned(), v.replace('+', " ")))
+            .collect(),
         headers: Vec::new(),
-        body: body.map(|b| serde_json::to_vec(b).unwrap()).unwrap_or_default(),
+        body: body
+            .map(|b| serde_json::to_vec(b).unwrap())
+            .unwrap_or_default(),
         repeat: Repeat::Unsafe,
         rate: RateClass::Any,
         streams: false,
@@ -45,7 +49,11 @@ pub(crate) fn body_of(answer: &WireResponse) -> Value {
 
 impl Table {
     pub(crate) fn new(options: WorldOptions) -> Self {
-        Self { world: World::new(1, options), now_us: START_US, nonce: 0 }
+        Self {
+            world: World::new(1, options),
+            now_us: START_US,
+            nonce: 0,
+        }
     }
 
     pub(crate) fn now(&self) -> Moment {
@@ -63,13 +71,26 @@ impl Table {
         (answer.status, body_of(&answer))
     }
 
-    pub(crate) fn ionet_as(&mut self, key: &str, method: Method, target: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) fn ionet_as(
+        &mut self,
+        key: &str,
+        method: Method,
+        target: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         let mut request = request(method, target, body);
-        request.headers.push(("x-api-key".to_owned(), key.to_owned()));
+        request
+            .headers
+            .push(("x-api-key".to_owned(), key.to_owned()));
         self.send(&request)
     }
 
-    pub(crate) fn ionet(&mut self, method: Method, target: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) fn ionet(
+        &mut self,
+        method: Method,
+        target: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         self.ionet_as("sandbox", method, target, body)
     }
 
@@ -94,17 +115,34 @@ impl Table {
         self.get(&format!("{CAAS}/deployment/{id}/containers"))["workers"].clone()
     }
 
-    pub(crate) fn aethir(&mut self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) fn aethir(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         self.nonce += 1;
         let mut request = request(method, &format!("/aethir/console-api/v2{path}"), body);
         let wall = self.now().wall;
-        let made = token::make("sandbox", &Secret::new("sandbox-secret"), wall, &self.nonce.to_string());
-        request.headers.push((token::ACCESS_KEY_HEADER.to_owned(), "sandbox".to_owned()));
+        let made = token::make(
+            "sandbox",
+            &Secret::new("sandbox-secret"),
+            wall,
+            &self.nonce.to_string(),
+        );
+        request
+            .headers
+            .push((token::ACCESS_KEY_HEADER.to_owned(), "sandbox".to_owned()));
         request.headers.push((token::TOKEN_HEADER.to_owned(), made));
         self.send(&request)
     }
 
-    pub(crate) fn control(&mut self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub(crate) fn control(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
         self.send(&request(method, &format!("/sandbox{path}"), body))
     }
 
