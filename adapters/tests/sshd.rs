@@ -292,9 +292,36 @@ async fn a_connection_cut_after_any_number_of_bytes_then_repeated_makes_one_star
 }
 
 #[tokio::test]
+async fn of_a_script_that_arrives_in_part_nothing_runs() {
+    let server = sshd().await;
+    // Longer than a packet, so that its beginning arrives alone.
+    let rest = "# a comment that takes its time to arrive\n".repeat(5_000);
+    let launch = server.launch(&format!("JOB=half{START_ONCE}{rest}"));
+    for bytes in [40_000, 100_000, 150_000] {
+        let proxy = cutting_proxy(server.port, bytes, Arc::new(Notify::new())).await;
+        assert!(
+            server
+                .start(proxy, &launch)
+                .await
+                .unwrap_err()
+                .may_have_run()
+        );
+    }
+    let finished = server
+        .start(server.port, &server.launch("sleep 1"))
+        .await
+        .unwrap();
+    assert_eq!(finished.exit_status, Some(0));
+    assert_eq!(server.lines("half-starts"), 0);
+    let finished = server.start(server.port, &launch).await.unwrap();
+    assert_eq!(finished.exit_status, Some(0));
+    assert_eq!(server.lines("half-starts"), 1);
+}
+
+#[tokio::test]
 async fn a_connection_cut_while_the_script_runs_may_have_run_it_and_a_repeat_adds_nothing() {
     let server = sshd().await;
-    let wait = r#"while [ ! -e "$FOLDER/go" ]; do sleep 0.05; done"#;
+    let wait = r#"while [ -e "$FOLDER/config" ] && [ ! -e "$FOLDER/go" ]; do sleep 0.05; done"#;
     let running = server.launch(&format!("JOB=run{START_ONCE}{wait}"));
     let cut = Arc::new(Notify::new());
     let proxy = cutting_proxy(server.port, usize::MAX, Arc::clone(&cut)).await;
@@ -318,10 +345,10 @@ async fn a_script_that_outlasts_the_deadline_is_cut_and_long_output_is_capped() 
     let address = server.address(server.port);
     let pinned = server.pinned();
     let soon = Instant::now() + Duration::from_secs(3);
-    let endless = r#"while :; do sleep 0.1 || exit; [ -d /proc/$PPID ] || exit; done"#;
-    let error = ssh::run(&address, endless, &server.ours, &pinned, soon)
-        .await
-        .unwrap_err();
+    // It ends with the test's folder.
+    let endless = server.launch(r#"while [ -e "$FOLDER/config" ]; do sleep 0.1; done"#);
+    let started = ssh::start(&address, &endless, &server.ours, &pinned, soon);
+    let error = Box::pin(started).await.unwrap_err();
     assert!(error.to_string().contains("deadline"), "{error}");
 
     let later = Instant::now() + Duration::from_secs(60);

@@ -5,10 +5,12 @@
 //! created; `Status` then says `NotFound` and the engine waits, because only a listing without
 //! the tag shows that nothing was created.
 
+mod deploy;
 mod lifecycle;
 mod location;
 mod logs;
 mod market;
+mod observed;
 pub mod wire;
 
 use std::time::Duration;

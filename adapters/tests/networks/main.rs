@@ -3,5 +3,7 @@
 mod aethir_shapes;
 mod common;
 mod hostile;
+mod ionet_deployments;
 mod ionet_shapes;
+mod server;
 mod transport;

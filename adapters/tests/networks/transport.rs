@@ -5,115 +5,23 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{container_plan, failure, ssh_plan, start};
 use tandem_adapters::aethir::{self, Aethir};
 use tandem_adapters::breaker::BreakerPolicy;
-use tandem_adapters::ionet::{self, IoNet, VmPriceUnit};
-use tandem_adapters::transport::{BODY_BYTES_MAX, TraceId, Transport, TransportOptions};
+use tandem_adapters::transport::{BODY_BYTES_MAX, TraceId, Transport};
 use tandem_adapters::{Adapter, Command, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::placement::RemoteState;
 use tandem_model::secret::Secret;
-use tandem_model::time::{Clock, WallTime, WorldTime};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use wiremock::matchers::{method, path, path_regex};
-use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+use wiremock::{Mock, MockServer, ResponseTemplate};
 
-struct StoppedClock;
-
-impl Clock for StoppedClock {
-    fn world(&self) -> WorldTime {
-        crate::common::CONTEXT.world
-    }
-    fn wall(&self) -> WallTime {
-        crate::common::CONTEXT.wall
-    }
-}
-
-fn ionet() -> IoNet {
-    IoNet::new(Secret::new("io-key-hunter2"), VmPriceUnit::default())
-}
-
-fn options(base_url: &str) -> TransportOptions {
-    TransportOptions {
-        allows_plain_http: true,
-        retry_wait: Duration::from_millis(5),
-        request_timeout: Duration::from_millis(1_500),
-        ..TransportOptions::new(base_url)
-    }
-}
-
-fn transport(adapter: &dyn Adapter, base_url: &str) -> Transport {
-    Transport::new(adapter, options(base_url), Arc::new(StoppedClock)).expect("a valid base URL")
-}
-
-async fn perform(adapter: &dyn Adapter, base_url: &str, command: &Command) -> Outcome {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let transport = transport(adapter, base_url);
-    transport
-        .perform(adapter, command, TraceId::new([7; 16]), deadline)
-        .await
-}
-
-fn deploy() -> Command {
-    start(ionet::NETWORK, "caas", "12@US", container_plan())
-}
-
-fn status() -> Command {
-    Command::Status {
-        product: "caas".to_owned(),
-        remote_id: "d1".to_owned(),
-    }
-}
-
-/// Gives its answers one after another, the last one for ever.
-struct InTurn(Mutex<Vec<ResponseTemplate>>);
-
-impl InTurn {
-    fn new(mut answers: Vec<ResponseTemplate>) -> Self {
-        answers.reverse();
-        Self(Mutex::new(answers))
-    }
-}
-
-impl Respond for InTurn {
-    fn respond(&self, _: &Request) -> ResponseTemplate {
-        let mut left = self.0.lock().expect("no test panics while it holds it");
-        if left.len() > 1 {
-            left.pop()
-        } else {
-            left.last().cloned()
-        }
-        .expect("never empty")
-    }
-}
-
-async fn requests(server: &MockServer) -> Vec<Request> {
-    server.received_requests().await.expect("recording is on")
-}
-
-fn running() -> ResponseTemplate {
-    ResponseTemplate::new(200)
-        .set_body_string(r#"{"data":{"id":"d1","status":"running"},"new_field":1}"#)
-}
-
-/// A server whose details come in turn and which shows no workers.
-async fn details(answers: Vec<ResponseTemplate>) -> MockServer {
-    let server = MockServer::start().await;
-    let no_workers =
-        ResponseTemplate::new(200).set_body_string(r#"{"data":{"workers":null,"total":0}}"#);
-    Mock::given(path_regex("containers$"))
-        .respond_with(no_workers)
-        .mount(&server)
-        .await;
-    Mock::given(method("GET"))
-        .respond_with(InTurn::new(answers))
-        .mount(&server)
-        .await;
-    server
-}
+use crate::common::{failure, ssh_plan, start};
+use crate::server::{
+    InTurn, StoppedClock, deploy, details, ionet, options, perform, raw_server, requests, running,
+    status, transport,
+};
 
 fn with_retry_after(value: &str) -> ResponseTemplate {
     ResponseTemplate::new(429).insert_header("retry-after", value)
@@ -205,24 +113,6 @@ async fn a_repeated_order_carries_a_fresh_token_and_is_settled_by_the_network() 
     assert_eq!(seen.len(), 2);
     assert_eq!(seen[0].body, seen[1].body);
     assert_ne!(seen[0].headers["x-op-token"], seen[1].headers["x-op-token"]);
-}
-
-/// Answers every connection with the same bytes, then closes it, or keeps it open.
-async fn raw_server(bytes: Vec<u8>, keeps_open: bool) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound");
-    tokio::spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((mut socket, _)) = listener.accept().await {
-            let mut asked = [0; 16_384];
-            let _read = socket.read(&mut asked).await;
-            let _written = socket.write_all(&bytes).await;
-            if keeps_open {
-                held.push(socket);
-            }
-        }
-    });
-    format!("http://{address}")
 }
 
 #[tokio::test]
