@@ -37,7 +37,7 @@ pub enum Refusal {
 }
 
 /// GPUs of a node that are rented: what is needed, or all where the node cannot be split.
-pub(super) fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
+pub fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
     if offer.divisible {
         workload.resources.gpus_per_node.max(1)
     } else {

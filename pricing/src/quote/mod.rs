@@ -20,7 +20,7 @@ use tandem_model::workload::{Tier, Workload};
 
 use crate::classify::Classification;
 
-pub use fit::Refusal;
+pub use fit::{Refusal, gpus_rented};
 pub use price::PRICE_MAX;
 
 /// Most offers that a report names for a tier.
