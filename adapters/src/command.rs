@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tandem_model::error::ErrorCode;
-use tandem_model::launch::LaunchPlan;
+use tandem_model::launch::ContainerLaunch;
 use tandem_model::money::{MicroUsd, TokenAmount};
 use tandem_model::offer::Offer;
 use tandem_model::placement::{Observed, PlacementTag};
@@ -21,10 +21,22 @@ pub struct StartOrder {
     pub gpus_per_node: u16,
     /// Prepaid hours.
     pub hours: u32,
-    /// What is started.
-    pub plan: LaunchPlan,
-    /// Public key that the machine must accept, for products started over SSH.
-    pub ssh_public_key: Option<String>,
+    /// What is created.
+    pub what: Creation,
+}
+
+/// What a network is asked to create.
+#[derive(Debug, Clone)]
+pub enum Creation {
+    /// A container that starts the workload by itself.
+    Container(ContainerLaunch),
+    /// A machine; the workload is started over SSH once it has an address.
+    Machine {
+        /// Public key in OpenSSH form that it must accept.
+        ssh_public_key: String,
+        /// Ports that it must publish.
+        ports: Vec<u16>,
+    },
 }
 
 /// What the engine asks of a network.

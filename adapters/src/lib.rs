@@ -23,6 +23,6 @@ pub mod wire;
 
 pub use adapter::{Adapter, Answer, Context, Step, TransportFault};
 pub use answer::retry_after;
-pub use command::{Command, Failure, FailureKind, Outcome, StartOrder};
+pub use command::{Command, Creation, Failure, FailureKind, Outcome, StartOrder};
 pub use exchange::Exchange;
 pub use wire::{Method, RateClass, Repeat, WireRequest, WireResponse};

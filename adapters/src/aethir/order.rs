@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use tandem_model::error::ErrorCode;
-use tandem_model::launch::LaunchForm;
 use tandem_model::placement::{Observed, ObservedNode, RemoteState, SshAddress};
 
 use super::market::is_last;
@@ -15,7 +14,7 @@ use super::wire::{
 use super::{Aethir, ON_DEMAND_PRODUCT, RESERVE_PRODUCT, data};
 use crate::adapter::{Answer, Context, Step};
 use crate::answer::{Doing, failed, unsupported};
-use crate::command::{FailureKind, Outcome, StartOrder};
+use crate::command::{Creation, FailureKind, Outcome, StartOrder};
 use crate::wire::{Method, WireRequest, encode_segment};
 
 /// Servers whose console is read.
@@ -197,19 +196,18 @@ fn order_body(start: &StartOrder) -> Result<OrderRequest, Outcome> {
             )));
         }
     };
-    if matches!(start.plan.form, LaunchForm::Container(_)) {
+    let Creation::Machine { ssh_public_key, .. } = &start.what else {
         return Err(impossible(
             "servers are started over SSH, not from an image",
         ));
-    }
-    let key = start.ssh_public_key.clone();
+    };
     Ok(OrderRequest {
         client_order_no: start.tag.to_string(),
         spec_id: start.offer.locator.clone(),
         mode,
         servers: start.nodes,
         hours: start.hours,
-        ssh_public_key: key.ok_or_else(|| impossible("a server needs our public SSH key"))?,
+        ssh_public_key: ssh_public_key.clone(),
         auto_renew: false,
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tandem_model::id::{InstallationId, JobId};
-use tandem_model::launch::{AgentMode, ContainerLaunch, LaunchForm, LaunchPlan, SshLaunch};
+use tandem_model::launch::ContainerLaunch;
 use tandem_model::network::{LaunchVia, Product};
 use tandem_model::offer::Offer;
 use tandem_model::placement::{Epoch, Observed, PlacementTag, RemoteState};
@@ -13,7 +13,7 @@ use tandem_model::placement::{Epoch, Observed, PlacementTag, RemoteState};
 use super::Peer;
 use crate::adapter::{Adapter, Answer, Step, TransportFault};
 use crate::answer::retry_after;
-use crate::command::{Command, Outcome, StartOrder};
+use crate::command::{Command, Creation, Outcome, StartOrder};
 use crate::exchange::Exchange;
 use crate::wire::WireRequest;
 
@@ -81,8 +81,8 @@ impl<'a, P: Peer> Run<'a, P> {
             epoch: Epoch(1),
         };
         let (product, offer) = self.sold();
-        let form = match product.launch {
-            LaunchVia::Container => LaunchForm::Container(ContainerLaunch {
+        let what = match product.launch {
+            LaunchVia::Container => Creation::Container(ContainerLaunch {
                 image: "docker.io/library/nginx:1".to_owned(),
                 registry: None,
                 entrypoint: vec!["sh".to_owned(), "-c".to_owned(), "echo $HOME".to_owned()],
@@ -91,24 +91,17 @@ impl<'a, P: Peer> Run<'a, P> {
                 secret_env: BTreeMap::new(),
                 port: 8080,
             }),
-            LaunchVia::Ssh => LaunchForm::Ssh(SshLaunch {
-                script: "true".to_owned(),
-                env: BTreeMap::new(),
-                secret_env: BTreeMap::new(),
-            }),
+            LaunchVia::Ssh => Creation::Machine {
+                ssh_public_key: PUBLIC_KEY.to_owned(),
+                ports: vec![8080],
+            },
         };
         StartOrder {
             tag,
             nodes: 1,
             gpus_per_node: offer.gpus_per_node,
             hours: product.prepaid_hours_min,
-            plan: LaunchPlan {
-                agent: AgentMode::None,
-                form,
-                nodes: 1,
-                ports: vec![8080],
-            },
-            ssh_public_key: Some(PUBLIC_KEY.to_owned()),
+            what,
             offer: offer.clone(),
         }
     }

@@ -50,10 +50,11 @@ pub(super) fn caas_body<'a>(
 pub(super) fn vm_body<'a>(
     order: &'a StartOrder,
     key: &'a str,
+    ports: &[u16],
     locator: &'a Locator,
     tag: &'a str,
 ) -> VmDeploy<'a> {
-    let services = order.plan.ports.iter().map(|&port| {
+    let services = ports.iter().map(|&port| {
         let open = NetworkService {
             port,
             protocol: "tcp",

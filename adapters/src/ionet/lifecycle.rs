@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use tandem_model::error::ErrorCode;
-use tandem_model::launch::LaunchForm;
 use tandem_model::placement::Observed;
 
 use super::deploy::{caas_body, vm_body};
@@ -16,7 +15,7 @@ use super::wire::{
 use super::{CAAS_PRODUCT, IoNet, VMAAS_PRODUCT, deployment_path};
 use crate::adapter::{Answer, Context, Step};
 use crate::answer::{Doing, Reader, failed, unsupported};
-use crate::command::{FailureKind, Outcome, StartOrder};
+use crate::command::{Creation, FailureKind, Outcome, StartOrder};
 use crate::wire::{Method, Repeat, WireRequest, WireResponse};
 
 type Next = Result<Step, Outcome>;
@@ -49,17 +48,19 @@ impl IoNet {
         let locator = Locator::read(&order.offer.locator)
             .ok_or_else(|| impossible("the offer's locator is not one of io.net"))?;
         let tag = order.tag.to_string();
-        match (order.offer.product.as_str(), &order.plan.form) {
-            (CAAS_PRODUCT, LaunchForm::Container(launch)) => {
+        match (order.offer.product.as_str(), &order.what) {
+            (CAAS_PRODUCT, Creation::Container(launch)) => {
                 let body = caas_body(order, launch, &locator, &tag);
                 Ok(self.post(format!("{}/deploy", wire::CAAS), &body))
             }
-            (VMAAS_PRODUCT, LaunchForm::Ssh(_)) => {
-                let key = order
-                    .ssh_public_key
-                    .as_deref()
-                    .ok_or_else(|| impossible("a machine needs our public SSH key"))?;
-                let body = vm_body(order, key, &locator, &tag);
+            (
+                VMAAS_PRODUCT,
+                Creation::Machine {
+                    ssh_public_key,
+                    ports,
+                },
+            ) => {
+                let body = vm_body(order, ssh_public_key, ports, &locator, &tag);
                 Ok(self.post(format!("{}/deploy", wire::VMAAS), &body))
             }
             (CAAS_PRODUCT, _) => Err(impossible("`caas` starts containers, not scripts over SSH")),

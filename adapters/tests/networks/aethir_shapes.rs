@@ -1,6 +1,6 @@
 //! The Aethir-style API's shapes, endpoint by endpoint, as `docs/aethir-style-api.md` defines them.
 
-use crate::common::{CONTEXT, container_plan, failure, json, run, ssh_plan, start, tag};
+use crate::common::{CONTEXT, container, failure, json, machine, run, start, tag};
 use tandem_adapters::adapter::TransportFault;
 use tandem_adapters::aethir::quality::{
     self, CheckerReport, ContainerData, IncidentKind, Quality, Verdict,
@@ -50,7 +50,7 @@ fn server(index: u16, status: &str) -> serde_json::Value {
 }
 
 fn order_command() -> Command {
-    start(NETWORK, "on-demand", "h100-us", ssh_plan())
+    start(NETWORK, "on-demand", "h100-us", machine())
 }
 
 fn extend() -> Command {
@@ -138,7 +138,7 @@ fn an_order_that_cannot_be_placed_is_refused_with_its_reason() {
     let odd = json(200, r#"{"code":135500,"msg":"busy","data":null,"time":""}"#);
     let (_, outcome) = run(&aethir(), &order_command(), vec![odd]);
     assert!(matches!(outcome, Outcome::Unknown { .. }));
-    let command = start(NETWORK, "reserve", "h100-us", container_plan());
+    let command = start(NETWORK, "reserve", "h100-us", container());
     let (requests, outcome) = run(&aethir(), &command, vec![]);
     assert!(requests.is_empty());
     assert_eq!(failure(outcome).code, ErrorCode::LAUNCH_IMPOSSIBLE);

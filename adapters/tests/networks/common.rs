@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use tandem_adapters::adapter::{Adapter, Answer, Context, Step};
-use tandem_adapters::{Command, Exchange, Outcome, StartOrder, WireRequest, WireResponse};
+use tandem_adapters::{
+    Command, Creation, Exchange, Outcome, StartOrder, WireRequest, WireResponse,
+};
 use tandem_model::gpu::GpuModel;
 use tandem_model::id::{InstallationId, JobId};
-use tandem_model::launch::{
-    AgentMode, ContainerLaunch, LaunchForm, LaunchPlan, RegistryCredentials, SshLaunch,
-};
+use tandem_model::launch::{ContainerLaunch, RegistryCredentials};
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::offer::{Fabric, NodeLink, Offer, OfferId};
@@ -30,8 +30,8 @@ pub(crate) fn tag() -> PlacementTag {
     }
 }
 
-pub(crate) fn container_plan() -> LaunchForm {
-    LaunchForm::Container(ContainerLaunch {
+pub(crate) fn container() -> Creation {
+    Creation::Container(ContainerLaunch {
         image: "ghcr.io/acme/train:1".to_owned(),
         registry: Some(RegistryCredentials {
             username: "acme".to_owned(),
@@ -45,15 +45,14 @@ pub(crate) fn container_plan() -> LaunchForm {
     })
 }
 
-pub(crate) fn ssh_plan() -> LaunchForm {
-    LaunchForm::Ssh(SshLaunch {
-        script: "true".to_owned(),
-        env: BTreeMap::new(),
-        secret_env: BTreeMap::new(),
-    })
+pub(crate) fn machine() -> Creation {
+    Creation::Machine {
+        ssh_public_key: "ssh-ed25519 AAAA tandem".to_owned(),
+        ports: vec![8080],
+    }
 }
 
-pub(crate) fn start(network: NetworkId, product: &str, locator: &str, form: LaunchForm) -> Command {
+pub(crate) fn start(network: NetworkId, product: &str, locator: &str, what: Creation) -> Command {
     let offer = Offer {
         id: OfferId(format!("{network}/{product}/{locator}")),
         network,
@@ -77,13 +76,7 @@ pub(crate) fn start(network: NetworkId, product: &str, locator: &str, form: Laun
         nodes: 1,
         gpus_per_node: 8,
         hours: 1,
-        plan: LaunchPlan {
-            agent: AgentMode::None,
-            form,
-            nodes: 1,
-            ports: vec![8080],
-        },
-        ssh_public_key: Some("ssh-ed25519 AAAA tandem".to_owned()),
+        what,
     }))
 }
 

@@ -1,6 +1,6 @@
 //! Answers that nobody would send: no body makes an adapter panic, and every exchange ends.
 
-use crate::common::{CONTEXT, container_plan, ssh_plan, start};
+use crate::common::{CONTEXT, container, machine, start};
 use proptest::prelude::*;
 use tandem_adapters::adapter::{Answer, EXCHANGE_REQUESTS_MAX, Step, TransportFault};
 use tandem_adapters::{Command, Exchange, Outcome, WireResponse, aethir, ionet, registry};
@@ -13,9 +13,9 @@ fn commands() -> Vec<Command> {
         Command::List {
             tag_prefix: String::new(),
         },
-        start(ionet::NETWORK, "caas", "12@US", container_plan()),
-        start(ionet::NETWORK, "vmaas", "\u{0}@@\"", ssh_plan()),
-        start(aethir::NETWORK, "reserve", "h100", ssh_plan()),
+        start(ionet::NETWORK, "caas", "12@US", container()),
+        start(ionet::NETWORK, "vmaas", "\u{0}@@\"", machine()),
+        start(aethir::NETWORK, "reserve", "h100", machine()),
     ];
     for product in products {
         let product = || product.to_owned();

@@ -1,6 +1,6 @@
 //! io.net's shapes of deployments that exist: status, listing, extension, stop, logs.
 
-use crate::common::{CONTEXT, container_plan, failure, json, run, ssh_plan, start};
+use crate::common::{CONTEXT, container, failure, json, machine, run, start};
 use tandem_adapters::adapter::TransportFault;
 use tandem_adapters::ionet::{IoNet, NETWORK, VmPriceUnit};
 use tandem_adapters::{Adapter, Command, FailureKind, Method, Outcome, Repeat, WireResponse};
@@ -257,7 +257,7 @@ fn what_the_network_cannot_do_is_said_without_a_request() {
             product: "baremetal".to_owned(),
             remote_id: ID.to_owned(),
         },
-        start(NETWORK, "baremetal", "12@US", container_plan()),
+        start(NETWORK, "baremetal", "12@US", container()),
     ] {
         let (requests, outcome) = run(&ionet(), &command, vec![]);
         assert!(requests.is_empty());
@@ -265,7 +265,7 @@ fn what_the_network_cannot_do_is_said_without_a_request() {
     }
     let (_, outcome) = run(
         &ionet(),
-        &start(NETWORK, "caas", "12@US", ssh_plan()),
+        &start(NETWORK, "caas", "12@US", machine()),
         vec![],
     );
     assert_eq!(failure(outcome).code, ErrorCode::LAUNCH_IMPOSSIBLE);

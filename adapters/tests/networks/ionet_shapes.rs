@@ -1,6 +1,6 @@
 //! io.net's shapes, endpoint by endpoint, as its own client and its documentation show them.
 
-use crate::common::{container_plan, failure, json, run, ssh_plan, start, tag};
+use crate::common::{container, failure, json, machine, run, start, tag};
 use tandem_adapters::adapter::TransportFault;
 use tandem_adapters::ionet::{IoNet, NETWORK, VmPriceUnit};
 use tandem_adapters::{Command, FailureKind, Method, Outcome, Repeat};
@@ -70,7 +70,7 @@ fn a_market_without_rows_is_empty_and_one_listing_that_fails_fails_the_reading()
 
 #[test]
 fn a_container_deployment_sends_exactly_the_fields_that_the_network_knows() {
-    let command = start(NETWORK, "caas", "12@US", container_plan());
+    let command = start(NETWORK, "caas", "12@US", container());
     let answer = json(
         200,
         &format!(r#"{{"status":"success","deployment_id":"{ID}"}}"#),
@@ -122,7 +122,7 @@ fn a_container_deployment_sends_exactly_the_fields_that_the_network_knows() {
 
 #[test]
 fn a_machine_deployment_takes_our_key_and_its_id_comes_under_three_names() {
-    let command = start(NETWORK, "vmaas", "\"203\"@US", ssh_plan());
+    let command = start(NETWORK, "vmaas", "\"203\"@US", machine());
     for body in [
         format!(r#"{{"status":"success","deployment_id":"{ID}"}}"#),
         format!(r#"{{"data":{{"id":"{ID}"}}}}"#),
@@ -157,7 +157,7 @@ fn a_machine_deployment_takes_our_key_and_its_id_comes_under_three_names() {
 
 #[test]
 fn a_deployment_whose_answer_is_lost_or_makes_no_sense_is_unknown() {
-    let command = start(NETWORK, "caas", "12@US", container_plan());
+    let command = start(NETWORK, "caas", "12@US", container());
     for answer in [
         Err(TransportFault::MaybeSent),
         Err(TransportFault::TooLarge),
@@ -177,7 +177,7 @@ fn a_deployment_whose_answer_is_lost_or_makes_no_sense_is_unknown() {
 
 #[test]
 fn every_error_body_is_read_and_means_a_certain_no() {
-    let command = start(NETWORK, "caas", "12@US", container_plan());
+    let command = start(NETWORK, "caas", "12@US", container());
     for (status, body, kind, words) in [
         (
             401,

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use wiremock::matchers::{method, path_regex};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
-use crate::common::{container_plan, start};
+use crate::common::{container, start};
 
 pub(crate) struct StoppedClock;
 
@@ -53,7 +53,7 @@ pub(crate) async fn perform(adapter: &dyn Adapter, base_url: &str, command: &Com
 }
 
 pub(crate) fn deploy() -> Command {
-    start(ionet::NETWORK, "caas", "12@US", container_plan())
+    start(ionet::NETWORK, "caas", "12@US", container())
 }
 
 pub(crate) fn status() -> Command {

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use wiremock::matchers::{method, path, path_regex};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::common::{failure, ssh_plan, start};
+use crate::common::{failure, machine, start};
 use crate::server::{
     InTurn, StoppedClock, deploy, details, ionet, options, perform, raw_server, requests, running,
     status, transport,
@@ -101,7 +101,7 @@ async fn a_repeated_order_carries_a_fresh_token_and_is_settled_by_the_network() 
         .mount(&server)
         .await;
     let adapter = Aethir::new("ak", Secret::new("sk"));
-    let command = start(aethir::NETWORK, "on-demand", "s", ssh_plan());
+    let command = start(aethir::NETWORK, "on-demand", "s", machine());
     let outcome = perform(&adapter, &server.uri(), &command).await;
     assert_eq!(
         outcome,

@@ -13,6 +13,7 @@ use super::files::File;
 use super::stage::Stage;
 use super::{REAL_JOB, REAL_STEPS};
 use crate::cli::output::table;
+use crate::engine::plan;
 
 /// Steps of a simulated job; one takes a world second.
 const SIMULATED_STEPS: u64 = 60;
@@ -68,6 +69,9 @@ fn one(stage: &Stage, file: &File, offers: &[Offer]) -> (Vec<String>, Result<Acc
     let Ok(workload) = document.submittable().cloned() else {
         return (blank(class), Err("the file's format or a field cannot be submitted".into()));
     };
+    if plan::code_missing(&workload).is_some() {
+        return (blank(class), Err("its code is a folder that is not here".into()));
+    }
     let startable = stage.startable(&workload, offers);
     if startable.is_empty() {
         return (blank(class), Err("it can start on no product".into()));

@@ -133,12 +133,12 @@ pub fn of_jobs(jobs: &Jobs, now: WorldTime) -> Summary {
     }
 }
 
-/// Placements of a job that were bound before the one before was left.
+/// Placements of a job that were bound before the one before was fenced.
 fn double_placements(job: &Job) -> usize {
     job.attempts
         .windows(2)
-        .filter(|m| match (m[0].left_at, m[1].bound_at) {
-            (Some(left), Some(bound)) => bound < left,
+        .filter(|m| match (m[0].fenced_at, m[1].bound_at) {
+            (Some(fenced), Some(bound)) => bound < fenced,
             (None, Some(_)) => true,
             _ => false,
         })

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_adapters::command::{Command, Outcome, StartOrder};
+use tandem_adapters::command::{Command, Creation, Outcome, StartOrder};
 use tandem_model::id::{JobId, PlacementId};
 use tandem_model::launch::{LaunchForm, LaunchPlan, SshLaunch};
-use tandem_model::network::NetworkId;
+use tandem_model::network::{LaunchVia, NetworkId};
 use tandem_model::placement::{Epoch, ObservedNode, PlacementTag, SshAddress};
 use tandem_model::time::Clock;
+use tandem_pricing::quote;
 use tandem_sla::detect::Windows;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -152,18 +153,32 @@ impl Engine {
 
     fn start_order(&self, job: &Job, epoch: Epoch) -> Option<(NetworkId, StartOrder)> {
         let attempt = job.attempts.iter().find(|a| a.placement.epoch == epoch)?;
-        let plan = self.launch_plan(job, attempt, Node { rank: 0, node_ips: None })?;
-        let over_ssh = matches!(plan.form, LaunchForm::Ssh(_));
+        let what = self.what_is_created(job, attempt)?;
         let order = StartOrder {
             tag: attempt.placement.tag,
             offer: attempt.offer.clone(),
             nodes: job.workload.resources.nodes,
-            gpus_per_node: plan::gpus_rented(&attempt.offer, &job.workload),
+            gpus_per_node: quote::gpus_rented(&attempt.offer, &job.workload),
             hours: self.networks.prepaid_hours(&attempt.offer),
-            plan,
-            ssh_public_key: over_ssh.then(|| self.networks.ssh_public_key()),
+            what,
         };
         Some((attempt.offer.network.clone(), order))
+    }
+
+    /// A container with everything in it, or a machine that lets us in.
+    fn what_is_created(&self, job: &Job, attempt: &Attempt) -> Option<Creation> {
+        match self.networks.product(&attempt.offer)?.launch {
+            LaunchVia::Ssh => Some(Creation::Machine {
+                ssh_public_key: self.networks.ssh_public_key(),
+                ports: job.workload.port.into_iter().collect(),
+            }),
+            LaunchVia::Container => {
+                match self.launch_plan(job, attempt, Node { rank: 0, node_ips: None })?.form {
+                    LaunchForm::Container(container) => Some(Creation::Container(container)),
+                    LaunchForm::Ssh(_) => None,
+                }
+            }
+        }
     }
 
     fn launch_plan(&self, job: &Job, attempt: &Attempt, node: Node) -> Option<LaunchPlan> {

@@ -40,14 +40,20 @@ pub struct Attempt {
     pub bound_at: Option<WorldTime>,
     /// When its agent was last heard while the epoch was live.
     pub heard_at: Option<WorldTime>,
+    /// Whether the network itself starts the workload.
+    pub starts_by_itself: bool,
+    /// When it was last looked at.
+    pub looked_at: Option<WorldTime>,
     /// Whether the start over SSH was done.
     pub bootstrapped: bool,
     /// When its creation was looked for and not found, after an unknown answer.
     pub missed_at: Option<WorldTime>,
     /// Why it was left.
     pub left_because: Option<String>,
-    /// When it was left.
+    /// When it was decided to leave it.
     pub left_at: Option<WorldTime>,
+    /// When it could surely publish nothing any more.
+    pub fenced_at: Option<WorldTime>,
 }
 
 impl Attempt {
@@ -148,10 +154,13 @@ impl Job {
             decided_at: now,
             bound_at: None,
             heard_at: None,
+            starts_by_itself: false,
+            looked_at: None,
             bootstrapped: false,
             missed_at: None,
             left_because: None,
             left_at: None,
+            fenced_at: None,
         });
         &self.attempts[self.attempts.len() - 1]
     }

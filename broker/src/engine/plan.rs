@@ -4,8 +4,7 @@ use tandem_adapters::command::{Failure, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::launch::{AgentMode, LaunchPlan};
 use tandem_model::network::Product;
-use tandem_model::offer::Offer;
-use tandem_model::workload::Workload;
+use tandem_model::workload::{CodeSource, Workload};
 use tandem_pricing::launch::{self, LaunchContext, Obstacle};
 
 use super::job::{Attempt, Job};
@@ -59,9 +58,13 @@ pub fn launch_plan(
     launch::plan(&job.workload, product, &context)
 }
 
-/// GPUs of each node that are rented: what is needed, or the whole node where it cannot be split.
-pub fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
-    if offer.divisible { workload.resources.gpus_per_node } else { offer.gpus_per_node }
+/// Why a workload cannot be submitted here, though a product could start it: its code is a folder
+/// on the customer's machine, and nothing was uploaded.
+pub fn code_missing(workload: &Workload) -> Option<String> {
+    workload.code.iter().find_map(|(_, source)| match source {
+        CodeSource::LocalPath(path) => Some(format!("its code folder `{path}` is not here")),
+        CodeSource::Git(_) => None,
+    })
 }
 
 /// The outcome of a creation that was never sent.

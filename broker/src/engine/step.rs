@@ -27,6 +27,11 @@ pub const START_WITHIN: Duration = Duration::from_secs(15 * 60);
 pub const LISTINGS_APART: Duration = Duration::from_secs(120);
 
 
+/// Time between two looks at a placement in doubt, in world time.
+pub const LOOK_OFTEN: Duration = Duration::from_secs(5);
+/// Time between two looks at a placement that starts by itself, in world time.
+pub const LOOK_SELDOM: Duration = Duration::from_secs(30);
+
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
@@ -218,7 +223,19 @@ fn starting(job: &mut Job, moment: Moment, decided: &mut Decided) {
         .is_some_and(|o| o.nodes.len() == nodes && o.nodes.iter().all(|n| n.ssh.is_some()));
     if reachable && !attempt.bootstrapped {
         decided.orders.push(Order::Bootstrap);
+    } else if attempt.bootstrapped || attempt.starts_by_itself {
+        look(job, LOOK_SELDOM, moment, decided);
     } else {
+        look(job, LOOK_OFTEN, moment, decided);
+    }
+}
+
+/// Orders a look, when the last one is long enough ago: networks limit how often they are asked.
+fn look(job: &mut Job, every: Duration, moment: Moment, decided: &mut Decided) {
+    if let Some(attempt) = job.last_mut()
+        && attempt.looked_at.is_none_or(|last| moment.now.since(last) >= every)
+    {
+        attempt.looked_at = Some(moment.now);
         decided.orders.push(Order::Look);
     }
 }
@@ -237,7 +254,7 @@ fn watch(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided)
                 let silent = moment.now.since(heard).as_secs();
                 decided.tell(job, format!("silent for {silent} s: suspect"));
             }
-            decided.orders.push(Order::Look);
+            look(job, LOOK_OFTEN, moment, decided);
         }
         Standing::LeaseOver => {
             let silent = moment.now.since(heard).as_secs();
@@ -254,6 +271,7 @@ pub fn leave(job: &mut Job, why: &str, moment: Moment, decided: &mut Decided) {
     job.session.revoke();
     if let Some(attempt) = job.last_mut() {
         attempt.left_because = Some(why.to_owned());
+        attempt.left_at = Some(moment.now);
         let offer = attempt.offer.id.clone();
         job.situation.failed_offers.insert(offer);
     }
@@ -269,7 +287,7 @@ fn fence(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided)
     if over {
         finish_fence(job, false, moment, decided);
     } else {
-        decided.orders.push(Order::Look);
+        look(job, LOOK_OFTEN, moment, decided);
     }
 }
 
@@ -278,7 +296,7 @@ fn finish_fence(job: &mut Job, stop_confirmed: bool, moment: Moment, decided: &m
         return;
     }
     if let Some(attempt) = job.last_mut() {
-        attempt.left_at = Some(moment.now);
+        attempt.fenced_at = Some(moment.now);
     }
     if decided.apply(job, JobEvent::Fenced, moment) {
         decided.tell(job, "fenced: the old attempt can publish nothing any more");

@@ -38,6 +38,7 @@ fn refused(job: &mut Job, failure: &Failure, moment: Moment, decided: &mut Decid
     if let Some(attempt) = job.last_mut() {
         attempt.left_because = Some(format!("{why}: {}", failure.detail));
         attempt.left_at = Some(moment.now);
+        attempt.fenced_at = Some(moment.now);
         let (offer, network) = (attempt.offer.id.clone(), attempt.offer.network.clone());
         match failure.kind {
             FailureKind::Credentials | FailureKind::NoCredit => {
@@ -115,6 +116,7 @@ pub(super) fn looked(job: &mut Job, outcome: Outcome, moment: Moment, decided: &
     match job.state {
         JobState::Starting | JobState::Suspect => {
             leave(job, &format!("the network says `{word}`"), moment, decided);
+            finish_fence(job, true, moment, decided);
         }
         JobState::Fencing | JobState::Cancelling => finish_fence(job, true, moment, decided),
         _ => {}
