@@ -525,6 +525,29 @@ fn the_highest_finished_checkpoint_is_uploaded_and_the_ones_between_are_passed_o
 }
 
 #[test]
+fn a_late_answer_about_a_lower_step_publishes_nothing_again() {
+    let mut rig = Rig::running();
+    rig.give(Input::CheckpointFinished(5));
+    rig.give(uploaded(5));
+    let reply = |step| CheckpointReply {
+        accepted: true,
+        pointer: Some(checkpoint(3, step)),
+    };
+    rig.give(Input::CheckpointReplied(5, Ok(reply(5))));
+    for late in [Ok(reply(2)), Err(CallError::Unreachable)] {
+        assert!(rig.give(Input::CheckpointReplied(2, late)).is_empty());
+    }
+    let refused = CheckpointReply {
+        accepted: false,
+        pointer: None,
+    };
+    assert!(
+        rig.give(Input::CheckpointReplied(5, Ok(refused)))
+            .is_empty()
+    );
+}
+
+#[test]
 fn a_node_other_than_the_first_uploads_nothing() {
     let mut me = identity(WorkloadKind::Job);
     me.rank = 1;

@@ -250,6 +250,24 @@ fn a_fenced_epoch_publishes_nothing_and_is_told_to_stop() {
 }
 
 #[test]
+fn a_run_that_was_bound_anew_cannot_speak_for_its_old_epoch() {
+    let mut session = bound();
+    session.fence(true, at(1)).unwrap();
+    session.raise_epoch(Epoch(2), 1).unwrap();
+    session
+        .bind(&bind(2, 1), &Grants::default(), at(2))
+        .unwrap();
+    assert!(session.checkpoint(&checkpoint(1, 1, 6), at(3)).is_err());
+    assert!(session.result(&result(1, 1, 0), at(3)).is_err());
+    assert!(
+        session
+            .checkpoint(&checkpoint(2, 1, 6), at(3))
+            .unwrap()
+            .accepted
+    );
+}
+
+#[test]
 fn a_result_that_comes_late_counts_until_its_epoch_is_fenced() {
     let mut session = bound();
     session.revoke();

@@ -187,6 +187,11 @@ mod tests {
             [Input::CheckpointFinished(3), Input::Progress(by_step)]
         );
         assert!(watch.look().is_empty());
+        fs::remove_file(dir.join("step-3")).unwrap();
+        assert!(
+            watch.look().is_empty(),
+            "a checkpoint that was deleted brings no lower one"
+        );
         fs::write(home.path().join("progress"), "5 9").unwrap();
         let told = Progress {
             step: 5,

@@ -253,3 +253,33 @@ async fn sigterm_to_the_agent_saves_a_last_checkpoint_and_reports_the_stop() {
     );
     assert_eq!(books.session.outcome(), None);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_larger_than_a_part_goes_up_in_parts_and_comes_back_whole() {
+    let bucket = Bucket::start().await;
+    let broker = broker(&bucket).await;
+    let first = Machine::new();
+    let write = "cd \"$TANDEM_CHECKPOINT_DIR\" && seq 6000000 > step-7.tmp && mv step-7.tmp step-7 && \
+                 sha256sum < step-7 && sleep 1000";
+    let _agent = first.shell(&broker, write);
+    wait_until("it is published", || broker.books().step() == 7).await;
+    first.signal(Signal::KILL);
+    broker.replace(2).await;
+    assert!(
+        broker
+            .books()
+            .session
+            .pointer()
+            .is_some_and(|p| p.bytes > 40_000_000)
+    );
+    let second = Machine::new();
+    let check = "echo $TANDEM_RESTORED_STEP >&2; sha256sum < \"$TANDEM_CHECKPOINT_DIR/step-7\"";
+    let mut agent = second.agent(&broker, 2, &[], &["/bin/sh", "-c", check]);
+    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
+    assert_eq!(second.stdout(), first.stdout());
+    assert!(
+        agent.log().lines().any(|line| line == "7"),
+        "{}",
+        agent.log()
+    );
+}
