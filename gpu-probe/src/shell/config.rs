@@ -68,6 +68,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "between SIGTERM and SIGKILL (default 10)",
     ),
     (
+        "TANDEM_LOG",
+        "what the agent logs to stderr, as a tracing filter (default info)",
+    ),
+    (
         "TANDEM_TIME_FACTOR",
         "speed of a sandbox's world, 1 to 10 (default 1)",
     ),
