@@ -22,6 +22,8 @@ use crate::world::{ProcessOrder, Stream};
 
 /// Environment name by which the processes of a unit are found.
 const MARKER: &str = "TANDEM_SANDBOX_UNIT";
+/// Sandboxes of one process that share a work directory.
+const FOLDERS_MAX: u32 = 1_000;
 /// Real processes started by one sandbox at a time.
 const PROCESSES_MAX: usize = 256;
 /// Bytes of one line read; longer ones are cut into several.
@@ -36,7 +38,7 @@ const INHERITED: [&str; 3] = ["PATH", "LANG", "TZ"];
 /// How what was deployed runs as real processes.
 #[derive(Debug, Clone)]
 pub struct ExecOptions {
-    /// Directory under which each unit has its own.
+    /// Directory under which each sandbox has its own, and in that each unit.
     pub work_dir: PathBuf,
     /// The agent's program, put into `PATH` under its own name.
     pub agent_path: Option<PathBuf>,
@@ -47,6 +49,7 @@ pub struct ExecOptions {
 /// Runs and ends real processes.
 pub(crate) struct Exec {
     options: ExecOptions,
+    root: PathBuf,
     /// Process group of each unit's main process.
     groups: Mutex<BTreeMap<String, Option<Pid>>>,
 }
@@ -59,15 +62,16 @@ pub(crate) struct ScriptOutput {
 }
 
 impl Exec {
+    /// Takes a folder of its own under the work directory, so that sandboxes of one seed, whose
+    /// units have the same ids, do not touch each other's processes.
     pub(crate) fn new(options: ExecOptions) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&options.work_dir).with_context(|| {
-            format!(
-                "the directory for processes {} cannot be made",
-                options.work_dir.display()
-            )
+        let root = own_folder(&options.work_dir).with_context(|| {
+            let shown = options.work_dir.display();
+            format!("the directory for processes {shown} cannot be made or written")
         })?;
         Ok(Self {
             options,
+            root,
             groups: Mutex::new(BTreeMap::new()),
         })
     }
@@ -78,12 +82,12 @@ impl Exec {
 
     /// The directory of a unit, made when it is not there.
     fn directory(&self, unit: &str) -> std::io::Result<PathBuf> {
-        let path = self.options.work_dir.join(unit);
+        let path = self.root.join(unit);
         std::fs::create_dir_all(path.join("tandem"))?;
-        path.canonicalize()
+        Ok(path)
     }
 
-    fn command(&self, program: &str, unit: &str, home: &Path) -> Command {
+    fn command(&self, program: &str, home: &Path) -> Command {
         let mut command = Command::new(program);
         command.env_clear();
         for name in INHERITED {
@@ -103,7 +107,7 @@ impl Exec {
         command
             .env("HOME", home)
             .env("TANDEM_HOME", home.join("tandem"))
-            .env(MARKER, unit)
+            .env(MARKER, home)
             .current_dir(home)
             .process_group(0)
             .kill_on_drop(false)
@@ -148,7 +152,7 @@ impl Exec {
         let home = self
             .directory(unit)
             .context("its directory cannot be made")?;
-        let mut command = self.command(program, unit, &home);
+        let mut command = self.command(program, &home);
         command.args(args).stdin(Stdio::null());
         for (name, value) in env
             .iter()
@@ -175,7 +179,7 @@ impl Exec {
         if let Some(group) = group {
             let _gone = kill_process_group(group, signal);
         }
-        for pid in marked(unit) {
+        for pid in marked(&self.root.join(unit)) {
             let _gone = kill_process(pid, signal);
         }
     }
@@ -195,7 +199,7 @@ impl Exec {
         let home = self
             .directory(unit)
             .context("the machine's directory cannot be made")?;
-        let mut command = self.command("sh", unit, &home);
+        let mut command = self.command("sh", &home);
         let mut child = command.arg("-s").stdin(Stdio::piped()).spawn()?;
         self.groups().entry(unit.to_owned()).or_insert(None);
         let stdin = child.stdin.take();
@@ -238,9 +242,23 @@ async fn read_all(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     bytes
 }
 
-/// Processes whose environment carries the marker of a unit.
-fn marked(unit: &str) -> Vec<Pid> {
-    let wanted = format!("{MARKER}={unit}");
+/// A new folder below `work_dir`, with its full path.
+fn own_folder(work_dir: &Path) -> std::io::Result<PathBuf> {
+    std::fs::create_dir_all(work_dir)?;
+    let work_dir = work_dir.canonicalize()?;
+    for number in 0..FOLDERS_MAX {
+        let path = work_dir.join(format!("{}-{number}", std::process::id()));
+        match std::fs::create_dir(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path),
+        }
+    }
+    Err(std::io::ErrorKind::AlreadyExists.into())
+}
+
+/// Processes whose environment carries the marker of a unit's directory.
+fn marked(home: &Path) -> Vec<Pid> {
+    let wanted = format!("{MARKER}={}", home.display());
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
     };

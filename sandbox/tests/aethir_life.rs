@@ -1,5 +1,7 @@
 //! The Aethir-style network's orders, money, incidents and settlements, in memory.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod common;
 
 use common::{PUBLIC_KEY, Table, order_body};
@@ -306,4 +308,31 @@ fn a_wrong_field_is_named() {
     let mut unknown = order_body("one");
     unknown["specId"] = json!("a-car");
     assert_eq!(table.aethir(Method::Post, "/orders", Some(&unknown)).0, 404);
+}
+
+#[test]
+fn a_reserve_order_renews_itself_by_a_day_while_the_wallet_lasts() {
+    let mut table = Table::new(WorldOptions {
+        wallet_ath: 30_000,
+        ..WorldOptions::default()
+    });
+    let body = json!({
+        "clientOrderNo": "r", "specId": "h100-sxm5-80gb-8x-us-east-reserve", "mode": "Reserve",
+        "servers": 1, "hours": 24, "sshPublicKey": PUBLIC_KEY, "autoRenew": true,
+    });
+    let order = table.aethir(Method::Post, "/orders", Some(&body)).1;
+    let id = order["data"]["orderId"].as_str().unwrap().to_owned();
+    table.aethir(Method::Post, &format!("/orders/{id}/pay"), None);
+    table.pass(25 * 3_600);
+    let order = get(&mut table, &format!("/orders/{id}"));
+    assert_eq!(
+        (&order["status"], &order["hours"]),
+        (&json!("IN_SERVICE"), &json!(48))
+    );
+    table.pass(24 * 3_600);
+    let order = get(&mut table, &format!("/orders/{id}"));
+    assert_eq!(
+        (&order["status"], &order["hours"]),
+        (&json!("COMPLETED"), &json!(48))
+    );
 }

@@ -1,6 +1,8 @@
 //! Our adapters against our sandbox, in memory and over HTTP: the suite that every adapter and
 //! every peer must pass.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod common;
 
 use std::time::Duration;

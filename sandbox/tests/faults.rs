@@ -1,5 +1,7 @@
 //! Every fault does what it says, and nothing else.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod common;
 
 use common::{CAAS, Table, deploy_body};

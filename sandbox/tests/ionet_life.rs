@@ -1,5 +1,7 @@
 //! io.net's life cycles, money and limits, in memory.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod common;
 
 use common::{CAAS, PUBLIC_KEY, Table, VMAAS, deploy_body};
@@ -333,7 +335,7 @@ fn a_log_is_events_and_complete_once_the_container_is_over() {
         .as_str()
         .unwrap()
         .to_owned();
-    let mut read = |table: &mut Table| {
+    let read = |table: &mut Table| {
         let mut request = common::request(
             Method::Get,
             &format!("{CAAS}/deployment/{id}/log/{container}"),

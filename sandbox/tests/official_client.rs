@@ -1,5 +1,7 @@
 //! io.net's official client, unmodified, against the sandbox: command line and SDK.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
@@ -153,7 +155,7 @@ async fn a_dry_run_hides_secrets_and_deploys_nothing() {
 }
 
 #[tokio::test]
-async fn a_deployment_lives_its_whole_life_in_the_official_command_line() {
+async fn a_deployment_runs_hides_its_secrets_and_answers_at_its_url() {
     let bench = Bench::start().await;
     let mut args = deploy_args("web");
     args.extend(["--poll", "0.2", "--json"]);
@@ -198,6 +200,16 @@ async fn a_deployment_lives_its_whole_life_in_the_official_command_line() {
         .unwrap();
     assert_eq!(answer.status().as_u16(), 200);
 
+    bench.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_deployment_is_read_extended_updated_and_deleted_in_the_official_command_line() {
+    let bench = Bench::start().await;
+    let mut args = deploy_args("web");
+    args.extend(["--poll", "0.2", "--json"]);
+    let deployed = bench.ok(SANDBOX, &args).await;
+    let id = deployed["id"].as_str().unwrap().to_owned();
     for follow in [
         &["logs", id.as_str()][..],
         &["logs", id.as_str(), "--follow"][..],

@@ -1,5 +1,6 @@
-//! The world as a machine: equal inputs give equal bytes, no input makes it panic, and a hundred
-//! thousand nodes fit into memory.
+//! The world as a machine: equal inputs give equal bytes, and no input makes it panic.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod common;
 
@@ -63,33 +64,6 @@ fn how_often_the_world_is_advanced_changes_nothing() {
         table.truth().to_string()
     };
     assert_eq!(run(1), run(720));
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-#[test]
-fn a_hundred_thousand_nodes_fit_into_a_tenth_of_a_gigabyte() {
-    let before = resident_kib();
-    let mut table = Table::new(WorldOptions {
-        nodes: 100_000,
-        ..WorldOptions::default()
-    });
-    let about = table.control(Method::Get, "", None).1;
-    assert_eq!(about["nodes"], 100_000);
-    let rows = table.get(&format!("{CAAS}/hardware"));
-    let available: i64 = rows
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|r| r["available"].as_i64().unwrap())
-        .sum();
-    assert!(available > 20_000, "{available}");
-    let used = resident_kib().saturating_sub(before);
-    assert!(used < 100 * 1_024, "{used} KiB");
 }
 
 fn any_method() -> impl Strategy<Value = Method> {

@@ -46,6 +46,40 @@ pub(super) fn cancel(world: &mut World, index: u32, reason: EndReason) {
     }
 }
 
+/// Buys the next settlement period of a `Reserve` order that renews itself: at the present price
+/// and the order's own rate, when the wallet holds it.
+pub(crate) fn renew(world: &mut World, index: u32) -> bool {
+    let Some(order) = world.aethir.orders.get(&index) else {
+        return false;
+    };
+    let Some(key) = super::catalogue::find(world, &order.request.spec_id) else {
+        return false;
+    };
+    if !order.request.auto_renew {
+        return false;
+    }
+    let servers = i64::from(order.request.servers);
+    let hourly = super::catalogue::hourly(world, &key) * servers;
+    let cost = hourly * i64::from(SETTLEMENT_PERIOD_HOURS);
+    let amount = money::to_ath(cost, order.rate_nano_usd);
+    let account = world.rentals[index as usize].account.clone();
+    if money::pay(world, &account, amount).is_err() {
+        return false;
+    }
+    let rental = &mut world.rentals[index as usize];
+    rental.hourly_micro_usd = hourly;
+    rental.booked_minutes = rental
+        .booked_minutes
+        .saturating_add(SETTLEMENT_PERIOD_HOURS * 60);
+    rental.paid_micro_usd += cost;
+    if let Some(order) = world.aethir.orders.get_mut(&index) {
+        order.subtotal += cost;
+        order.ath_total += amount;
+        order.ath_paid += amount;
+    }
+    true
+}
+
 /// An order in service came to its end.
 pub(crate) fn order_ended(world: &mut World, index: u32) {
     let rental = &world.rentals[index as usize];

@@ -27,7 +27,7 @@ use crate::fields::{Problem, query_int};
 use crate::world::{Network, World};
 use answer::Refusal;
 
-pub(crate) use events::{begin, midnight, order_ended, pay_by, server_lost};
+pub(crate) use events::{begin, midnight, order_ended, pay_by, renew, server_lost};
 pub(crate) use money::credit;
 pub(crate) use money::wallets;
 

@@ -160,6 +160,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shared.stop.cancel();
+        // The command to stop is sent at once; only its confirmation would have to be awaited.
+        drop(self.server.stop(false));
         if let Some(exec) = &self.shared.exec {
             exec.kill_all();
         }

@@ -3,8 +3,8 @@
 use tandem_model::time::WorldTime;
 
 use super::agents::Guest;
+use super::cards::CARDS;
 use super::effects::ProcessOrder;
-use super::market::CARDS;
 use super::options::{Moment, Timing};
 use super::rental::{Launch, Log, Product, Rental, Status, Stream, Unit, UnitState};
 use super::{Named, RENTALS_MAX, World};
@@ -277,15 +277,17 @@ impl World {
     fn time_up(&mut self, index: u32) {
         let rental = &self.rentals[index as usize];
         let ends = rental.ends().unwrap_or(self.now);
-        match rental.status {
-            Status::Running | Status::Deploying if ends > self.now => {
-                self.arm(ends, Timer::TimeUp(index));
-            }
-            Status::Running | Status::Deploying => {
-                self.end_rental(index, Status::Completed, "the booked time is used up");
-                crate::aethir::order_ended(self, index);
-            }
-            _ => {}
+        if !matches!(rental.status, Status::Running | Status::Deploying) {
+            return;
+        }
+        if ends > self.now {
+            self.arm(ends, Timer::TimeUp(index));
+        } else if crate::aethir::renew(self, index) {
+            let ends = self.rentals[index as usize].ends().unwrap_or(self.now);
+            self.arm(ends, Timer::TimeUp(index));
+        } else {
+            self.end_rental(index, Status::Completed, "the booked time is used up");
+            crate::aethir::order_ended(self, index);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::agents::Guest;
-use super::market::CARDS;
+use super::cards::CARDS;
 use super::options::{Moment, SshEndpoint};
 use super::rental::{Launch, Stream, UnitState};
 use super::{Named, World};

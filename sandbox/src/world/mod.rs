@@ -5,6 +5,7 @@
 //! not fix, and everything that is iterated is ordered, so equal inputs give equal bytes.
 
 mod agents;
+mod cards;
 mod dice;
 mod effects;
 mod life;
@@ -26,9 +27,10 @@ pub use options::{
 };
 pub use rental::{LOG_LINES_MAX, Stream};
 
+pub(crate) use cards::{CARDS, Card, PLACES, lie_about};
 pub(crate) use dice::{Dice, mix};
 pub(crate) use life::{NewRental, NoRoom, Timer};
-pub(crate) use market::{CARDS, Card, Market, PLACES, lie_about};
+pub(crate) use market::Market;
 pub(crate) use rental::{
     ContainerSpec, Launch, MachineSpec, PortService, Product, Rental, Status, Unit, UnitState,
 };
