@@ -23,7 +23,11 @@ impl SystemClock {
     pub fn new(factor: u32) -> Self {
         let factor = factor.clamp(1, FACTOR_MAX);
         let world_start = WorldTime::from_micros(system_micros());
-        Self { started: Instant::now(), world_start, factor }
+        Self {
+            started: Instant::now(),
+            world_start,
+            factor,
+        }
     }
 
     /// How many times faster than the wall clock the world runs.
@@ -37,7 +41,10 @@ impl SystemClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the shell's clock, handed to all others")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the shell's clock, handed to all others"
+)]
 fn system_micros() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX))
@@ -61,7 +68,10 @@ mod tests {
     fn the_factor_is_kept_in_its_range() {
         assert_eq!(SystemClock::new(0).factor(), 1);
         assert_eq!(SystemClock::new(99).factor(), FACTOR_MAX);
-        assert_eq!(SystemClock::new(10).wall_span(Duration::from_secs(30)), Duration::from_secs(3));
+        assert_eq!(
+            SystemClock::new(10).wall_span(Duration::from_secs(30)),
+            Duration::from_secs(3)
+        );
     }
 
     #[test]

@@ -12,7 +12,9 @@ const AGENT_NAME: &str = "gpu-probe";
 
 fn acts_as_agent() -> bool {
     let name = std::env::args_os().next().unwrap_or_default();
-    Path::new(&name).file_name().is_some_and(|name| name == AGENT_NAME)
+    Path::new(&name)
+        .file_name()
+        .is_some_and(|name| name == AGENT_NAME)
 }
 
 fn main() -> ExitCode {

@@ -48,7 +48,11 @@ impl Networks {
             let transport = Transport::new(adapter.as_ref(), options, Arc::clone(clock))?;
             networks.insert(adapter.network(), Network { adapter, transport });
         }
-        Ok(Self { all: networks, key, pins: Mutex::default() })
+        Ok(Self {
+            all: networks,
+            key,
+            pins: Mutex::default(),
+        })
     }
 
     /// Their names.
@@ -63,22 +67,30 @@ impl Networks {
         };
         let trace = TraceId::new(*uuid::Uuid::new_v4().as_bytes());
         let deadline = Instant::now() + COMMAND_TIMEOUT;
-        found.transport.perform(found.adapter.as_ref(), command, trace, deadline).await
+        found
+            .transport
+            .perform(found.adapter.as_ref(), command, trace, deadline)
+            .await
     }
 
     /// The product that an offer is of.
     pub fn product(&self, offer: &Offer) -> Option<&Product> {
-        self.products(&offer.network).iter().find(|product| product.name == offer.product)
+        self.products(&offer.network)
+            .iter()
+            .find(|product| product.name == offer.product)
     }
 
     /// The products of a network; none for an unknown one.
     pub fn products(&self, network: &NetworkId) -> &[Product] {
-        self.all.get(network).map_or(&[], |found| found.adapter.products())
+        self.all
+            .get(network)
+            .map_or(&[], |found| found.adapter.products())
     }
 
     /// The shortest time that can be bought of an offer, in hours.
     pub fn prepaid_hours(&self, offer: &Offer) -> u32 {
-        self.product(offer).map_or(1, |product| product.prepaid_hours_min)
+        self.product(offer)
+            .map_or(1, |product| product.prepaid_hours_min)
     }
 
     /// The public key that machines must accept, in OpenSSH form.
@@ -94,7 +106,10 @@ impl Networks {
         launch: &SshLaunch,
     ) -> Result<(), String> {
         let place = (address.host.clone(), address.port);
-        let seen = address.host_key.clone().or_else(|| self.pins().get(&place).cloned());
+        let seen = address
+            .host_key
+            .clone()
+            .or_else(|| self.pins().get(&place).cloned());
         let pinned = seen.map_or(PinnedHostKey::FirstUse, PinnedHostKey::Known);
         let deadline = Instant::now() + SSH_TIMEOUT;
         let finished = ssh::start(address, launch, &self.key, &pinned, deadline)
@@ -105,7 +120,12 @@ impl Networks {
             Some(0) => Ok(()),
             status => {
                 let status = status.map_or("a signal".to_owned(), |s| format!("status {s}"));
-                let last = finished.output.lines().next_back().unwrap_or("no output").to_owned();
+                let last = finished
+                    .output
+                    .lines()
+                    .next_back()
+                    .unwrap_or("no output")
+                    .to_owned();
                 Err(format!("the start script ended with {status}: {last}"))
             }
         }

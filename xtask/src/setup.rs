@@ -10,7 +10,7 @@ use crate::process::{self, cargo, command, root, succeeds, tools};
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// Pinned Python packages: the official io.net client and an S3-compatible server.
-const PYTHON_PACKAGES: &[&str] = &["ionet-cloud==0.4.1", "moto[server]==5.2.3"];
+const PYTHON_PACKAGES: &[&str] = &["ionet-cloud==0.4.1", "moto[server]==5.2.5"];
 
 /// Does the whole set-up; safe to repeat.
 pub(crate) fn run() -> anyhow::Result<()> {

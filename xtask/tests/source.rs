@@ -78,7 +78,7 @@ const NOT_PURE: &[&str] = &[
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .unwrap()
+        .expect("the checkout is whole")
         .to_owned()
 }
 
@@ -87,7 +87,7 @@ fn metadata() -> Metadata {
         .manifest_path(root().join("Cargo.toml"))
         .no_deps()
         .exec()
-        .unwrap()
+        .expect("the checkout is whole")
 }
 
 /// Files that git tracks or would track, relative to the root.
@@ -97,7 +97,7 @@ fn files() -> Vec<PathBuf> {
         .current_dir(root())
         .output()
         .expect("git lists the files of the checkout");
-    let text = String::from_utf8(output.stdout).unwrap();
+    let text = String::from_utf8(output.stdout).expect("the checkout is whole");
     text.lines()
         .map(PathBuf::from)
         .filter(|p| root().join(p).is_file())
@@ -109,7 +109,7 @@ fn rust_files() -> Vec<(String, String)> {
         .into_iter()
         .filter(|path| path.extension().is_some_and(|e| e == "rs"))
         .map(|path| {
-            let text = std::fs::read_to_string(root().join(&path)).unwrap();
+            let text = std::fs::read_to_string(root().join(&path)).expect("the checkout is whole");
             (path.to_string_lossy().into_owned(), text)
         })
         .collect()
@@ -132,7 +132,7 @@ fn rooms_depend_only_downwards() {
         let (_, allowed) = MAY_DEPEND
             .iter()
             .find(|(name, _)| package.name == *name)
-            .unwrap();
+            .expect("the checkout is whole");
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
             assert!(
@@ -257,21 +257,26 @@ fn no_file_speaks_of_a_workplace_or_a_registry_host() {
 
 #[test]
 fn every_library_has_its_line_in_the_readme() {
-    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let manifest =
+        std::fs::read_to_string(root().join("Cargo.toml")).expect("the checkout is whole");
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("the checkout is whole");
     let dependencies = manifest
         .split("[workspace.dependencies]")
         .nth(1)
-        .unwrap()
+        .expect("the checkout is whole")
         .split("\n[")
         .next()
-        .unwrap();
+        .expect("the checkout is whole");
     let mut missing = Vec::new();
     for line in dependencies
         .lines()
         .filter(|l| l.contains('=') && !l.contains("path ="))
     {
-        let name = line.split('=').next().unwrap().trim();
+        let name = line
+            .split('=')
+            .next()
+            .expect("the checkout is whole")
+            .trim();
         if !readme.contains(&format!("`{name}`")) {
             missing.push(name.to_owned());
         }
@@ -284,14 +289,15 @@ fn every_library_has_its_line_in_the_readme() {
 
 #[test]
 fn every_unused_workspace_dependency_is_removed() {
-    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let manifest =
+        std::fs::read_to_string(root().join("Cargo.toml")).expect("the checkout is whole");
     let dependencies = manifest
         .split("[workspace.dependencies]")
         .nth(1)
-        .unwrap()
+        .expect("the checkout is whole")
         .split("\n[")
         .next()
-        .unwrap();
+        .expect("the checkout is whole");
     let used: BTreeSet<String> = metadata()
         .packages
         .iter()
@@ -301,7 +307,11 @@ fn every_unused_workspace_dependency_is_removed() {
         .lines()
         .filter(|l| l.contains('=') && !l.starts_with('#'))
     {
-        let name = line.split('=').next().unwrap().trim();
+        let name = line
+            .split('=')
+            .next()
+            .expect("the checkout is whole")
+            .trim();
         assert!(used.contains(name), "no package uses `{name}`");
     }
 }
@@ -314,7 +324,7 @@ fn every_decision_record_names_its_status_and_consequences() {
         .collect();
     assert!(!records.is_empty());
     for record in records {
-        let text = std::fs::read_to_string(root().join(&record)).unwrap();
+        let text = std::fs::read_to_string(root().join(&record)).expect("the checkout is whole");
         for part in ["## Context", "## Decision", "## Consequences"] {
             assert!(text.contains(part), "{} lacks `{part}`", record.display());
         }

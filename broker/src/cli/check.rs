@@ -42,8 +42,10 @@ struct Report {
 /// Checks a file against every product of every network. Fails when it can start nowhere.
 pub fn run(path: &str, json: bool) -> anyhow::Result<()> {
     let document = workload::look(path)?;
-    let wanted =
-        document.submittable().map_err(|errors| workload::refused(path, &errors))?.clone();
+    let wanted = document
+        .submittable()
+        .map_err(|errors| workload::refused(path, &errors))?
+        .clone();
     let report = Report {
         file: path.to_owned(),
         products: products(&wanted),
@@ -97,28 +99,60 @@ fn print(report: &Report) -> anyhow::Result<()> {
         GpuNeed::None => "no GPU".to_owned(),
         GpuNeed::AnyWithVram { vram_gb_min: 0 } => "any GPU".to_owned(),
         GpuNeed::AnyWithVram { vram_gb_min } => format!("any GPU with {vram_gb_min} GB"),
-        GpuNeed::Named { choices } => {
-            choices.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(" or ")
-        }
+        GpuNeed::Named { choices } => choices
+            .iter()
+            .map(|c| c.name.as_str())
+            .collect::<Vec<_>>()
+            .join(" or "),
     };
-    say(&format!("{}: {} x {} on {} node(s)", report.name, report.gpus_per_node, gpu, report.nodes))?;
-    say(&format!("  image       {}", report.image.as_deref().unwrap_or("(default)")))?;
-    say(&format!("  port        {}", report.port.map_or("none".into(), |p| p.to_string())))?;
-    say(&format!("  checkpoints {}", checkpoints(report.checkpoints)))?;
-    let reach = if report.secrets_on_consumer { "any host" } else { "data-centre hosts only" };
-    let secrets =
-        if report.secrets.is_empty() { "none".into() } else { report.secrets.join(", ") };
+    say(&format!(
+        "{}: {} x {} on {} node(s)",
+        report.name, report.gpus_per_node, gpu, report.nodes
+    ))?;
+    say(&format!(
+        "  image       {}",
+        report.image.as_deref().unwrap_or("(default)")
+    ))?;
+    say(&format!(
+        "  port        {}",
+        report.port.map_or("none".into(), |p| p.to_string())
+    ))?;
+    say(&format!(
+        "  checkpoints {}",
+        checkpoints(report.checkpoints)
+    ))?;
+    let reach = if report.secrets_on_consumer {
+        "any host"
+    } else {
+        "data-centre hosts only"
+    };
+    let secrets = if report.secrets.is_empty() {
+        "none".into()
+    } else {
+        report.secrets.join(", ")
+    };
     say(&format!("  secrets     {secrets} ({reach})"))?;
     let mut rows = table(&["network", "product", "starts", "what stands in the way"]);
     for product in &report.products {
-        let why: Vec<String> =
-            product.obstacles.iter().map(|o| format!("{}: {}; {}", o.field, o.text, o.help)).collect();
+        let why: Vec<String> = product
+            .obstacles
+            .iter()
+            .map(|o| format!("{}: {}; {}", o.field, o.text, o.help))
+            .collect();
         let starts = if product.can_start { "yes" } else { "no" };
-        rows.add_row([product.network.as_str(), product.product, starts, &why.join("\n")]);
+        rows.add_row([
+            product.network.as_str(),
+            product.product,
+            starts,
+            &why.join("\n"),
+        ]);
     }
     say(&rows.to_string())?;
     for note in &report.notes {
-        say(&format!("note: {}:{}: `{}`: {}", report.file, note.line, note.field, note.text))?;
+        say(&format!(
+            "note: {}:{}: `{}`: {}",
+            report.file, note.line, note.field, note.text
+        ))?;
     }
     Ok(())
 }
@@ -127,7 +161,9 @@ fn checkpoints(checkpoints: Checkpoints) -> String {
     match checkpoints {
         Checkpoints::None => "none: a moved job starts again".into(),
         Checkpoints::Agent { interval_seconds } => {
-            format!("written to $TANDEM_CHECKPOINT_DIR, uploaded every {interval_seconds} s or less")
+            format!(
+                "written to $TANDEM_CHECKPOINT_DIR, uploaded every {interval_seconds} s or less"
+            )
         }
         Checkpoints::Customer => "the customer's own: the job is exclusive".into(),
     }

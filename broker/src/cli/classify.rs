@@ -26,12 +26,18 @@ fn print(classification: &Classification) -> anyhow::Result<()> {
         serde_json::Value::String(s) => s.clone(),
         serde_json::Value::Null => "-".into(),
         serde_json::Value::Array(all) if all.is_empty() => "-".into(),
-        serde_json::Value::Array(all) => {
-            all.iter().map(|v| v.as_str().unwrap_or("?").to_owned()).collect::<Vec<_>>().join(", ")
-        }
+        serde_json::Value::Array(all) => all
+            .iter()
+            .map(|v| v.as_str().unwrap_or("?").to_owned())
+            .collect::<Vec<_>>()
+            .join(", "),
         other => other.to_string(),
     };
-    say(&format!("{} ({} % sure)", text(&value["class"]), text(&value["confidence"])))?;
+    say(&format!(
+        "{} ({} % sure)",
+        text(&value["class"]),
+        text(&value["confidence"])
+    ))?;
     let mut needs = table(&["need", ""]);
     for (name, need) in value["needs"].as_object().into_iter().flatten() {
         needs.add_row([name.replace('_', " "), text(need)]);

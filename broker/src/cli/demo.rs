@@ -79,8 +79,15 @@ fn print(summary: &Summary) -> anyhow::Result<()> {
         summary.delivered_gpu_seconds, summary.truth_gpu_seconds
     ))?;
     if let Some(digest) = &summary.digest {
-        let same = if *digest == summary.digest_expected { "the same as" } else { "NOT that of" };
-        say(&format!("result {}… is {same} an uninterrupted run", &digest[..digest.len().min(16)]))?;
+        let same = if *digest == summary.digest_expected {
+            "the same as"
+        } else {
+            "NOT that of"
+        };
+        say(&format!(
+            "result {}… is {same} an uninterrupted run",
+            &digest[..digest.len().min(16)]
+        ))?;
     }
     tell("next: `tandem classify FILE`, `tandem check FILE`, `tandem sandbox`");
     Ok(())
@@ -88,7 +95,10 @@ fn print(summary: &Summary) -> anyhow::Result<()> {
 
 fn verdict(summary: &Summary) -> anyhow::Result<()> {
     let broken = if summary.lost_jobs > 0 {
-        format!("{} of {} jobs did not end well", summary.lost_jobs, summary.jobs)
+        format!(
+            "{} of {} jobs did not end well",
+            summary.lost_jobs, summary.jobs
+        )
     } else if summary.digest.as_deref() != Some(&summary.digest_expected) {
         "the moved training's result differs from an uninterrupted run".to_owned()
     } else if summary.double_placements + summary.pointers_gone_back > 0 {

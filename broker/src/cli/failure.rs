@@ -18,7 +18,11 @@ pub struct Failure {
 impl Failure {
     /// A failure without a hint of its own.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// Adds what to do.

@@ -44,12 +44,18 @@ pub fn table(head: &[&str]) -> Table {
 /// Reads a text file; `-` is standard input.
 pub fn read_file(path: &str) -> anyhow::Result<String> {
     let refuse = |why: String| {
-        Failure::new(ErrorCode::FILE_UNREADABLE, format!("cannot read {path}: {why}"))
-            .hint("give the path of a workload file, or - for standard input")
+        Failure::new(
+            ErrorCode::FILE_UNREADABLE,
+            format!("cannot read {path}: {why}"),
+        )
+        .hint("give the path of a workload file, or - for standard input")
     };
     let mut bytes = Vec::new();
     let read = if path == "-" {
-        io::Read::read_to_end(&mut io::Read::take(io::stdin(), FILE_BYTES_MAX + 1), &mut bytes)
+        io::Read::read_to_end(
+            &mut io::Read::take(io::stdin(), FILE_BYTES_MAX + 1),
+            &mut bytes,
+        )
     } else {
         std::fs::File::open(Path::new(path)).and_then(|file| {
             io::Read::read_to_end(&mut io::Read::take(file, FILE_BYTES_MAX + 1), &mut bytes)

@@ -68,8 +68,14 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
         }))?)?;
     } else {
         say(&format!("both sandbox networks: {}", running.url()))?;
-        say(&format!("  io.net       IOCLOUD_BASE_URL={} IOCLOUD_API_KEY=sandbox", running.ionet_url()))?;
-        say(&format!("  Aethir-style {} (access key sandbox)", running.aethir_url()))?;
+        say(&format!(
+            "  io.net       IOCLOUD_BASE_URL={} IOCLOUD_API_KEY=sandbox",
+            running.ionet_url()
+        ))?;
+        say(&format!(
+            "  Aethir-style {} (access key sandbox)",
+            running.aethir_url()
+        ))?;
         say("  faults       POST /sandbox/faults, truth: GET /sandbox/truth")?;
     }
     tell("Ctrl-C ends it");

@@ -14,10 +14,16 @@ pub fn look(path: &str) -> anyhow::Result<Document> {
 
 /// All problems of a file as one failure, `path:line:column` first as editors understand it.
 pub fn refused(path: &str, errors: &FileErrors) -> Failure {
-    let code = errors.0.first().map_or(ErrorCode::WORKLOAD_SYNTAX, |e| e.code);
+    let code = errors
+        .0
+        .first()
+        .map_or(ErrorCode::WORKLOAD_SYNTAX, |e| e.code);
     let count = errors.0.len();
     let plural = if count == 1 { "" } else { "s" };
     let lines: Vec<String> = errors.0.iter().map(|e| format!("\n  {path}:{e}")).collect();
-    Failure::new(code, format!("{count} problem{plural} in {path}:{}", lines.concat()))
-        .hint("docs/workload-file.md lists every field; `tandem check FILE` places nothing")
+    Failure::new(
+        code,
+        format!("{count} problem{plural} in {path}:{}", lines.concat()),
+    )
+    .hint("docs/workload-file.md lists every field; `tandem check FILE` places nothing")
 }

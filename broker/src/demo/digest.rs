@@ -6,7 +6,10 @@ use sha2::{Digest, Sha256};
 /// step's number, starting from `tandem`. `examples/digest-training.yaml` does the same in a shell.
 pub fn expected(steps: u64) -> String {
     (1..=steps).fold("tandem".to_owned(), |state, step| {
-        Sha256::digest(format!("{state} {step}")).iter().map(|b| format!("{b:02x}")).collect()
+        Sha256::digest(format!("{state} {step}"))
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
     })
 }
 
@@ -31,7 +34,11 @@ mod tests {
 
     #[test]
     fn the_last_digest_line_counts() {
-        let lines = ["digest a".to_owned(), "step 2".to_owned(), "digest b".to_owned()];
+        let lines = [
+            "digest a".to_owned(),
+            "step 2".to_owned(),
+            "digest b".to_owned(),
+        ];
         assert_eq!(printed(lines.iter()), Some("b"));
         assert_eq!(printed([].iter()), None);
     }

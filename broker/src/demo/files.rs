@@ -4,13 +4,34 @@ use std::path::Path;
 
 /// Our own examples, so that the demo runs from anywhere.
 const OURS: &[(&str, &str)] = &[
-    ("digest-training.yaml", include_str!("../../../examples/digest-training.yaml")),
-    ("distributed-training.yaml", include_str!("../../../examples/distributed-training.yaml")),
-    ("finetune-lora.yaml", include_str!("../../../examples/finetune-lora.yaml")),
-    ("service-vllm.yaml", include_str!("../../../examples/service-vllm.yaml")),
-    ("batch-inference.yaml", include_str!("../../../examples/batch-inference.yaml")),
-    ("render-blender.yaml", include_str!("../../../examples/render-blender.yaml")),
-    ("notebook.yaml", include_str!("../../../examples/notebook.yaml")),
+    (
+        "digest-training.yaml",
+        include_str!("../../../examples/digest-training.yaml"),
+    ),
+    (
+        "distributed-training.yaml",
+        include_str!("../../../examples/distributed-training.yaml"),
+    ),
+    (
+        "finetune-lora.yaml",
+        include_str!("../../../examples/finetune-lora.yaml"),
+    ),
+    (
+        "service-vllm.yaml",
+        include_str!("../../../examples/service-vllm.yaml"),
+    ),
+    (
+        "batch-inference.yaml",
+        include_str!("../../../examples/batch-inference.yaml"),
+    ),
+    (
+        "render-blender.yaml",
+        include_str!("../../../examples/render-blender.yaml"),
+    ),
+    (
+        "notebook.yaml",
+        include_str!("../../../examples/notebook.yaml"),
+    ),
 ];
 
 /// Most files taken from a folder.
@@ -41,14 +62,21 @@ pub fn gather(folder: &Path) -> Vec<File> {
         .flatten()
         .filter_map(Result::ok)
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "yaml" || e == "yml" || e == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|e| e == "yaml" || e == "yml" || e == "json")
+        })
         .filter(|path| path.metadata().is_ok_and(|m| m.len() <= FILE_BYTES_MAX))
         .take(FILES_MAX)
         .collect();
     found.sort();
     let others = found.into_iter().filter_map(|path| {
         let text = std::fs::read_to_string(&path).ok()?;
-        Some(File { name: path.file_name()?.to_string_lossy().into_owned(), ours: false, text })
+        Some(File {
+            name: path.file_name()?.to_string_lossy().into_owned(),
+            ours: false,
+            text,
+        })
     });
     ours.chain(others).collect()
 }

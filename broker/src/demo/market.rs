@@ -15,6 +15,8 @@ use super::{REAL_JOB, REAL_STEPS};
 use crate::cli::output::table;
 use crate::engine::plan;
 
+/// Columns of the table of files.
+const COLUMNS: [&str; 6] = ["file", "class", "GPUs", "consumer", "enterprise", "taken"];
 /// Steps of a simulated job; one takes a world second.
 const SIMULATED_STEPS: u64 = 60;
 
@@ -41,7 +43,7 @@ pub struct Considered {
 
 /// Classifies and prices every file.
 pub fn consider(stage: &Stage, files: &[File], offers: &[Offer]) -> anyhow::Result<Considered> {
-    let mut rows = table(&["file", "class", "GPUs", "consumer", "enterprise", "taken"]);
+    let mut rows = table(&COLUMNS);
     let mut accepted = Vec::new();
     let mut not_placed = BTreeMap::new();
     for file in files {
@@ -52,54 +54,62 @@ pub fn consider(stage: &Stage, files: &[File], offers: &[Offer]) -> anyhow::Resu
             Err(reason) => *not_placed.entry(reason).or_default() += 1,
         }
     }
-    Ok(Considered { table: rows, accepted, not_placed })
+    Ok(Considered {
+        table: rows,
+        accepted,
+        not_placed,
+    })
 }
 
 /// One file: its row, and the quote taken or why none is.
 fn one(stage: &Stage, file: &File, offers: &[Offer]) -> (Vec<String>, Result<Accepted, String>) {
-    let blank = |class: &str| {
-        let dash = || "-".to_owned();
-        vec![file.name.clone(), class.to_owned(), dash(), dash(), dash(), dash()]
-    };
-    let Ok(document) = workload_files::look(&file.text) else {
-        return (blank("unreadable"), Err("not YAML".to_owned()));
-    };
+    let mut row = vec![file.name.clone()];
+    let outcome = priced(stage, file, offers, &mut row);
+    row.resize(COLUMNS.len(), "-".to_owned());
+    (row, outcome)
+}
+
+/// Fills the row as far as the file gets.
+fn priced(
+    stage: &Stage,
+    file: &File,
+    offers: &[Offer],
+    row: &mut Vec<String>,
+) -> Result<Accepted, String> {
+    let document = workload_files::look(&file.text).map_err(|_| "it is not YAML")?;
     let classification = classify(&document);
-    let class = classification.class.as_str();
-    let Ok(workload) = document.submittable().cloned() else {
-        return (blank(class), Err("the file's format or a field cannot be submitted".into()));
-    };
+    row.push(classification.class.as_str().to_owned());
+    let workload = document
+        .submittable()
+        .map_err(|_| "its format or one of its fields cannot be submitted")?
+        .clone();
     if plan::code_missing(&workload).is_some() {
-        return (blank(class), Err("its code is a folder that is not here".into()));
+        return Err("its code is a folder that is not here".into());
     }
     let startable = stage.startable(&workload, offers);
     if startable.is_empty() {
-        return (blank(class), Err("it can start on no product".into()));
+        return Err("it can start on no product".into());
     }
     let quotes = stage.quotes(&workload, &classification, &startable);
     let price = |tier: Tier| {
-        let quote = quotes.iter().find(|q| q.quote.tier == tier);
-        quote.map_or("-".to_owned(), |q| q.quote.rate.price().to_string())
+        let quoted = quotes.iter().find(|q| q.quote.tier == tier);
+        quoted.map_or("-".to_owned(), |q| q.quote.rate.price().to_string())
     };
-    let gpus = workload.gpus_total().to_string();
-    let mut row =
-        vec![file.name.clone(), class.to_owned(), gpus, price(Tier::Consumer), price(Tier::Enterprise)];
-    let wanted = workload.tier;
+    let gpus = quotes
+        .first()
+        .map_or("-".to_owned(), |q| q.quote.gpus.to_string());
+    row.extend([gpus, price(Tier::Consumer), price(Tier::Enterprise)]);
     let taken = quotes
         .into_iter()
-        .filter(|q| wanted.is_none_or(|tier| tier == q.quote.tier))
-        .min_by_key(|q| (q.quote.rate.price(), q.quote.tier));
-    match taken {
-        Some(taken) => {
-            row.push(taken.quote.tier.as_str().to_owned());
-            let workload = prepared(workload);
-            (row, Ok(Accepted { workload, quote: taken.quote, ranked: taken.ranked }))
-        }
-        None => {
-            row.push("-".to_owned());
-            (row, Err("no offer fits".into()))
-        }
-    }
+        .filter(|q| workload.tier.is_none_or(|tier| tier == q.quote.tier))
+        .min_by_key(|q| (q.quote.rate.price(), q.quote.tier))
+        .ok_or("no offer fits")?;
+    row.push(taken.quote.tier.as_str().to_owned());
+    Ok(Accepted {
+        workload: prepared(workload),
+        quote: taken.quote,
+        ranked: taken.ranked,
+    })
 }
 
 /// Tells the sandbox what runs for real and how long the rest pretends to work.

@@ -64,15 +64,18 @@ pub async fn run(settings: Settings) -> anyhow::Result<Summary> {
     told.unwrap_or_else(|_| bail!("the demo did not end within {WHOLE_TIMEOUT:?}"))
 }
 
-async fn tell(
-    settings: &Settings,
-    stage: &Stage,
-    narrator: &Narrator,
-) -> anyhow::Result<Summary> {
-    narrator.chapter(&format!("Two networks, emulated at {}", stage.sandbox_url()));
+async fn tell(settings: &Settings, stage: &Stage, narrator: &Narrator) -> anyhow::Result<Summary> {
+    narrator.chapter(&format!(
+        "Two networks, emulated at {}",
+        stage.sandbox_url()
+    ));
     let files = files::gather(&settings.workloads);
     let offers = stage.offers().await?;
-    narrator.line(&format!("{} offers of both networks, {} workload files", offers.len(), files.len()));
+    narrator.line(&format!(
+        "{} offers of both networks, {} workload files",
+        offers.len(),
+        files.len()
+    ));
 
     narrator.chapter("What each file is, what it needs, what it costs per GPU-hour");
     let considered = market::consider(stage, &files, &offers)?;
@@ -97,9 +100,13 @@ async fn tell(
     summary.not_placed = considered.not_placed;
     summary.truth_gpu_seconds = stage.truth_gpu_seconds().await?;
     summary.digest_expected = digest::expected(REAL_STEPS);
-    summary.digest = stage.engine().board.with(real, |job| {
-        digest::printed(job.log.iter()).map(str::to_owned)
-    }).flatten();
+    summary.digest = stage
+        .engine()
+        .board
+        .with(real, |job| {
+            digest::printed(job.log.iter()).map(str::to_owned)
+        })
+        .flatten();
     Ok(summary)
 }
 
@@ -117,11 +124,7 @@ fn place(stage: &Stage, accepted: Vec<Accepted>) -> anyhow::Result<JobId> {
 }
 
 /// Waits until the real training has checkpoints, then takes its machine away.
-async fn lose_the_machine(
-    stage: &Stage,
-    narrator: &Narrator,
-    real: JobId,
-) -> anyhow::Result<()> {
+async fn lose_the_machine(stage: &Stage, narrator: &Narrator, real: JobId) -> anyhow::Result<()> {
     let board = &stage.engine().board;
     loop {
         let at = board.with(real, |job| {
@@ -159,7 +162,13 @@ async fn finish(stage: &Stage) {
                     && job.state == JobState::Running
                     && since.is_some_and(|since| now.since(since) > SERVICE_RUNS)
             };
-            (open, jobs.values().filter(served).map(|job| job.id).collect::<Vec<_>>())
+            (
+                open,
+                jobs.values()
+                    .filter(served)
+                    .map(|job| job.id)
+                    .collect::<Vec<_>>(),
+            )
         });
         if open == 0 {
             return;

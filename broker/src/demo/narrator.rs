@@ -89,7 +89,10 @@ impl Narrator {
             self.line(&format!("{at:>5} s  {:<28} {}", event.name, event.what));
         }
         let (all, ended) = board.all(|jobs| {
-            (jobs.len(), jobs.values().filter(|job| job.state.is_terminal()).count())
+            (
+                jobs.len(),
+                jobs.values().filter(|job| job.state.is_terminal()).count(),
+            )
         });
         self.bar.set_length(all as u64);
         self.bar.set_position(ended as u64);

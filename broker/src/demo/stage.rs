@@ -127,12 +127,26 @@ impl Stage {
             stop: CancellationToken::new(),
         };
         let checkpoint_store = Some(checkpoint_folder(folder.path())?);
-        let side = AgentSide { engine: engine.clone(), agent, checkpoint_store };
+        let side = AgentSide {
+            engine: engine.clone(),
+            agent,
+            checkpoint_store,
+        };
         let http = server::serve(listener, side)?;
         let installation = ids::fresh(&*clock, InstallationId::from_parts);
-        let client = reqwest::Client::builder().timeout(CONTROL_TIMEOUT).build()?;
+        let client = reqwest::Client::builder()
+            .timeout(CONTROL_TIMEOUT)
+            .build()?;
         let drivers = TaskTracker::new();
-        Ok(Self { folder, sandbox, http, engine, installation, drivers, client })
+        Ok(Self {
+            folder,
+            sandbox,
+            http,
+            engine,
+            installation,
+            drivers,
+            client,
+        })
     }
 
     /// The engine.
@@ -149,7 +163,12 @@ impl Stage {
     pub async fn offers(&self) -> anyhow::Result<Vec<Offer>> {
         let mut all = Vec::new();
         for network in self.engine.networks.names() {
-            match self.engine.networks.perform(network, &Command::Offers).await {
+            match self
+                .engine
+                .networks
+                .perform(network, &Command::Offers)
+                .await
+            {
                 Outcome::Offers { offers, unreadable } => {
                     for offer in unreadable {
                         tracing::warn!(%network, offer.locator, offer.reason, "unreadable offer");
@@ -202,7 +221,10 @@ impl Stage {
     pub fn accept(&self, accepted: Accepted) -> JobId {
         let clock = &*self.engine.clock;
         let id = ids::fresh(clock, JobId::from_parts);
-        let terms = LeaseTerms { exclusive: accepted.workload.exclusive, ..LeaseTerms::default() };
+        let terms = LeaseTerms {
+            exclusive: accepted.workload.exclusive,
+            ..LeaseTerms::default()
+        };
         let session = Session::new(id, accepted.workload.kind, terms);
         self.engine.board.add(Job {
             id,
@@ -237,7 +259,10 @@ impl Stage {
         let answer = self.client.post(url).json(&fault).send().await?;
         let status = answer.status();
         if !status.is_success() {
-            bail!("the sandbox refused the fault ({status}): {}", answer.text().await?);
+            bail!(
+                "the sandbox refused the fault ({status}): {}",
+                answer.text().await?
+            );
         }
         Ok(())
     }
@@ -246,8 +271,13 @@ impl Stage {
     pub async fn truth_gpu_seconds(&self) -> anyhow::Result<u64> {
         let url = format!("{}/sandbox/truth", self.sandbox.url());
         let truth: Value = self.client.get(url).send().await?.json().await?;
-        let deployments = truth["deployments"].as_array().context("truth without deployments")?;
-        Ok(deployments.iter().filter_map(|d| d["gpu_seconds"].as_u64()).sum())
+        let deployments = truth["deployments"]
+            .as_array()
+            .context("truth without deployments")?;
+        Ok(deployments
+            .iter()
+            .filter_map(|d| d["gpu_seconds"].as_u64())
+            .sum())
     }
 
     /// Ends everything.
@@ -271,7 +301,9 @@ async fn open_sandbox(settings: &Settings, folder: &Path) -> anyhow::Result<Sand
         agent_path: None,
         only_marked: true,
     });
-    tandem_sandbox::serve(options).await.context("the sandbox did not start")
+    tandem_sandbox::serve(options)
+        .await
+        .context("the sandbox did not start")
 }
 
 fn open_networks(sandbox: &Sandbox, clock: &Arc<SystemClock>) -> anyhow::Result<Networks> {
@@ -284,7 +316,13 @@ fn open_networks(sandbox: &Sandbox, clock: &Arc<SystemClock>) -> anyhow::Result<
             },
             sandbox.ionet_url(),
         ),
-        (Credentials::Aethir { access_key: access_key.to_owned(), secret_key }, sandbox.aethir_url()),
+        (
+            Credentials::Aethir {
+                access_key: access_key.to_owned(),
+                secret_key,
+            },
+            sandbox.aethir_url(),
+        ),
     ];
     let all = credentials
         .into_iter()

@@ -101,14 +101,15 @@ impl JobLine {
 pub fn of_jobs(jobs: &Jobs, now: WorldTime) -> Summary {
     let all = || jobs.values();
     let moves = || all().flat_map(|job| job.attempts.windows(2));
-    let across = moves().filter(|m| m[0].offer.network != m[1].offer.network).count();
+    let across = moves()
+        .filter(|m| m[0].offer.network != m[1].offer.network)
+        .count();
     let detection = |m: &[crate::engine::job::Attempt]| {
         // A creation that was refused never had a word; it is no detection.
         Some(m[0].left_at?.since(m[0].heard_at?).as_secs())
     };
-    let replacement = |m: &[crate::engine::job::Attempt]| {
-        Some(m[1].bound_at?.since(m[0].left_at?).as_secs())
-    };
+    let replacement =
+        |m: &[crate::engine::job::Attempt]| Some(m[1].bound_at?.since(m[0].left_at?).as_secs());
     let well = all().filter(|job| ended_well(job)).count();
     Summary {
         sandbox_url: String::new(),

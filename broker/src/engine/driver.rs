@@ -52,7 +52,11 @@ pub struct Engine {
 impl Engine {
     fn moment(&self) -> Moment {
         let fresh = crate::ids::fresh(&*self.clock, PlacementId::from_parts);
-        Moment { now: self.clock.world(), windows: self.windows, fresh }
+        Moment {
+            now: self.clock.world(),
+            windows: self.windows,
+            fresh,
+        }
     }
 
     /// Asks for a job to be stopped.
@@ -94,10 +98,18 @@ impl Engine {
             let name = job.workload.name.clone();
             (step::step(job, input, moment), name)
         });
-        let Some((decided, name)) = decided else { return Vec::new() };
+        let Some((decided, name)) = decided else {
+            return Vec::new();
+        };
         for (state, what) in decided.told {
             tracing::info!(job = %id, %name, ?state, what, "job");
-            self.board.tell(Event { job: id, name: name.clone(), at: moment.now, state, what });
+            self.board.tell(Event {
+                job: id,
+                name: name.clone(),
+                at: moment.now,
+                state,
+                what,
+            });
         }
         decided.orders
     }
@@ -105,11 +117,16 @@ impl Engine {
     /// Performs an order; the input that its outcome is, if any.
     async fn perform(&self, job: JobId, order: &Order) -> Option<Input> {
         match order {
-            Order::Create(epoch) => Some(Input::Created(self.create(job, *epoch).await)),
+            Order::Create(epoch) => {
+                let (outcome, via) = self.create(job, *epoch).await;
+                Some(Input::Created(outcome, via))
+            }
             Order::Look => {
                 let (network, product, remote_id) = self.remote(job, None)?;
                 let command = Command::Status { product, remote_id };
-                Some(Input::Looked(self.networks.perform(&network, &command).await))
+                Some(Input::Looked(
+                    self.networks.perform(&network, &command).await,
+                ))
             }
             Order::Find => {
                 let (network, prefix) = self.board.with(job, |job| {
@@ -118,7 +135,9 @@ impl Engine {
                     Some((attempt.placement.network.clone(), prefix))
                 })??;
                 let command = Command::List { tag_prefix: prefix };
-                Some(Input::Found(self.networks.perform(&network, &command).await))
+                Some(Input::Found(
+                    self.networks.perform(&network, &command).await,
+                ))
             }
             Order::Bootstrap => Some(Input::Bootstrapped(self.bootstrap(job).await)),
             Order::Stop(epoch) => {
@@ -137,18 +156,33 @@ impl Engine {
             let wanted = epoch.unwrap_or_else(|| job.epoch());
             let attempt = job.attempts.iter().find(|a| a.placement.epoch == wanted)?;
             let remote_id = attempt.remote_id.clone()?;
-            Some((attempt.offer.network.clone(), attempt.offer.product.clone(), remote_id))
+            Some((
+                attempt.offer.network.clone(),
+                attempt.offer.product.clone(),
+                remote_id,
+            ))
         })?
     }
 
-    async fn create(&self, id: JobId, epoch: Epoch) -> Outcome {
-        let order = self.board.with(id, |job| self.start_order(job, epoch)).flatten();
-        match order {
-            Some((network, order)) => {
-                self.networks.perform(&network, &Command::Start(Box::new(order))).await
-            }
-            None => plan::impossible("the workload cannot start on this product after all"),
-        }
+    async fn create(&self, id: JobId, epoch: Epoch) -> (Outcome, LaunchVia) {
+        let order = self
+            .board
+            .with(id, |job| self.start_order(job, epoch))
+            .flatten();
+        let Some((network, order)) = order else {
+            let why = "the workload cannot start on this product after all";
+            return (plan::impossible(why), LaunchVia::Container);
+        };
+        let via = match order.what {
+            Creation::Container(_) => LaunchVia::Container,
+            Creation::Machine { .. } => LaunchVia::Ssh,
+        };
+        (
+            self.networks
+                .perform(&network, &Command::Start(Box::new(order)))
+                .await,
+            via,
+        )
     }
 
     fn start_order(&self, job: &Job, epoch: Epoch) -> Option<(NetworkId, StartOrder)> {
@@ -173,7 +207,17 @@ impl Engine {
                 ports: job.workload.port.into_iter().collect(),
             }),
             LaunchVia::Container => {
-                match self.launch_plan(job, attempt, Node { rank: 0, node_ips: None })?.form {
+                match self
+                    .launch_plan(
+                        job,
+                        attempt,
+                        Node {
+                            rank: 0,
+                            node_ips: None,
+                        },
+                    )?
+                    .form
+                {
                     LaunchForm::Container(container) => Some(Creation::Container(container)),
                     LaunchForm::Ssh(_) => None,
                 }
@@ -208,7 +252,10 @@ impl Engine {
         let node_ips: Option<Vec<String>> = nodes.iter().map(|n| n.private_ip.clone()).collect();
         let start = |(rank, node): (u16, &ObservedNode)| {
             let node_ips = node_ips.clone();
-            match self.launch_plan(job, attempt, Node { rank, node_ips })?.form {
+            match self
+                .launch_plan(job, attempt, Node { rank, node_ips })?
+                .form
+            {
                 LaunchForm::Ssh(launch) => Some((node.ssh.clone()?, launch)),
                 LaunchForm::Container(_) => None,
             }

@@ -118,13 +118,17 @@ impl Job {
 
     /// The epoch of the last attempt; 0 before the first.
     pub fn epoch(&self) -> Epoch {
-        self.last().map_or(Epoch(0), |attempt| attempt.placement.epoch)
+        self.last()
+            .map_or(Epoch(0), |attempt| attempt.placement.epoch)
     }
 
     /// Proved GPU-microseconds over all attempts.
     pub fn proved_gpu_us(&self) -> u64 {
         let gpus = u64::from(self.quote.gpus);
-        self.attempts.iter().map(|a| a.proved_us().saturating_mul(gpus)).sum()
+        self.attempts
+            .iter()
+            .map(|a| a.proved_us().saturating_mul(gpus))
+            .sum()
     }
 
     /// Keeps what the workload printed, the newest [`LOG_LINES_MAX`] lines.
@@ -137,7 +141,11 @@ impl Job {
     /// Records the next attempt on an offer and returns it.
     pub fn open_attempt(&mut self, offer: Offer, id: PlacementId, now: WorldTime) -> &Attempt {
         let epoch = Epoch(self.epoch().0 + 1);
-        let tag = PlacementTag { installation: self.installation, job: self.id, epoch };
+        let tag = PlacementTag {
+            installation: self.installation,
+            job: self.id,
+            epoch,
+        };
         let placement = Placement {
             id,
             job: self.id,

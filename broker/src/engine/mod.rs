@@ -30,7 +30,9 @@ struct State {
 impl Board {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while the lock was held is a defect; going on with the state is the lesser evil.
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Adds an accepted job.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tandem_adapters::command::Outcome;
 use tandem_model::id::PlacementId;
 use tandem_model::job::{JobEvent, JobState, next};
-use tandem_model::network::NetworkId;
+use tandem_model::network::{LaunchVia, NetworkId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_settlement::charge::charge_step;
@@ -26,7 +26,6 @@ pub const START_WITHIN: Duration = Duration::from_secs(15 * 60);
 /// How long after an unknown creation the second empty listing proves that nothing exists.
 pub const LISTINGS_APART: Duration = Duration::from_secs(120);
 
-
 /// Time between two looks at a placement in doubt, in world time.
 pub const LOOK_OFTEN: Duration = Duration::from_secs(5);
 /// Time between two looks at a placement that starts by itself, in world time.
@@ -37,8 +36,8 @@ pub const LOOK_SELDOM: Duration = Duration::from_secs(30);
 pub enum Input {
     /// Time passed, or an agent was heard.
     Tick,
-    /// The answer to `Order::Create`.
-    Created(Outcome),
+    /// The answer to `Order::Create`, and how the product starts a workload.
+    Created(Outcome, LaunchVia),
     /// The answer to `Order::Look`.
     Looked(Outcome),
     /// The answer to `Order::Find`.
@@ -115,7 +114,7 @@ pub fn step(job: &mut Job, input: Input, moment: Moment) -> Decided {
     }
     match input {
         Input::Tick => tick(job, moment, &mut decided),
-        Input::Created(outcome) => answers::created(job, outcome, moment, &mut decided),
+        Input::Created(outcome, via) => answers::created(job, outcome, via, moment, &mut decided),
         Input::Looked(outcome) => answers::looked(job, outcome, moment, &mut decided),
         Input::Found(outcome) => answers::found(job, outcome, moment, &mut decided),
         Input::Bootstrapped(result) => answers::bootstrapped(job, result, &mut decided),
@@ -151,7 +150,9 @@ fn hear(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) 
         attempt.heard_at = view.heard_at.max(attempt.heard_at);
     }
     if bound_now && decided.apply(job, JobEvent::AgentBound, moment) {
-        let from = view.pointer_step.map_or(String::new(), |s| format!(", goes on from step {s}"));
+        let from = view
+            .pointer_step
+            .map_or(String::new(), |s| format!(", goes on from step {s}"));
         decided.tell(job, format!("agent bound{from}"));
     }
     charge(job);
@@ -164,7 +165,11 @@ fn hear(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) 
 
 /// The durable result of the live epoch ends the job, whatever was suspected.
 fn conclude(job: &mut Job, result: &ResultView, moment: Moment, decided: &mut Decided) {
-    let event = if result.success { JobEvent::ResultSucceeded } else { JobEvent::ResultFailed };
+    let event = if result.success {
+        JobEvent::ResultSucceeded
+    } else {
+        JobEvent::ResultFailed
+    };
     if decided.apply(job, event, moment) {
         job.cause = (!result.success).then(|| result.words.clone());
         job.output_sha256.clone_from(&result.output_sha256);
@@ -188,7 +193,10 @@ fn place(job: &mut Job, moment: Moment, decided: &mut Decided) {
         .and_then(|id| job.ranked.iter().find(|offer| offer.id == id).cloned())
         .filter(|_| job.attempts.len() < ATTEMPTS_MAX);
     let Some(offer) = chosen else {
-        job.cause = Some(format!("no offer is left after {} attempts", job.attempts.len()));
+        job.cause = Some(format!(
+            "no offer is left after {} attempts",
+            job.attempts.len()
+        ));
         if decided.apply(job, JobEvent::GivenUp, moment) {
             let cause = job.cause.clone().unwrap_or_default();
             decided.tell(job, cause);
@@ -200,9 +208,16 @@ fn place(job: &mut Job, moment: Moment, decided: &mut Decided) {
     }
     let words = format!(
         "takes {} x {} of {} in {} at {}/GPU-hour",
-        job.workload.gpus_total(), offer.gpu, offer.network, offer.country, offer.price.price(),
+        job.quote.gpus,
+        offer.gpu,
+        offer.network,
+        offer.country,
+        offer.price.price(),
     );
-    let epoch = job.open_attempt(offer, moment.fresh, moment.now).placement.epoch;
+    let epoch = job
+        .open_attempt(offer, moment.fresh, moment.now)
+        .placement
+        .epoch;
     if let Err(refused) = job.session.raise_epoch(epoch, job.workload.resources.nodes) {
         tracing::error!(job = %job.id, %refused, "defect: epoch not raised");
     }
@@ -233,7 +248,9 @@ fn starting(job: &mut Job, moment: Moment, decided: &mut Decided) {
 /// Orders a look, when the last one is long enough ago: networks limit how often they are asked.
 fn look(job: &mut Job, every: Duration, moment: Moment, decided: &mut Decided) {
     if let Some(attempt) = job.last_mut()
-        && attempt.looked_at.is_none_or(|last| moment.now.since(last) >= every)
+        && attempt
+            .looked_at
+            .is_none_or(|last| moment.now.since(last) >= every)
     {
         attempt.looked_at = Some(moment.now);
         decided.orders.push(Order::Look);
@@ -241,7 +258,9 @@ fn look(job: &mut Job, every: Duration, moment: Moment, decided: &mut Decided) {
 }
 
 fn watch(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) {
-    let (Some(heard), Some(lease)) = (view.heard_at, view.lease_until) else { return };
+    let (Some(heard), Some(lease)) = (view.heard_at, view.lease_until) else {
+        return;
+    };
     match standing(&moment.windows, heard, lease, moment.now) {
         Standing::Heard if job.state == JobState::Suspect => {
             decided.apply(job, JobEvent::Heard, moment);
@@ -258,7 +277,12 @@ fn watch(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided)
         }
         Standing::LeaseOver => {
             let silent = moment.now.since(heard).as_secs();
-            leave(job, &format!("silent for {silent} s, lease over"), moment, decided);
+            leave(
+                job,
+                &format!("silent for {silent} s, lease over"),
+                moment,
+                decided,
+            );
         }
     }
 }
@@ -330,5 +354,7 @@ pub fn avoid(job: &mut Job, network: NetworkId) {
     job.situation.networks_avoided.insert(network);
 }
 
+#[cfg(test)]
+mod story;
 #[cfg(test)]
 mod tests;

@@ -37,13 +37,21 @@ impl AgentView {
     /// Reads a session whose live epoch has `nodes` nodes.
     pub fn of(session: &Session, nodes: u16) -> Self {
         let ranks: Vec<_> = (0..nodes).filter_map(|rank| session.bound(rank)).collect();
-        let running = ranks.iter().filter(|b| b.end.is_none()).map(|b| b.heard_at).min();
+        let running = ranks
+            .iter()
+            .filter(|b| b.end.is_none())
+            .map(|b| b.heard_at)
+            .min();
         let ended = ranks.iter().map(|b| b.heard_at).max();
         let placement_end = ranks
             .iter()
             .filter_map(|b| b.end.as_ref())
             .find(|end| !end.cause.is_outcome())
-            .map(|end| end.detail.clone().unwrap_or_else(|| format!("{:?}", end.cause)));
+            .map(|end| {
+                end.detail
+                    .clone()
+                    .unwrap_or_else(|| format!("{:?}", end.cause))
+            });
         Self {
             bound: ranks.len() == usize::from(nodes),
             heard_at: running.or(ended),
@@ -68,5 +76,9 @@ fn result(outcome: Outcome<'_>) -> ResultView {
         (None, None, None) => "ended without saying how".to_owned(),
     };
     let output_sha256 = report.output_sha256.as_ref().map(ToString::to_string);
-    ResultView { success, words, output_sha256 }
+    ResultView {
+        success,
+        words,
+        output_sha256,
+    }
 }

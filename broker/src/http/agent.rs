@@ -6,8 +6,8 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use gpu_probe::protocol::{
-    BindReply, BindRequest, CheckpointReply, CheckpointRequest, HeartbeatReply, HeartbeatRequest,
-    ResultReply, ResultReport,
+    BindReply, BindRequest, CheckpointReply, CheckpointRequest, FieldRefused, HeartbeatReply,
+    HeartbeatRequest, ResultReply, ResultReport,
 };
 use gpu_probe::session::Grants;
 use tandem_model::error::ErrorCode;
@@ -18,6 +18,15 @@ use tandem_model::time::{Clock, WorldTime};
 use super::problem::Problem;
 use super::server::AgentSide;
 use crate::engine::job::Job;
+
+/// A body with a field out of its limits.
+fn refused(field: FieldRefused) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::AGENT_REQUEST,
+        field.to_string(),
+    )
+}
 
 /// Finds the job, checks its agents' token, and does one thing with it.
 fn with_job<R>(
@@ -31,8 +40,13 @@ fn with_job<R>(
         let detail = format!("no job {id} for this agent token");
         Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::AGENT_FENCED, detail)
     };
-    let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(unknown)?;
+    let header = request
+        .headers()
+        .get(AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let token = header
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or_else(unknown)?;
     let token = Secret::new(token);
     let now = side.engine.clock.world();
     let done = side
@@ -51,9 +65,13 @@ pub async fn bind(
     request: HttpRequest,
     body: Json<BindRequest>,
 ) -> Result<Json<BindReply>, Problem> {
+    body.check().map_err(refused)?;
     let store = side.checkpoint_store.clone();
     let reply = with_job(&side, &request, body.job, |job, now| {
-        let grants = Grants { checkpoint_store: store, ..Grants::default() };
+        let grants = Grants {
+            checkpoint_store: store,
+            ..Grants::default()
+        };
         Ok(job.session.bind(&body, &grants, now)?)
     })?;
     Ok(Json(reply))
@@ -65,6 +83,7 @@ pub async fn heartbeat(
     request: HttpRequest,
     body: Json<HeartbeatRequest>,
 ) -> Result<Json<HeartbeatReply>, Problem> {
+    body.check().map_err(refused)?;
     let beat = |job: &mut Job, now| {
         job.keep_log(&body);
         Ok(job.session.heartbeat(&body, now))
@@ -78,6 +97,7 @@ pub async fn checkpoint(
     request: HttpRequest,
     body: Json<CheckpointRequest>,
 ) -> Result<Json<CheckpointReply>, Problem> {
+    body.check().map_err(refused)?;
     let reply = with_job(&side, &request, body.job, |job, now| {
         let before = job.session.pointer().map(|p| p.step);
         let reply = job.session.checkpoint(&body, now)?;
@@ -94,11 +114,14 @@ pub async fn result(
     request: HttpRequest,
     body: Json<ResultReport>,
 ) -> Result<Json<ResultReply>, Problem> {
+    body.check().map_err(refused)?;
     let record = |job: &mut Job, now| Ok(job.session.result(&body, now)?);
     with_job(&side, &request, body.job, record).map(Json)
 }
 
 /// `GET /agent/v1/binary`: the agent itself, for the start scripts, which know its SHA-256.
 pub async fn binary(side: Data<AgentSide>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/octet-stream").body(side.agent.bytes.clone())
+    HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .body(side.agent.bytes.clone())
 }

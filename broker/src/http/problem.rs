@@ -79,5 +79,7 @@ impl ResponseError for Problem {
 }
 
 fn mime() -> actix_web::mime::Mime {
-    "application/problem+json".parse().unwrap_or(actix_web::mime::APPLICATION_JSON)
+    "application/problem+json"
+        .parse()
+        .unwrap_or(actix_web::mime::APPLICATION_JSON)
 }

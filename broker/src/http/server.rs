@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Bytes, Data, JsonConfig};
-use actix_web::{App, HttpServer};
+use actix_web::{App, HttpServer, ResponseError};
 use gpu_probe::protocol::CheckpointStore;
 use sha2::{Digest, Sha256};
 use tandem_model::error::ErrorCode;
@@ -41,7 +41,10 @@ impl AgentBinary {
     /// Reads an executable.
     pub fn read(path: &Path) -> std::io::Result<Self> {
         let bytes = Bytes::from(std::fs::read(path)?);
-        let sha256 = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = Sha256::digest(&bytes)
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         Ok(Self { bytes, sha256 })
     }
 }
@@ -85,12 +88,14 @@ pub fn serve(listener: TcpListener, side: AgentSide) -> std::io::Result<Running>
     let server = HttpServer::new(move || {
         App::new()
             .app_data(side.clone())
-            .app_data(JsonConfig::default().limit(AGENT_BODY_BYTES_MAX).error_handler(
-                |error, _| {
-                    let status = StatusCode::BAD_REQUEST;
-                    Problem::new(status, ErrorCode::USAGE, error.to_string()).into()
-                },
-            ))
+            .app_data(
+                JsonConfig::default()
+                    .limit(AGENT_BODY_BYTES_MAX)
+                    .error_handler(|error, _| {
+                        let status = error.status_code();
+                        Problem::new(status, ErrorCode::AGENT_REQUEST, error.to_string()).into()
+                    }),
+            )
             .service(
                 web::scope("/agent/v1")
                     .route("/bind", web::post().to(agent::bind))
@@ -100,8 +105,12 @@ pub fn serve(listener: TcpListener, side: AgentSide) -> std::io::Result<Running>
                     .route("/binary", web::get().to(agent::binary)),
             )
             .default_service(web::to(|| async {
-                Problem::new(StatusCode::NOT_FOUND, ErrorCode::USAGE, "there is nothing here")
-                    .into_response()
+                Problem::new(
+                    StatusCode::NOT_FOUND,
+                    ErrorCode::USAGE,
+                    "there is nothing here",
+                )
+                .into_response()
             }))
     })
     .workers(WORKERS)
@@ -112,5 +121,8 @@ pub fn serve(listener: TcpListener, side: AgentSide) -> std::io::Result<Running>
     .listen(listener)?
     .run();
     let handle = server.handle();
-    Ok(Running { handle, task: tokio::spawn(server) })
+    Ok(Running {
+        handle,
+        task: tokio::spawn(server),
+    })
 }

@@ -178,7 +178,7 @@ fn push(line: u32, zone: Zone, path: &str, text: &str, facts: &mut Vec<Fact>) {
 
 /// Lines that are comments of the file itself.
 fn comments(text: &str, end: u32, facts: &mut Vec<Fact>) {
-    let taken: std::collections::HashSet<u32> = facts.iter().map(|f| f.line).collect();
+    let taken: std::collections::BTreeSet<u32> = facts.iter().map(|f| f.line).collect();
     for (i, line) in text.lines().enumerate() {
         let number = u32::try_from(i + 1).unwrap_or(u32::MAX);
         let trimmed = line.trim();

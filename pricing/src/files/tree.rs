@@ -4,7 +4,7 @@
 //! are checked while the tree grows: a small file of nested aliases cannot become a large tree.
 //! Scalars keep their text as written; `3.10` and `1e-6` are not turned into numbers.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use tandem_model::error::ErrorCode;
@@ -124,7 +124,7 @@ enum Frame {
 struct Builder {
     open: Vec<Frame>,
     roots: Vec<Node>,
-    anchors: HashMap<usize, Node>,
+    anchors: BTreeMap<usize, Node>,
     nodes: usize,
     bytes: usize,
 }

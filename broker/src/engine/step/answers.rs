@@ -3,17 +3,28 @@
 use tandem_adapters::command::{Failure, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::job::{JobEvent, JobState};
+use tandem_model::network::LaunchVia;
 use tandem_model::placement::Observed;
 
 use super::{Decided, LISTINGS_APART, Moment, Order, fence_session, finish_fence, leave};
 use crate::engine::job::{Job, refusal_in_words};
 
-pub(super) fn created(job: &mut Job, outcome: Outcome, moment: Moment, decided: &mut Decided) {
+pub(super) fn created(
+    job: &mut Job,
+    outcome: Outcome,
+    via: LaunchVia,
+    moment: Moment,
+    decided: &mut Decided,
+) {
     match outcome {
         Outcome::Started { remote_id } => {
             if let Some(attempt) = job.last_mut() {
                 attempt.remote_id = Some(remote_id);
                 attempt.missed_at = None;
+                if via == LaunchVia::Container {
+                    attempt.starts_by_itself = true;
+                    attempt.looked_at = Some(moment.now);
+                }
             }
             decided.apply(job, JobEvent::CreateConfirmed, moment);
         }
@@ -23,7 +34,10 @@ pub(super) fn created(job: &mut Job, outcome: Outcome, moment: Moment, decided: 
             if let Some(attempt) = job.last_mut() {
                 attempt.missed_at = Some(moment.now);
             }
-            decided.tell(job, format!("creation unknown ({detail}): looking for it by its tag"));
+            decided.tell(
+                job,
+                format!("creation unknown ({detail}): looking for it by its tag"),
+            );
             decided.orders.push(Order::Find);
         }
         other => tracing::error!(job = %job.id, ?other, "defect: not an answer to a creation"),
@@ -55,11 +69,16 @@ fn refused(job: &mut Job, failure: &Failure, moment: Moment, decided: &mut Decid
 }
 
 pub(super) fn found(job: &mut Job, outcome: Outcome, moment: Moment, decided: &mut Decided) {
-    let Some(attempt) = job.last_mut() else { return };
+    let Some(attempt) = job.last_mut() else {
+        return;
+    };
     let tag = attempt.placement.tag.to_string();
     match outcome {
         Outcome::Listed(all) => {
-            match all.into_iter().find(|o| o.tag.as_deref() == Some(tag.as_str())) {
+            match all
+                .into_iter()
+                .find(|o| o.tag.as_deref() == Some(tag.as_str()))
+            {
                 Some(observed) => {
                     attempt.remote_id = Some(observed.remote_id.clone());
                     attempt.observed = Some(observed);
@@ -128,4 +147,3 @@ fn remember(job: &mut Job, observed: Observed) {
         attempt.observed = Some(observed);
     }
 }
-
