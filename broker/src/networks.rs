@@ -2,7 +2,7 @@
 //! one SSH key for all machines of this installation.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_adapters::adapter::Adapter;
@@ -32,8 +32,6 @@ struct Network {
 pub struct Networks {
     all: BTreeMap<NetworkId, Network>,
     key: SshKeyPair,
-    /// Host keys seen at the first start, by host and port.
-    pins: Mutex<BTreeMap<(String, u16), String>>,
 }
 
 impl Networks {
@@ -48,11 +46,7 @@ impl Networks {
             let transport = Transport::new(adapter.as_ref(), options, Arc::clone(clock))?;
             networks.insert(adapter.network(), Network { adapter, transport });
         }
-        Ok(Self {
-            all: networks,
-            key,
-            pins: Mutex::default(),
-        })
+        Ok(Self { all: networks, key })
     }
 
     /// Their names.
@@ -98,40 +92,30 @@ impl Networks {
         self.key.public_line()
     }
 
-    /// Runs a start script on a machine, whose host key is the one its network publishes or, where
-    /// it publishes none, the one it showed first.
+    /// Runs a start script on a machine and returns the host key that it showed.
+    ///
+    /// The key must be the one that its network publishes or, where it publishes none, the one
+    /// that this placement's machine `showed_before`. Another placement's machine may have had the
+    /// same address, so nothing is remembered by address.
     pub async fn start_over_ssh(
         &self,
         address: &SshAddress,
         launch: &SshLaunch,
-    ) -> Result<(), String> {
-        let place = (address.host.clone(), address.port);
-        let seen = address
-            .host_key
-            .clone()
-            .or_else(|| self.pins().get(&place).cloned());
-        let pinned = seen.map_or(PinnedHostKey::FirstUse, PinnedHostKey::Known);
+        showed_before: Option<String>,
+    ) -> Result<String, String> {
+        let known = address.host_key.clone().or(showed_before);
+        let pinned = known.map_or(PinnedHostKey::FirstUse, PinnedHostKey::Known);
         let deadline = Instant::now() + SSH_TIMEOUT;
         let finished = ssh::start(address, launch, &self.key, &pinned, deadline)
             .await
             .map_err(|error| format!("{}: {error}", error.code()))?;
-        self.pins().insert(place, finished.host_key);
         match finished.exit_status {
-            Some(0) => Ok(()),
+            Some(0) => Ok(finished.host_key),
             status => {
                 let status = status.map_or("a signal".to_owned(), |s| format!("status {s}"));
-                let last = finished
-                    .output
-                    .lines()
-                    .next_back()
-                    .unwrap_or("no output")
-                    .to_owned();
+                let last = finished.output.lines().next_back().unwrap_or("no output");
                 Err(format!("the start script ended with {status}: {last}"))
             }
         }
-    }
-
-    fn pins(&self) -> MutexGuard<'_, BTreeMap<(String, u16), String>> {
-        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

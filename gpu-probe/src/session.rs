@@ -324,6 +324,18 @@ impl Session {
         }
     }
 
+    /// Whether a heartbeat is the newest of an instance that may still be heard: only then does
+    /// what it tells count, its lines of output among it.
+    pub fn is_news(&self, request: &HeartbeatRequest) -> bool {
+        let live = self.live.as_ref().filter(|live| {
+            request.job == self.job
+                && live.epoch == request.epoch
+                && live.standing != Standing::Fenced
+        });
+        let bound = live.and_then(|live| live.ranks.get(&request.rank));
+        bound.is_some_and(|b| b.is(request.boot_id) && request.sequence > b.sequence)
+    }
+
     /// Renews the lease of a bound instance; an older heartbeat than the newest renews nothing.
     pub fn heartbeat(&mut self, request: &HeartbeatRequest, now: WorldTime) -> HeartbeatReply {
         let lease_ttl = self.terms.lease_ttl;

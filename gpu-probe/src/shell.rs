@@ -1,6 +1,6 @@
 //! The agent as a process: the only place here with a clock, files, sockets and processes.
 //!
-//! [`run`] turns what it sees into inputs of [`crate::agent::step`] and performs its actions.
+//! [`run()`] turns what it sees into inputs of [`crate::agent::step`] and performs its actions.
 //!
 //! What it cannot do: a workload of an agent that was killed without warning computes on until
 //! its machine or container ends, or until the next agent of the same job starts in the same

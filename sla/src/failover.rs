@@ -18,6 +18,8 @@ pub const NAMED_MAX: usize = 20;
 pub struct Situation {
     /// Offers on which an attempt of this job failed.
     pub failed_offers: BTreeSet<OfferId>,
+    /// Offers that had no room, or whose network could not serve us, when they were last asked.
+    pub no_room: BTreeSet<OfferId>,
     /// Networks that are to be left or not entered now.
     pub networks_avoided: BTreeSet<NetworkId>,
 }
@@ -28,10 +30,24 @@ pub struct Situation {
 pub enum PassedOver {
     /// An attempt of this job failed on it.
     FailedBefore,
+    /// It had no room when it was last asked.
+    NoRoom,
     /// Its network is being avoided.
     NetworkAvoided,
     /// A better one was taken.
     RankedLower,
+}
+
+impl PassedOver {
+    /// In words, after a count.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::FailedBefore => "failed before",
+            Self::NoRoom => "had no room",
+            Self::NetworkAvoided => "on a network that is avoided",
+            Self::RankedLower => "ranked lower",
+        }
+    }
 }
 
 /// The choice, and a report of what was considered.
@@ -57,6 +73,8 @@ pub fn plan(ranked: &[Offer], situation: &Situation) -> Plan {
             Some(PassedOver::FailedBefore)
         } else if situation.networks_avoided.contains(&offer.network) {
             Some(PassedOver::NetworkAvoided)
+        } else if situation.no_room.contains(&offer.id) {
+            Some(PassedOver::NoRoom)
         } else if plan.choice.is_some() {
             Some(PassedOver::RankedLower)
         } else {
@@ -120,6 +138,18 @@ mod tests {
             .networks_avoided
             .insert(NetworkId::from_static("ionet"));
         assert_eq!(plan(&ranked, &situation).choice, Some(ranked[2].id.clone()));
+    }
+
+    #[test]
+    fn an_offer_without_room_is_passed_over_only_while_it_is_remembered() {
+        let ranked = [offer("ionet", 1), offer("ionet", 2)];
+        let mut situation = Situation::default();
+        situation.no_room.insert(ranked[0].id.clone());
+        let full = plan(&ranked, &situation);
+        assert_eq!(full.choice, Some(ranked[1].id.clone()));
+        assert_eq!(full.counts, BTreeMap::from([(PassedOver::NoRoom, 1)]));
+        situation.no_room.clear();
+        assert_eq!(plan(&ranked, &situation).choice, Some(ranked[0].id.clone()));
     }
 
     #[test]

@@ -174,7 +174,7 @@ async fn finish(stage: &Stage) {
             return;
         }
         for id in done_serving {
-            engine.cancel(id).await;
+            engine.cancel(id);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -1,8 +1,9 @@
 //! Performs what `step` orders, for one job, until it ends: the only effectful part of the engine.
 //!
 //! Woken by a timer and by a signal (an agent was heard), it takes no input of its own: at each
-//! turn it decides again from state. Orders are performed one after the other, each outcome is fed
-//! back, and no lock is held while one is under way.
+//! turn it decides again from state. Each order is performed by a task of its own, so a network
+//! that does not answer delays neither the lease's end nor a stop; an order that is under way is
+//! not started again. Each outcome is fed back, and no lock is held while one is under way.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tandem_model::time::Clock;
 use tandem_pricing::quote;
 use tandem_sla::detect::Windows;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Board;
@@ -27,8 +29,6 @@ use crate::networks::Networks;
 
 /// Longest time between two turns, in world time.
 const TURN: Duration = Duration::from_secs(2);
-/// Orders performed in one turn before time is looked at again.
-const ORDERS_PER_TURN_MAX: usize = 16;
 
 /// Everything a driver needs, shared by all drivers.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ pub struct Engine {
     pub launch: Arc<LaunchSettings>,
     /// Detection and lease limits.
     pub windows: Windows,
-    /// Rung when an agent was heard.
+    /// Rung when an agent was heard, or somebody asked for something.
     pub heard: Arc<Notify>,
     /// Ends every driver.
     pub stop: CancellationToken,
@@ -59,34 +59,36 @@ impl Engine {
         }
     }
 
-    /// Asks for a job to be stopped.
-    pub async fn cancel(&self, job: JobId) {
-        self.turn(job, Input::CancelAsked).await;
+    /// Asks for a job to be stopped; its driver does the rest.
+    pub fn cancel(&self, job: JobId) {
+        self.board.with(job, |job| job.cancel_asked = true);
+        self.heard.notify_waiters();
     }
 
-    /// Drives a job until it ends or the engine stops.
+    /// Drives a job until it ended and nothing is rented for it any more, or the engine stops.
     pub async fn drive(&self, job: JobId) {
         let pause = self.clock.wall_span(TURN);
-        while self.board.with(job, |job| !job.state.is_terminal()) == Some(true) {
-            self.turn(job, Input::Tick).await;
+        let mut flight = Flight::default();
+        while self.board.with(job, |job| !job.is_settled()) == Some(true) {
+            self.turn(job, Input::Tick, &mut flight);
             tokio::select! {
                 () = self.stop.cancelled() => return,
+                input = flight.landed() => self.turn(job, input, &mut flight),
                 () = tokio::time::sleep(pause) => {}
                 () = self.heard.notified() => {}
             }
         }
     }
 
-    /// One input and all that follows from it at once.
-    async fn turn(&self, job: JobId, input: Input) {
-        let mut orders = self.decide(job, input);
-        for _ in 0..ORDERS_PER_TURN_MAX {
-            if orders.is_empty() {
-                return;
-            }
-            let order = orders.remove(0);
-            if let Some(input) = self.perform(job, &order).await {
-                orders.extend(self.decide(job, input));
+    /// Decides on one input and starts what was ordered.
+    fn turn(&self, job: JobId, input: Input, flight: &mut Flight) {
+        for order in self.decide(job, input) {
+            if !flight.under_way.contains(&order) {
+                flight.under_way.push(order);
+                let engine = self.clone();
+                flight
+                    .tasks
+                    .spawn(async move { (order, engine.perform(job, order).await) });
             }
         }
     }
@@ -114,47 +116,46 @@ impl Engine {
         decided.orders
     }
 
-    /// Performs an order; the input that its outcome is, if any.
-    async fn perform(&self, job: JobId, order: &Order) -> Option<Input> {
+    /// Performs an order; the input that its outcome is, if there was anything to perform.
+    async fn perform(&self, job: JobId, order: Order) -> Option<Input> {
         match order {
             Order::Create(epoch) => {
-                let (outcome, via) = self.create(job, *epoch).await;
-                Some(Input::Created(outcome, via))
+                let (outcome, via) = self.create(job, epoch).await;
+                Some(Input::Created(epoch, outcome, via))
             }
-            Order::Look => {
-                let (network, product, remote_id) = self.remote(job, None)?;
+            Order::Look(epoch) => {
+                let (network, product, remote_id) = self.remote(job, epoch)?;
                 let command = Command::Status { product, remote_id };
-                Some(Input::Looked(
-                    self.networks.perform(&network, &command).await,
-                ))
+                let outcome = self.networks.perform(&network, &command).await;
+                Some(Input::Looked(epoch, outcome))
             }
-            Order::Find => {
-                let (network, prefix) = self.board.with(job, |job| {
-                    let attempt = job.last()?;
-                    let prefix = PlacementTag::prefix_of(job.installation);
-                    Some((attempt.placement.network.clone(), prefix))
+            Order::Find(epoch) => {
+                let (network, tag) = self.board.with(job, |job| {
+                    let placement = &job.attempt(epoch)?.placement;
+                    Some((placement.network.clone(), placement.tag))
                 })??;
-                let command = Command::List { tag_prefix: prefix };
-                Some(Input::Found(
-                    self.networks.perform(&network, &command).await,
-                ))
+                let tag_prefix = PlacementTag::prefix_of(tag.installation);
+                let command = Command::List { tag_prefix };
+                let outcome = self.networks.perform(&network, &command).await;
+                Some(Input::Found(epoch, outcome))
             }
-            Order::Bootstrap => Some(Input::Bootstrapped(self.bootstrap(job).await)),
+            Order::Bootstrap(epoch) => {
+                let done = self.bootstrap(job, epoch).await;
+                Some(Input::Bootstrapped(epoch, done))
+            }
             Order::Stop(epoch) => {
-                let (network, product, remote_id) = self.remote(job, Some(*epoch))?;
+                let (network, product, remote_id) = self.remote(job, epoch)?;
                 let command = Command::Stop { product, remote_id };
                 let outcome = self.networks.perform(&network, &command).await;
-                tracing::debug!(%job, ?outcome, "stop");
-                None
+                Some(Input::Stopped(epoch, outcome))
             }
         }
     }
 
-    /// Network, product and id of an attempt; the last one when no epoch is given.
-    fn remote(&self, job: JobId, epoch: Option<Epoch>) -> Option<(NetworkId, String, String)> {
+    /// Network, product and id of an attempt.
+    fn remote(&self, job: JobId, epoch: Epoch) -> Option<(NetworkId, String, String)> {
         self.board.with(job, |job| {
-            let wanted = epoch.unwrap_or_else(|| job.epoch());
-            let attempt = job.attempts.iter().find(|a| a.placement.epoch == wanted)?;
+            let attempt = job.attempt(epoch)?;
             let remote_id = attempt.remote_id.clone()?;
             Some((
                 attempt.offer.network.clone(),
@@ -177,16 +178,12 @@ impl Engine {
             Creation::Container(_) => LaunchVia::Container,
             Creation::Machine { .. } => LaunchVia::Ssh,
         };
-        (
-            self.networks
-                .perform(&network, &Command::Start(Box::new(order)))
-                .await,
-            via,
-        )
+        let command = Command::Start(Box::new(order));
+        (self.networks.perform(&network, &command).await, via)
     }
 
     fn start_order(&self, job: &Job, epoch: Epoch) -> Option<(NetworkId, StartOrder)> {
-        let attempt = job.attempts.iter().find(|a| a.placement.epoch == epoch)?;
+        let attempt = job.attempt(epoch)?;
         let what = self.what_is_created(job, attempt)?;
         let order = StartOrder {
             tag: attempt.placement.tag,
@@ -207,17 +204,11 @@ impl Engine {
                 ports: job.workload.port.into_iter().collect(),
             }),
             LaunchVia::Container => {
-                match self
-                    .launch_plan(
-                        job,
-                        attempt,
-                        Node {
-                            rank: 0,
-                            node_ips: None,
-                        },
-                    )?
-                    .form
-                {
+                let only = Node {
+                    rank: 0,
+                    node_ips: None,
+                };
+                match self.launch_plan(job, attempt, only)?.form {
                     LaunchForm::Container(container) => Some(Creation::Container(container)),
                     LaunchForm::Ssh(_) => None,
                 }
@@ -232,19 +223,29 @@ impl Engine {
             .ok()
     }
 
-    /// Starts every node of the live attempt; the script may be sent again to those that started.
-    async fn bootstrap(&self, id: JobId) -> Result<(), String> {
-        let starts = self.board.with(id, |job| self.ssh_starts(job)).flatten();
-        let starts = starts.ok_or("not every machine has an address yet")?;
-        for (address, launch) in starts {
-            self.networks.start_over_ssh(&address, &launch).await?;
+    /// Starts every node of an attempt; the script may be sent again to those that started.
+    async fn bootstrap(&self, id: JobId, epoch: Epoch) -> Result<(), String> {
+        let starts = self.board.with(id, |job| self.ssh_starts(job, epoch));
+        let starts = starts
+            .flatten()
+            .ok_or("not every machine has an address yet")?;
+        for start in starts {
+            let shown = self
+                .networks
+                .start_over_ssh(&start.address, &start.launch, start.host_key)
+                .await?;
+            self.board.with(id, |job| {
+                if let Some(attempt) = job.attempt_mut(epoch) {
+                    attempt.host_keys.insert(start.rank, shown);
+                }
+            });
         }
         Ok(())
     }
 
-    /// Address and script of every node, once all have an address.
-    fn ssh_starts(&self, job: &Job) -> Option<Vec<(SshAddress, SshLaunch)>> {
-        let attempt = job.last()?;
+    /// What is needed to start every node, once all have an address.
+    fn ssh_starts(&self, job: &Job, epoch: Epoch) -> Option<Vec<SshStart>> {
+        let attempt = job.attempt(epoch)?;
         let nodes = &attempt.observed.as_ref()?.nodes;
         if nodes.len() != usize::from(job.workload.resources.nodes) {
             return None;
@@ -252,14 +253,56 @@ impl Engine {
         let node_ips: Option<Vec<String>> = nodes.iter().map(|n| n.private_ip.clone()).collect();
         let start = |(rank, node): (u16, &ObservedNode)| {
             let node_ips = node_ips.clone();
-            match self
+            let LaunchForm::Ssh(launch) = self
                 .launch_plan(job, attempt, Node { rank, node_ips })?
                 .form
-            {
-                LaunchForm::Ssh(launch) => Some((node.ssh.clone()?, launch)),
-                LaunchForm::Container(_) => None,
-            }
+            else {
+                return None;
+            };
+            Some(SshStart {
+                rank,
+                address: node.ssh.clone()?,
+                launch,
+                host_key: attempt.host_keys.get(&rank).cloned(),
+            })
         };
         (0..).zip(nodes).map(start).collect()
+    }
+}
+
+/// The start of one node over SSH.
+struct SshStart {
+    rank: u16,
+    address: SshAddress,
+    launch: SshLaunch,
+    /// The host key that this node showed before.
+    host_key: Option<String>,
+}
+
+/// Orders under way for one job. Dropped, they are given up.
+#[derive(Default)]
+struct Flight {
+    tasks: JoinSet<(Order, Option<Input>)>,
+    under_way: Vec<Order>,
+}
+
+impl Flight {
+    /// The next outcome; waits for ever when nothing is under way.
+    async fn landed(&mut self) -> Input {
+        let Some(landed) = self.tasks.join_next().await else {
+            return std::future::pending().await;
+        };
+        match landed {
+            Ok((order, input)) => {
+                self.under_way.retain(|other| *other != order);
+                input.unwrap_or(Input::Tick)
+            }
+            Err(panic) => {
+                // Which order it was is not known; those still under way may be ordered twice.
+                tracing::error!(%panic, "defect: an order panicked");
+                self.under_way.clear();
+                Input::Tick
+            }
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! One accepted job as the engine holds it: what is intended, what was observed, what was proved.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use gpu_probe::protocol::HeartbeatRequest;
 use gpu_probe::session::Session;
+use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
+use sha2::Sha256;
 use tandem_adapters::command::FailureKind;
 use tandem_model::id::{InstallationId, JobId, PlacementId};
 use tandem_model::job::JobState;
@@ -17,11 +19,42 @@ use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_sla::failover::Situation;
 
+use super::view::AgentView;
+
 /// Attempts after which a job is given up.
 pub const ATTEMPTS_MAX: usize = 12;
 
 /// Lines kept of what a job printed.
 pub const LOG_LINES_MAX: usize = 1_000;
+
+/// What is known of the thing rented for an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rented {
+    /// Its creation was asked for, and the answer is not there yet.
+    Asked,
+    /// Its creation may have worked: it is looked for by its tag.
+    Unsure {
+        /// The first listing without it.
+        missed_at: Option<WorldTime>,
+    },
+    /// It exists under the network's id.
+    Exists,
+    /// It was never created, or is stopped.
+    Gone,
+    /// It could not be found or stopped in all tries: a person must look.
+    GivenUp,
+}
+
+/// How far the stop of a rented thing that is not wanted any more has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stopping {
+    /// How often it was looked for, asked to stop, or looked at.
+    pub tries: u32,
+    /// The last try.
+    pub tried_at: Option<WorldTime>,
+    /// The network took the request.
+    pub accepted: bool,
+}
 
 /// One attempt with everything known of it.
 #[derive(Debug, Clone)]
@@ -30,6 +63,10 @@ pub struct Attempt {
     pub placement: Placement,
     /// The offer it stands on.
     pub offer: Offer,
+    /// The thing rented for it.
+    pub rented: Rented,
+    /// Its stop.
+    pub stopping: Stopping,
     /// The network's id, once known.
     pub remote_id: Option<String>,
     /// The last look at it.
@@ -40,14 +77,18 @@ pub struct Attempt {
     pub bound_at: Option<WorldTime>,
     /// When its agent was last heard while the epoch was live.
     pub heard_at: Option<WorldTime>,
+    /// Time between its words, gaps of silence left out.
+    pub proved: Duration,
     /// Whether the network itself starts the workload.
     pub starts_by_itself: bool,
-    /// When it was last looked at.
+    /// When it was last looked at, or for.
     pub looked_at: Option<WorldTime>,
+    /// When its start over SSH was last ordered.
+    pub bootstrap_at: Option<WorldTime>,
     /// Whether the start over SSH was done.
     pub bootstrapped: bool,
-    /// When its creation was looked for and not found, after an unknown answer.
-    pub missed_at: Option<WorldTime>,
+    /// Host keys that its machines showed at the first start, by rank.
+    pub host_keys: BTreeMap<u16, String>,
     /// Why it was left.
     pub left_because: Option<String>,
     /// When it was decided to leave it.
@@ -57,12 +98,49 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Time in which it was proved to run, in microseconds of world time.
-    pub fn proved_us(&self) -> u64 {
-        match (self.bound_at, self.heard_at) {
-            (Some(from), Some(to)) => u64::try_from(to.since(from).as_micros()).unwrap_or(u64::MAX),
-            _ => 0,
+    fn new(placement: Placement, offer: Offer, now: WorldTime) -> Self {
+        Self {
+            placement,
+            offer,
+            rented: Rented::Asked,
+            stopping: Stopping::default(),
+            remote_id: None,
+            observed: None,
+            decided_at: now,
+            bound_at: None,
+            heard_at: None,
+            proved: Duration::ZERO,
+            starts_by_itself: false,
+            looked_at: None,
+            bootstrap_at: None,
+            bootstrapped: false,
+            host_keys: BTreeMap::new(),
+            left_because: None,
+            left_at: None,
+            fenced_at: None,
         }
+    }
+
+    /// Whether nothing is rented for it any more, as far as can be known.
+    pub fn is_released(&self) -> bool {
+        matches!(self.rented, Rented::Gone | Rented::GivenUp)
+    }
+
+    /// Whether the last look saw it ended.
+    pub fn seen_ended(&self) -> bool {
+        self.observed.as_ref().is_some_and(|o| o.state.is_ended())
+    }
+
+    /// Takes over a word of its agents; a longer silence than `believed` proves nothing.
+    fn hear(&mut self, at: WorldTime, believed: Duration) {
+        self.bound_at = self.bound_at.or(Some(at));
+        if let Some(before) = self.heard_at {
+            let gap = at.since(before);
+            if gap <= believed {
+                self.proved += gap;
+            }
+        }
+        self.heard_at = self.heard_at.max(Some(at));
     }
 }
 
@@ -87,8 +165,12 @@ pub struct Job {
     pub attempts: Vec<Attempt>,
     /// The agent's side: leases, pointer, result.
     pub session: Session,
-    /// The secret by which its agents prove themselves.
-    pub agent_token: Secret,
+    /// The secret from which the tokens of its agents are derived.
+    pub agent_secret: Secret,
+    /// Somebody asked to stop it.
+    pub cancel_asked: bool,
+    /// Since when no offer is left; asked again after a rest.
+    pub waiting_since: Option<WorldTime>,
     /// Set when the checkpoint pointer ever went to a lower step; it must stay false.
     pub pointer_went_back: bool,
     /// The last lines that its workload printed.
@@ -122,18 +204,67 @@ impl Job {
             .map_or(Epoch(0), |attempt| attempt.placement.epoch)
     }
 
+    /// The attempt of an epoch.
+    pub fn attempt(&self, epoch: Epoch) -> Option<&Attempt> {
+        self.attempts.iter().find(|a| a.placement.epoch == epoch)
+    }
+
+    /// The attempt of an epoch, to be changed.
+    pub fn attempt_mut(&mut self, epoch: Epoch) -> Option<&mut Attempt> {
+        self.attempts
+            .iter_mut()
+            .find(|a| a.placement.epoch == epoch)
+    }
+
+    /// Whether the epoch is the last and may hold a lease.
+    pub fn is_live(&self, epoch: Epoch) -> bool {
+        self.state.may_hold_lease() && self.epoch() == epoch
+    }
+
+    /// Whether it ended and nothing is rented for it any more.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_terminal() && self.attempts.iter().all(Attempt::is_released)
+    }
+
+    /// The secret by which the agents of an epoch prove themselves. Each epoch has its own, so a
+    /// machine that was left cannot speak for the next attempt.
+    pub fn agent_token(&self, epoch: Epoch) -> Secret {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.agent_secret.expose().as_bytes())
+            .expect("HMAC takes a key of any length");
+        mac.update(&epoch.0.to_be_bytes());
+        let digest = mac.finalize().into_bytes();
+        Secret::new(
+            digest
+                .iter()
+                .map(|b| format!("{b:02x}"))
+                .collect::<String>(),
+        )
+    }
+
+    /// Takes over when the live attempt's agents were heard; silences longer than `believed` are
+    /// not counted as time in which it ran.
+    pub fn prove(&mut self, believed: Duration) {
+        let view = AgentView::of(&self.session, self.workload.resources.nodes);
+        if let Some(at) = view.heard_at.filter(|_| view.bound)
+            && self.is_live(self.epoch())
+            && let Some(attempt) = self.last_mut()
+        {
+            attempt.hear(at, believed);
+        }
+    }
+
     /// Proved GPU-microseconds over all attempts.
     pub fn proved_gpu_us(&self) -> u64 {
         let gpus = u64::from(self.quote.gpus);
-        self.attempts
-            .iter()
-            .map(|a| a.proved_us().saturating_mul(gpus))
-            .sum()
+        let proved = self.attempts.iter().map(|a| a.proved).sum::<Duration>();
+        u64::try_from(proved.as_micros())
+            .unwrap_or(u64::MAX)
+            .saturating_mul(gpus)
     }
 
     /// Keeps what the workload printed, the newest [`LOG_LINES_MAX`] lines.
-    pub fn keep_log(&mut self, beat: &HeartbeatRequest) {
-        self.log.extend(beat.log_tail.iter().cloned());
+    pub fn keep_log(&mut self, lines: &[String]) {
+        self.log.extend(lines.iter().cloned());
         let surplus = self.log.len().saturating_sub(LOG_LINES_MAX);
         self.log.drain(..surplus);
     }
@@ -154,22 +285,7 @@ impl Job {
             network: offer.network.clone(),
             tag,
         };
-        self.attempts.push(Attempt {
-            placement,
-            offer,
-            remote_id: None,
-            observed: None,
-            decided_at: now,
-            bound_at: None,
-            heard_at: None,
-            starts_by_itself: false,
-            looked_at: None,
-            bootstrapped: false,
-            missed_at: None,
-            left_because: None,
-            left_at: None,
-            fenced_at: None,
-        });
+        self.attempts.push(Attempt::new(placement, offer, now));
         &self.attempts[self.attempts.len() - 1]
     }
 }

@@ -48,7 +48,7 @@ pub fn launch_plan(
         agent: AgentMode::Wrapped,
         agent_url: settings.agent_url.clone(),
         agent_sha256: settings.agent_sha256.clone(),
-        agent_token: job.agent_token.clone(),
+        agent_token: job.agent_token(attempt.placement.epoch),
         image_command: None,
         registry: None,
         code: None,

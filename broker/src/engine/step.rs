@@ -1,65 +1,70 @@
 //! The engine's decision: one job, one input, one moment in; changed job and orders out.
 //!
 //! A plain function: no I/O, no clock, no async. The driver performs the orders and feeds each
-//! outcome back as the next input. Every decision is repeated from state at the next tick, so an
-//! order that is lost is given again.
+//! outcome back as the next input. What agents said is taken over before anything is decided, so a
+//! durable result is never run again. Orders are repeated from state until their answer came; only
+//! a creation is never ordered twice: one without an answer is looked for by its tag.
 
 mod answers;
+mod place;
+mod release;
 
 use std::time::Duration;
 
+use gpu_probe::protocol::Directive;
 use tandem_adapters::command::Outcome;
 use tandem_model::id::PlacementId;
-use tandem_model::job::{JobEvent, JobState, next};
+use tandem_model::job::{JobEffect, JobEvent, JobState, next};
 use tandem_model::network::{LaunchVia, NetworkId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_settlement::charge::charge_step;
 use tandem_sla::detect::{Standing, Windows, standing};
-use tandem_sla::failover;
 
-use super::job::{ATTEMPTS_MAX, Job};
+use super::job::{Job, Rented};
 use super::view::{AgentView, ResultView};
 
 /// How long a placement may take from its creation to its agent's first word, in world time.
 pub const START_WITHIN: Duration = Duration::from_secs(15 * 60);
-/// How long after an unknown creation the second empty listing proves that nothing exists.
+/// Time between the two empty listings that prove that an unknown creation came to nothing.
 pub const LISTINGS_APART: Duration = Duration::from_secs(120);
 
 /// Time between two looks at a placement in doubt, in world time.
 pub const LOOK_OFTEN: Duration = Duration::from_secs(5);
+/// Time between two listings, and between two starts over SSH, in world time.
+pub const ASK_AGAIN: Duration = Duration::from_secs(15);
 /// Time between two looks at a placement that starts by itself, in world time.
 pub const LOOK_SELDOM: Duration = Duration::from_secs(30);
 
-/// What happened.
+/// What happened. An answer names the epoch whose order it answers.
 #[derive(Debug)]
 pub enum Input {
-    /// Time passed, or an agent was heard.
+    /// Time passed, an agent was heard, or somebody asked to stop the job.
     Tick,
     /// The answer to `Order::Create`, and how the product starts a workload.
-    Created(Outcome, LaunchVia),
+    Created(Epoch, Outcome, LaunchVia),
     /// The answer to `Order::Look`.
-    Looked(Outcome),
+    Looked(Epoch, Outcome),
     /// The answer to `Order::Find`.
-    Found(Outcome),
+    Found(Epoch, Outcome),
     /// The start over SSH ended well, or why not.
-    Bootstrapped(Result<(), String>),
-    /// Somebody asked to stop the job.
-    CancelAsked,
+    Bootstrapped(Epoch, Result<(), String>),
+    /// The answer to `Order::Stop`.
+    Stopped(Epoch, Outcome),
 }
 
-/// What the driver is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the driver is to do, for the attempt of an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// Create the placement of this epoch.
+    /// Create the placement.
     Create(Epoch),
     /// Look at it.
-    Look,
+    Look(Epoch),
     /// Find it by its tag.
-    Find,
-    /// Start the workload on its machine.
-    Bootstrap,
-    /// Stop the placement of this epoch.
+    Find(Epoch),
+    /// Start the workload on its machines.
+    Bootstrap(Epoch),
+    /// Stop what was rented for it.
     Stop(Epoch),
 }
 
@@ -88,10 +93,17 @@ impl Decided {
         self.told.push((job.state, what.into()));
     }
 
-    /// Applies an event to the state machine; an illegal one is a defect and changes nothing.
+    /// Applies an event to the state machine, and takes the lease when it says so; an illegal one
+    /// is a defect and changes nothing.
     fn apply(&mut self, job: &mut Job, event: JobEvent, moment: Moment) -> bool {
         match next(job.state, event) {
-            Ok((state, _)) => {
+            Ok((state, effects)) => {
+                let ends =
+                    |e: &JobEffect| matches!(e, JobEffect::RevokeLease | JobEffect::Conclude);
+                if effects.iter().any(ends) {
+                    job.session.revoke();
+                    job.session.direct(Directive::Stop);
+                }
                 job.state = state;
                 if state.is_terminal() && job.ended_at.is_none() {
                     job.ended_at = Some(moment.now);
@@ -109,46 +121,58 @@ impl Decided {
 /// Decides.
 pub fn step(job: &mut Job, input: Input, moment: Moment) -> Decided {
     let mut decided = Decided::default();
-    if job.state.is_terminal() {
-        return decided;
+    let view = AgentView::of(&job.session, job.workload.resources.nodes);
+    if !job.state.is_terminal() {
+        hear(job, &view, moment, &mut decided);
+    }
+    if job.cancel_asked && !job.state.is_terminal() && job.state != JobState::Cancelling {
+        decided.apply(job, JobEvent::CancelAsked, moment);
+        decided.tell(job, "stop asked for");
     }
     match input {
-        Input::Tick => tick(job, moment, &mut decided),
-        Input::Created(outcome, via) => answers::created(job, outcome, via, moment, &mut decided),
-        Input::Looked(outcome) => answers::looked(job, outcome, moment, &mut decided),
-        Input::Found(outcome) => answers::found(job, outcome, moment, &mut decided),
-        Input::Bootstrapped(result) => answers::bootstrapped(job, result, &mut decided),
-        Input::CancelAsked => cancel(job, moment, &mut decided),
+        Input::Tick => tick(job, &view, moment, &mut decided),
+        Input::Created(epoch, outcome, via) => {
+            answers::created(job, epoch, outcome, via, moment, &mut decided);
+        }
+        Input::Looked(epoch, outcome) => {
+            answers::looked(job, epoch, outcome, moment, &mut decided);
+        }
+        Input::Found(epoch, outcome) => answers::found(job, epoch, outcome, moment, &mut decided),
+        Input::Bootstrapped(epoch, result) => {
+            answers::bootstrapped(job, epoch, result, &mut decided);
+        }
+        Input::Stopped(epoch, outcome) => release::stopped(job, epoch, &outcome),
     }
+    release::release(job, moment, &mut decided);
     decided
 }
 
-fn tick(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let view = AgentView::of(&job.session, job.workload.resources.nodes);
-    hear(job, &view, moment, decided);
+fn tick(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) {
+    find_live(job, moment, decided);
     match job.state {
-        JobState::Queued => place(job, moment, decided),
-        JobState::Placing => {
-            if job.last().is_some_and(|a| a.missed_at.is_some()) {
-                decided.orders.push(Order::Find);
-            }
-        }
-        JobState::Starting => starting(job, moment, decided),
-        JobState::Running | JobState::Suspect => watch(job, &view, moment, decided),
-        JobState::Fencing | JobState::Cancelling => fence(job, &view, moment, decided),
+        JobState::Queued => place::place(job, moment, decided),
+        JobState::Placing | JobState::Starting => starting(job, moment, decided),
+        JobState::Running | JobState::Suspect => watch(job, view, moment, decided),
+        JobState::Fencing | JobState::Cancelling => fence(job, view, moment, decided),
         JobState::Succeeded | JobState::Failed | JobState::Cancelled => {}
+    }
+}
+
+/// Looks by its tag for a live placement whose network id is not known.
+fn find_live(job: &mut Job, moment: Moment, decided: &mut Decided) {
+    let epoch = job.epoch();
+    let is_unsure = matches!(job.last(), Some(a) if matches!(a.rented, Rented::Unsure { .. }));
+    if is_unsure && job.is_live(epoch) && is_due(job, ASK_AGAIN, moment) {
+        decided.orders.push(Order::Find(epoch));
     }
 }
 
 /// Takes over what the agents said: binding, heartbeats, the durable result.
 fn hear(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) {
     let live = job.state.may_hold_lease();
-    let mut bound_now = false;
-    if let Some(attempt) = job.last_mut().filter(|_| live && view.bound) {
-        bound_now = attempt.bound_at.is_none();
-        attempt.bound_at = attempt.bound_at.or(view.heard_at);
-        attempt.heard_at = view.heard_at.max(attempt.heard_at);
-    }
+    job.prove(moment.windows.suspect_after);
+    let is_new = matches!(job.state, JobState::Placing | JobState::Starting);
+    let bound_now = is_new && job.last().is_some_and(|a| a.bound_at.is_some());
     if bound_now && decided.apply(job, JobEvent::AgentBound, moment) {
         let from = view
             .pointer_step
@@ -174,7 +198,6 @@ fn conclude(job: &mut Job, result: &ResultView, moment: Moment, decided: &mut De
         job.cause = (!result.success).then(|| result.words.clone());
         job.output_sha256.clone_from(&result.output_sha256);
         decided.tell(job, result.words.clone());
-        decided.orders.push(Order::Stop(job.epoch()));
     }
 }
 
@@ -185,80 +208,63 @@ fn charge(job: &mut Job) {
     }
 }
 
-/// Chooses the next offer and records the attempt.
-fn place(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let plan = failover::plan(&job.ranked, &job.situation);
-    let chosen = plan
-        .choice
-        .and_then(|id| job.ranked.iter().find(|offer| offer.id == id).cloned())
-        .filter(|_| job.attempts.len() < ATTEMPTS_MAX);
-    let Some(offer) = chosen else {
-        job.cause = Some(format!(
-            "no offer is left after {} attempts",
-            job.attempts.len()
-        ));
-        if decided.apply(job, JobEvent::GivenUp, moment) {
-            let cause = job.cause.clone().unwrap_or_default();
-            decided.tell(job, cause);
-        }
+fn starting(job: &mut Job, moment: Moment, decided: &mut Decided) {
+    let epoch = job.epoch();
+    let nodes = usize::from(job.workload.resources.nodes);
+    let Some(attempt) = job.last_mut() else {
         return;
     };
-    if !decided.apply(job, JobEvent::OfferChosen, moment) {
-        return;
-    }
-    let words = format!(
-        "takes {} x {} of {} in {} at {}/GPU-hour",
-        job.quote.gpus,
-        offer.gpu,
-        offer.network,
-        offer.country,
-        offer.price.price(),
-    );
-    let epoch = job
-        .open_attempt(offer, moment.fresh, moment.now)
-        .placement
-        .epoch;
-    if let Err(refused) = job.session.raise_epoch(epoch, job.workload.resources.nodes) {
-        tracing::error!(job = %job.id, %refused, "defect: epoch not raised");
-    }
-    decided.tell(job, format!("epoch {epoch}: {words}"));
-    decided.orders.push(Order::Create(epoch));
-}
-
-fn starting(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let Some(attempt) = job.last() else { return };
     if moment.now.since(attempt.decided_at) > START_WITHIN {
         leave(job, "no word of its agent in time", moment, decided);
         return;
     }
-    let nodes = usize::from(job.workload.resources.nodes);
+    if attempt.rented != Rented::Exists {
+        return;
+    }
     let reachable = attempt
         .observed
         .as_ref()
         .is_some_and(|o| o.nodes.len() == nodes && o.nodes.iter().all(|n| n.ssh.is_some()));
-    if reachable && !attempt.bootstrapped {
-        decided.orders.push(Order::Bootstrap);
-    } else if attempt.bootstrapped || attempt.starts_by_itself {
-        look(job, LOOK_SELDOM, moment, decided);
-    } else {
-        look(job, LOOK_OFTEN, moment, decided);
+    if reachable && !attempt.bootstrapped && !attempt.starts_by_itself {
+        let last = attempt.bootstrap_at;
+        if last.is_none_or(|last| moment.now.since(last) >= ASK_AGAIN) {
+            attempt.bootstrap_at = Some(moment.now);
+            decided.orders.push(Order::Bootstrap(epoch));
+        }
+        return;
     }
+    let every = if attempt.bootstrapped || attempt.starts_by_itself {
+        LOOK_SELDOM
+    } else {
+        LOOK_OFTEN
+    };
+    look(job, every, moment, decided);
 }
 
 /// Orders a look, when the last one is long enough ago: networks limit how often they are asked.
 fn look(job: &mut Job, every: Duration, moment: Moment, decided: &mut Decided) {
-    if let Some(attempt) = job.last_mut()
-        && attempt
-            .looked_at
-            .is_none_or(|last| moment.now.since(last) >= every)
-    {
-        attempt.looked_at = Some(moment.now);
-        decided.orders.push(Order::Look);
+    let exists = job.last().is_some_and(|a| a.rented == Rented::Exists);
+    if exists && is_due(job, every, moment) {
+        decided.orders.push(Order::Look(job.epoch()));
     }
 }
 
+/// Whether the last attempt was looked at, or for, long enough ago; notes that it is now.
+fn is_due(job: &mut Job, every: Duration, moment: Moment) -> bool {
+    let Some(attempt) = job.last_mut() else {
+        return false;
+    };
+    let last = attempt.looked_at;
+    let is_due = last.is_none_or(|last| moment.now.since(last) >= every);
+    if is_due {
+        attempt.looked_at = Some(moment.now);
+    }
+    is_due
+}
+
 fn watch(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) {
-    let (Some(heard), Some(lease)) = (view.heard_at, view.lease_until) else {
+    // The quietest node decides: the others' renewals say nothing of it.
+    let (Some(heard), Some(lease)) = (view.heard_at, view.quiet_lease_until) else {
         return;
     };
     match standing(&moment.windows, heard, lease, moment.now) {
@@ -287,12 +293,11 @@ fn watch(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided)
     }
 }
 
-/// Decides to leave the live placement: no renewal any more, stop asked for, offer not taken again.
-pub fn leave(job: &mut Job, why: &str, moment: Moment, decided: &mut Decided) {
+/// Decides to leave the live placement: no renewal any more, offer not taken again.
+fn leave(job: &mut Job, why: &str, moment: Moment, decided: &mut Decided) {
     if !decided.apply(job, JobEvent::LeaveDecided, moment) {
         return;
     }
-    job.session.revoke();
     if let Some(attempt) = job.last_mut() {
         attempt.left_because = Some(why.to_owned());
         attempt.left_at = Some(moment.now);
@@ -300,7 +305,6 @@ pub fn leave(job: &mut Job, why: &str, moment: Moment, decided: &mut Decided) {
         job.situation.failed_offers.insert(offer);
     }
     decided.tell(job, format!("left: {why}"));
-    decided.orders.push(Order::Stop(job.epoch()));
 }
 
 fn fence(job: &mut Job, view: &AgentView, moment: Moment, decided: &mut Decided) {
@@ -324,17 +328,6 @@ fn finish_fence(job: &mut Job, stop_confirmed: bool, moment: Moment, decided: &m
     }
     if decided.apply(job, JobEvent::Fenced, moment) {
         decided.tell(job, "fenced: the old attempt can publish nothing any more");
-    }
-}
-
-fn cancel(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let had_placement = job.state != JobState::Queued;
-    if decided.apply(job, JobEvent::CancelAsked, moment) {
-        job.session.revoke();
-        decided.tell(job, "stop asked for");
-        if had_placement {
-            decided.orders.push(Order::Stop(job.epoch()));
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a session says of its live epoch, reduced to what the engine decides on.
 //!
-//! A placement of several nodes is heard as its quietest node and leased as its last lease.
+//! A placement of several nodes is as silent as its quietest node, and may publish until its last
+//! lease is over.
 
 use gpu_probe::session::{Outcome, Session};
 use tandem_model::time::WorldTime;
@@ -23,7 +24,9 @@ pub struct AgentView {
     pub bound: bool,
     /// When the quietest node that still runs was heard.
     pub heard_at: Option<WorldTime>,
-    /// When the last lease runs out.
+    /// When the lease of that node runs out.
+    pub quiet_lease_until: Option<WorldTime>,
+    /// When the last lease of all nodes runs out.
     pub lease_until: Option<WorldTime>,
     /// Step of the checkpoint pointer.
     pub pointer_step: Option<u64>,
@@ -37,11 +40,10 @@ impl AgentView {
     /// Reads a session whose live epoch has `nodes` nodes.
     pub fn of(session: &Session, nodes: u16) -> Self {
         let ranks: Vec<_> = (0..nodes).filter_map(|rank| session.bound(rank)).collect();
-        let running = ranks
+        let quietest = ranks
             .iter()
             .filter(|b| b.end.is_none())
-            .map(|b| b.heard_at)
-            .min();
+            .min_by_key(|b| b.heard_at);
         let ended = ranks.iter().map(|b| b.heard_at).max();
         let placement_end = ranks
             .iter()
@@ -54,7 +56,8 @@ impl AgentView {
             });
         Self {
             bound: ranks.len() == usize::from(nodes),
-            heard_at: running.or(ended),
+            heard_at: quietest.map(|b| b.heard_at).or(ended),
+            quiet_lease_until: quietest.and_then(|b| b.lease_until),
             lease_until: ranks.iter().filter_map(|b| b.lease_until).max(),
             pointer_step: session.pointer().map(|pointer| pointer.step),
             result: session.outcome().map(result),
@@ -69,11 +72,11 @@ fn result(outcome: Outcome<'_>) -> ResultView {
         Outcome::Failed(report) => (false, report),
     };
     let words = match (report.exit_code, report.signal, &report.detail) {
-        (_, _, Some(detail)) => format!("failed: {detail}"),
+        (_, _, Some(detail)) if !success => format!("failed: {detail}"),
         (Some(0), _, _) => format!("done after {} steps", report.step),
         (Some(code), _, _) => format!("failed with exit code {code}"),
         (None, Some(signal), _) => format!("died by signal {signal}"),
-        (None, None, None) => "ended without saying how".to_owned(),
+        (None, None, _) => "ended without saying how".to_owned(),
     };
     let output_sha256 = report.output_sha256.as_ref().map(ToString::to_string);
     ResultView {

@@ -12,6 +12,7 @@ use gpu_probe::protocol::{
 use gpu_probe::session::Grants;
 use tandem_model::error::ErrorCode;
 use tandem_model::id::JobId;
+use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
 use tandem_model::time::{Clock, WorldTime};
 
@@ -28,16 +29,16 @@ fn refused(field: FieldRefused) -> Problem {
     )
 }
 
-/// Finds the job, checks its agents' token, and does one thing with it.
+/// Finds the job, checks the token of the epoch, and does one thing with it.
 fn with_job<R>(
     side: &AgentSide,
     request: &HttpRequest,
-    id: JobId,
+    (id, epoch): (JobId, Epoch),
     act: impl FnOnce(&mut Job, WorldTime) -> Result<R, Problem>,
 ) -> Result<R, Problem> {
     // One answer for an unknown job and for a wrong token: ids cannot be tried out.
     let unknown = || {
-        let detail = format!("no job {id} for this agent token");
+        let detail = format!("no epoch {epoch} of {id} for this agent token");
         Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::AGENT_FENCED, detail)
     };
     let header = request
@@ -46,13 +47,20 @@ fn with_job<R>(
         .and_then(|value| value.to_str().ok());
     let token = header
         .and_then(|value| value.strip_prefix("Bearer "))
+        .map(Secret::new)
         .ok_or_else(unknown)?;
-    let token = Secret::new(token);
     let now = side.engine.clock.world();
+    let believed = side.engine.windows.suspect_after;
     let done = side
         .engine
         .board
-        .with(id, |job| (job.agent_token == token).then(|| act(job, now)))
+        .with(id, |job| {
+            (job.agent_token(epoch) == token).then(|| {
+                let done = act(job, now);
+                job.prove(believed);
+                done
+            })
+        })
         .flatten()
         .ok_or_else(unknown)?;
     side.engine.heard.notify_waiters();
@@ -67,7 +75,7 @@ pub async fn bind(
 ) -> Result<Json<BindReply>, Problem> {
     body.check().map_err(refused)?;
     let store = side.checkpoint_store.clone();
-    let reply = with_job(&side, &request, body.job, |job, now| {
+    let reply = with_job(&side, &request, (body.job, body.epoch), |job, now| {
         let grants = Grants {
             checkpoint_store: store,
             ..Grants::default()
@@ -85,10 +93,12 @@ pub async fn heartbeat(
 ) -> Result<Json<HeartbeatReply>, Problem> {
     body.check().map_err(refused)?;
     let beat = |job: &mut Job, now| {
-        job.keep_log(&body);
+        if job.session.is_news(&body) {
+            job.keep_log(&body.log_tail);
+        }
         Ok(job.session.heartbeat(&body, now))
     };
-    with_job(&side, &request, body.job, beat).map(Json)
+    with_job(&side, &request, (body.job, body.epoch), beat).map(Json)
 }
 
 /// `POST /agent/v1/checkpoints`
@@ -98,7 +108,7 @@ pub async fn checkpoint(
     body: Json<CheckpointRequest>,
 ) -> Result<Json<CheckpointReply>, Problem> {
     body.check().map_err(refused)?;
-    let reply = with_job(&side, &request, body.job, |job, now| {
+    let reply = with_job(&side, &request, (body.job, body.epoch), |job, now| {
         let before = job.session.pointer().map(|p| p.step);
         let reply = job.session.checkpoint(&body, now)?;
         let after = job.session.pointer().map(|p| p.step);
@@ -116,7 +126,7 @@ pub async fn result(
 ) -> Result<Json<ResultReply>, Problem> {
     body.check().map_err(refused)?;
     let record = |job: &mut Job, now| Ok(job.session.result(&body, now)?);
-    with_job(&side, &request, body.job, record).map(Json)
+    with_job(&side, &request, (body.job, body.epoch), record).map(Json)
 }
 
 /// `GET /agent/v1/binary`: the agent itself, for the start scripts, which know its SHA-256.

@@ -92,7 +92,7 @@ impl Stage {
     }
 }
 
-/// The agent's memory; made once, changed only by [`super::step`].
+/// The agent's memory; made once, changed only by [`super::step()`].
 #[derive(Debug, Clone)]
 pub struct AgentState {
     pub(super) identity: Identity,
@@ -116,7 +116,7 @@ pub struct AgentState {
 }
 
 impl AgentState {
-    /// An agent that has done nothing yet; its first [`super::step`] asks for the binding.
+    /// An agent that has done nothing yet; its first [`super::step()`] asks for the binding.
     pub fn new(identity: Identity, now: AgentTime) -> Self {
         Self {
             identity,

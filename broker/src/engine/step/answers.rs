@@ -4,48 +4,59 @@ use tandem_adapters::command::{Failure, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::job::{JobEvent, JobState};
 use tandem_model::network::LaunchVia;
-use tandem_model::placement::Observed;
+use tandem_model::placement::{Epoch, Observed};
 
-use super::{Decided, LISTINGS_APART, Moment, Order, fence_session, finish_fence, leave};
-use crate::engine::job::{Job, refusal_in_words};
+use super::{Decided, LISTINGS_APART, Moment, fence_session, finish_fence, leave, release};
+use crate::engine::job::{Job, Rented, Stopping, refusal_in_words};
 
 pub(super) fn created(
     job: &mut Job,
+    epoch: Epoch,
     outcome: Outcome,
     via: LaunchVia,
     moment: Moment,
     decided: &mut Decided,
 ) {
+    let live = job.is_live(epoch);
+    let Some(attempt) = job.attempt_mut(epoch) else {
+        return;
+    };
+    attempt.starts_by_itself = via == LaunchVia::Container;
     match outcome {
         Outcome::Started { remote_id } => {
-            if let Some(attempt) = job.last_mut() {
-                attempt.remote_id = Some(remote_id);
-                attempt.missed_at = None;
-                if via == LaunchVia::Container {
-                    attempt.starts_by_itself = true;
-                    attempt.looked_at = Some(moment.now);
-                }
+            attempt.remote_id = Some(remote_id);
+            attempt.rented = Rented::Exists;
+            if attempt.starts_by_itself {
+                attempt.looked_at = Some(moment.now);
             }
-            decided.apply(job, JobEvent::CreateConfirmed, moment);
+            if live {
+                decided.apply(job, JobEvent::CreateConfirmed, moment);
+            } else {
+                decided.tell(job, format!("epoch {epoch} was created after it was left"));
+            }
         }
-        Outcome::Failed(failure) => refused(job, &failure, moment, decided),
+        Outcome::Failed(failure) => {
+            attempt.rented = Rented::Gone;
+            refused(job, epoch, &failure, moment, decided);
+        }
         Outcome::Unknown { detail, .. } => {
             // Looked up by our tag, never guessed.
-            if let Some(attempt) = job.last_mut() {
-                attempt.missed_at = Some(moment.now);
-            }
+            attempt.rented = Rented::Unsure { missed_at: None };
             decided.tell(
                 job,
                 format!("creation unknown ({detail}): looking for it by its tag"),
             );
-            decided.orders.push(Order::Find);
         }
-        other => tracing::error!(job = %job.id, ?other, "defect: not an answer to a creation"),
+        other => {
+            attempt.rented = Rented::Unsure { missed_at: None };
+            tracing::error!(job = %job.id, ?other, "defect: not an answer to a creation");
+        }
     }
 }
 
-fn refused(job: &mut Job, failure: &Failure, moment: Moment, decided: &mut Decided) {
-    if job.state != JobState::Placing {
+/// A certain no to the live placement: the next offer.
+fn refused(job: &mut Job, epoch: Epoch, failure: &Failure, moment: Moment, decided: &mut Decided) {
+    if job.state != JobState::Placing || job.epoch() != epoch {
         return;
     }
     let why = refusal_in_words(failure.kind);
@@ -58,92 +69,130 @@ fn refused(job: &mut Job, failure: &Failure, moment: Moment, decided: &mut Decid
             FailureKind::Credentials | FailureKind::NoCredit => {
                 job.situation.networks_avoided.insert(network);
             }
+            FailureKind::NoCapacity | FailureKind::RateLimited | FailureKind::NetworkFault => {
+                job.situation.no_room.insert(offer);
+            }
             _ => {
                 job.situation.failed_offers.insert(offer);
             }
         }
     }
-    fence_session(job, true, moment);
     decided.apply(job, JobEvent::CreateRefused, moment);
+    fence_session(job, true, moment);
     decided.tell(job, format!("{why} ({}); next offer", failure.detail));
 }
 
-pub(super) fn found(job: &mut Job, outcome: Outcome, moment: Moment, decided: &mut Decided) {
-    let Some(attempt) = job.last_mut() else {
+pub(super) fn found(
+    job: &mut Job,
+    epoch: Epoch,
+    outcome: Outcome,
+    moment: Moment,
+    decided: &mut Decided,
+) {
+    let live = job.is_live(epoch);
+    let Some(attempt) = job.attempt_mut(epoch) else {
+        return;
+    };
+    if !matches!(attempt.rented, Rented::Unsure { .. }) {
+        return;
+    }
+    let Outcome::Listed(all) = outcome else {
+        tracing::debug!(job = %job.id, "listing failed; asked again later");
         return;
     };
     let tag = attempt.placement.tag.to_string();
-    match outcome {
-        Outcome::Listed(all) => {
-            match all
-                .into_iter()
-                .find(|o| o.tag.as_deref() == Some(tag.as_str()))
-            {
-                Some(observed) => {
-                    attempt.remote_id = Some(observed.remote_id.clone());
-                    attempt.observed = Some(observed);
-                    attempt.missed_at = None;
-                    decided.apply(job, JobEvent::CreateConfirmed, moment);
-                    decided.tell(job, "found by its tag: it had been created");
-                }
-                None => missed(job, moment, decided),
-            }
-        }
-        _ => tracing::debug!(job = %job.id, "listing failed; asked again at the next tick"),
+    let ours = |o: &Observed| o.tag.as_deref() == Some(tag.as_str());
+    let Some(observed) = all.into_iter().find(ours) else {
+        return missed(job, epoch, moment, decided);
+    };
+    attempt.remote_id = Some(observed.remote_id.clone());
+    attempt.observed = Some(observed);
+    attempt.rented = Rented::Exists;
+    attempt.stopping = Stopping::default();
+    if live {
+        decided.apply(job, JobEvent::CreateConfirmed, moment);
     }
+    let words = format!("epoch {epoch} found by its tag: it had been created");
+    decided.tell(job, words);
 }
 
 /// An empty listing: the second one, far enough from the first, proves that nothing exists.
-fn missed(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let first = job.last().and_then(|a| a.missed_at);
-    if first.is_some_and(|first| moment.now.since(first) >= LISTINGS_APART) {
-        let failure = Failure {
-            kind: FailureKind::NetworkFault,
-            code: ErrorCode::NETWORK_UNREACHABLE,
-            detail: "two empty listings: it was never created".into(),
-            retry_after: None,
-        };
-        refused(job, &failure, moment, decided);
-    }
-}
-
-pub(super) fn bootstrapped(job: &mut Job, result: Result<(), String>, decided: &mut Decided) {
-    match result {
-        Ok(()) => {
-            if let Some(attempt) = job.last_mut() {
-                attempt.bootstrapped = true;
-            }
-            decided.tell(job, "started over SSH");
-        }
-        // The script is idempotent: it is sent again at the next tick, until the start's deadline.
-        Err(why) => decided.tell(job, format!("start over SSH failed, again soon: {why}")),
-    }
-}
-
-pub(super) fn looked(job: &mut Job, outcome: Outcome, moment: Moment, decided: &mut Decided) {
-    let observed = match outcome {
-        Outcome::Status(observed) => *observed,
-        // Right after a creation a network may not know it yet, so absence proves nothing.
-        _ => return,
+fn missed(job: &mut Job, epoch: Epoch, moment: Moment, decided: &mut Decided) {
+    let Some(attempt) = job.attempt_mut(epoch) else {
+        return;
     };
-    let ended = observed.state.is_ended();
-    let word = observed.remote_word.clone();
-    remember(job, observed);
-    if !ended {
+    let Rented::Unsure { missed_at } = attempt.rented else {
+        return;
+    };
+    let Some(first) = missed_at else {
+        attempt.rented = Rented::Unsure {
+            missed_at: Some(moment.now),
+        };
+        return;
+    };
+    // Its agent spoke: it exists, whatever the listing says.
+    if moment.now.since(first) < LISTINGS_APART || attempt.bound_at.is_some() {
         return;
     }
-    match job.state {
-        JobState::Starting | JobState::Suspect => {
-            leave(job, &format!("the network says `{word}`"), moment, decided);
-            finish_fence(job, true, moment, decided);
-        }
-        JobState::Fencing | JobState::Cancelling => finish_fence(job, true, moment, decided),
+    attempt.rented = Rented::Gone;
+    let failure = Failure {
+        kind: FailureKind::NetworkFault,
+        code: ErrorCode::NETWORK_UNREACHABLE,
+        detail: "two empty listings: it was never created".into(),
+        retry_after: None,
+    };
+    refused(job, epoch, &failure, moment, decided);
+}
+
+pub(super) fn bootstrapped(
+    job: &mut Job,
+    epoch: Epoch,
+    result: Result<(), String>,
+    decided: &mut Decided,
+) {
+    let live = job.is_live(epoch);
+    let Some(attempt) = job.attempt_mut(epoch) else {
+        return;
+    };
+    attempt.bootstrapped |= result.is_ok();
+    match result {
+        Ok(()) if live => decided.tell(job, "started over SSH"),
+        // The script is idempotent: it is sent again, until the start's deadline.
+        Err(why) if live => decided.tell(job, format!("start over SSH failed, again soon: {why}")),
         _ => {}
     }
 }
 
-fn remember(job: &mut Job, observed: Observed) {
-    if let Some(attempt) = job.last_mut() {
-        attempt.observed = Some(observed);
+pub(super) fn looked(
+    job: &mut Job,
+    epoch: Epoch,
+    outcome: Outcome,
+    moment: Moment,
+    decided: &mut Decided,
+) {
+    let live = job.is_live(epoch);
+    let is_last = job.epoch() == epoch;
+    let Some(attempt) = job.attempt_mut(epoch) else {
+        return;
+    };
+    if let Outcome::Status(observed) = &outcome {
+        attempt.observed = Some((**observed).clone());
+    }
+    if !live {
+        release::looked(attempt, &outcome);
+    }
+    let observed = match outcome {
+        Outcome::Status(observed) if is_last && observed.state.is_ended() => observed,
+        // Right after a creation a network may not know it yet, so absence proves nothing.
+        _ => return,
+    };
+    match job.state {
+        JobState::Starting | JobState::Suspect => {
+            let why = format!("the network says `{}`", observed.remote_word);
+            leave(job, &why, moment, decided);
+            finish_fence(job, true, moment, decided);
+        }
+        JobState::Fencing | JobState::Cancelling => finish_fence(job, true, moment, decided),
+        _ => {}
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use gpu_probe::protocol::{BindRequest, EndCause, HeartbeatRequest, Phase, ResultReport};
+use gpu_probe::protocol::{
+    BindRequest, EndCause, HeartbeatReply, HeartbeatRequest, Phase, ResultReport,
+};
 use gpu_probe::session::{Grants, LeaseTerms, Session};
 use tandem_adapters::command::Outcome;
 use tandem_model::gpu::GpuModel;
@@ -76,7 +78,9 @@ impl Story {
             state: JobState::Queued,
             situation: Situation::default(),
             attempts: Vec::new(),
-            agent_token: Secret::new("token"),
+            agent_secret: Secret::new("secret"),
+            cancel_asked: false,
+            waiting_since: None,
             pointer_went_back: false,
             log: VecDeque::new(),
             charged: MicroUsd::ZERO,
@@ -89,17 +93,23 @@ impl Story {
     }
 
     pub(super) fn step(&mut self, second: u64, input: Input) -> Vec<Order> {
-        let fresh = PlacementId::from_parts(second, &[4; 10]);
-        step(
-            &mut self.job,
-            input,
-            Moment {
-                now: at(second),
-                windows: Windows::DEFAULT,
-                fresh,
-            },
-        )
-        .orders
+        let moment = self.moment(second);
+        step(&mut self.job, input, moment).orders
+    }
+
+    fn moment(&self, second: u64) -> Moment {
+        Moment {
+            now: at(second),
+            windows: Windows::DEFAULT,
+            fresh: PlacementId::from_parts(second, &[4; 10]),
+        }
+    }
+
+    /// What a tick tells.
+    pub(super) fn told(&mut self, second: u64) -> Vec<String> {
+        let moment = self.moment(second);
+        let decided = step(&mut self.job, Input::Tick, moment);
+        decided.told.into_iter().map(|(_, words)| words).collect()
     }
 
     pub(super) fn tick(&mut self, second: u64) -> Vec<Order> {
@@ -110,31 +120,41 @@ impl Story {
         let remote_id = format!("remote-{}", self.job.epoch());
         self.step(
             second,
-            Input::Created(Outcome::Started { remote_id }, LaunchVia::Container),
+            Input::Created(
+                self.job.epoch(),
+                Outcome::Started { remote_id },
+                LaunchVia::Container,
+            ),
         )
     }
 
     pub(super) fn bind(&mut self, second: u64) {
         self.boot += 1;
-        let request = BindRequest {
-            job: self.job.id,
-            epoch: self.job.epoch(),
-            rank: 0,
-            boot_id: BootId::from_parts(self.boot, &[5; 10]),
-            container: "c".into(),
-            agent_version: "0".into(),
-        };
-        self.job
-            .session
-            .bind(&request, &Grants::default(), at(second))
-            .unwrap();
+        for rank in 0..self.job.workload.resources.nodes {
+            let request = BindRequest {
+                job: self.job.id,
+                epoch: self.job.epoch(),
+                rank,
+                boot_id: BootId::from_parts(self.boot, &[5; 10]),
+                container: "c".into(),
+                agent_version: "0".into(),
+            };
+            let session = &mut self.job.session;
+            session
+                .bind(&request, &Grants::default(), at(second))
+                .unwrap();
+        }
     }
 
     pub(super) fn beat(&mut self, second: u64) {
+        self.beat_of(0, second);
+    }
+
+    pub(super) fn beat_of(&mut self, rank: u16, second: u64) -> HeartbeatReply {
         let request = HeartbeatRequest {
             job: self.job.id,
             epoch: self.job.epoch(),
-            rank: 0,
+            rank,
             boot_id: BootId::from_parts(self.boot, &[5; 10]),
             sequence: second,
             phase: Phase::Running,
@@ -142,7 +162,7 @@ impl Story {
             uptime_ms: 0,
             log_tail: Vec::new(),
         };
-        self.job.session.heartbeat(&request, at(second));
+        self.job.session.heartbeat(&request, at(second))
     }
 
     pub(super) fn report(&mut self, second: u64, exit_code: i32, cause: EndCause) {
@@ -164,7 +184,12 @@ impl Story {
 
     /// Brings a fresh story to a running first attempt at second 10.
     pub(super) fn running(offers: &[Offer]) -> Self {
-        let mut story = Self::new(offers);
+        Self::new(offers).run()
+    }
+
+    /// Brings it there.
+    pub(super) fn run(self) -> Self {
+        let mut story = self;
         assert_eq!(story.tick(0), [Order::Create(Epoch(1))]);
         story.created(1);
         story.bind(10);

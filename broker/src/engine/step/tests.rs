@@ -10,6 +10,9 @@ use tandem_model::placement::{Epoch, RemoteState};
 
 use super::story::{Story, offer, two};
 use super::*;
+use crate::engine::job::ATTEMPTS_MAX;
+
+mod release;
 
 fn refusal(kind: FailureKind) -> Outcome {
     Outcome::Failed(Failure {
@@ -33,7 +36,11 @@ fn a_refused_creation_takes_the_next_offer_at_once() {
     story.tick(0);
     story.step(
         1,
-        Input::Created(refusal(FailureKind::NoCapacity), LaunchVia::Container),
+        Input::Created(
+            Epoch(1),
+            refusal(FailureKind::NoCapacity),
+            LaunchVia::Container,
+        ),
     );
     assert_eq!(story.job.state, JobState::Queued);
     assert_eq!(story.tick(2), [Order::Create(Epoch(2))]);
@@ -41,16 +48,71 @@ fn a_refused_creation_takes_the_next_offer_at_once() {
 }
 
 #[test]
-fn when_every_offer_refused_the_job_fails_with_its_cause() {
+fn a_job_that_no_offer_has_room_for_says_so_once_and_asks_again_after_a_rest() {
     let mut story = Story::new(&[offer("ionet", "1")]);
     story.tick(0);
     story.step(
         1,
-        Input::Created(refusal(FailureKind::NoCapacity), LaunchVia::Container),
+        Input::Created(
+            Epoch(1),
+            refusal(FailureKind::NoCapacity),
+            LaunchVia::Container,
+        ),
+    );
+    let told = story.told(2);
+    assert_eq!(told, ["waits 60 s: no offer is left: 1 had no room"]);
+    for second in 3..62 {
+        assert_eq!(story.told(second), [""; 0], "at {second}");
+        assert_eq!(story.job.state, JobState::Queued);
+    }
+    story.tick(62);
+    assert_eq!(story.tick(63), [Order::Create(Epoch(2))]);
+}
+
+#[test]
+fn a_job_that_was_to_start_by_now_does_not_wait_for_room() {
+    let mut story = Story::new(&[offer("ionet", "1")]);
+    story.job.workload.limits.start_by_seconds = Some(30);
+    story.tick(0);
+    story.step(
+        1,
+        Input::Created(
+            Epoch(1),
+            refusal(FailureKind::NoCapacity),
+            LaunchVia::Container,
+        ),
+    );
+    story.tick(30);
+    assert_eq!(story.job.state, JobState::Queued);
+    story.tick(31);
+    assert_eq!(story.job.state, JobState::Failed);
+    let cause = story.job.cause.unwrap();
+    assert!(
+        cause.contains("to start by now") && cause.contains("capacity"),
+        "{cause}"
+    );
+}
+
+#[test]
+fn when_every_offer_was_refused_for_good_the_job_fails_with_all_causes() {
+    let mut story = Story::new(&[offer("ionet", "1")]);
+    story.tick(0);
+    story.step(
+        1,
+        Input::Created(
+            Epoch(1),
+            refusal(FailureKind::Refused),
+            LaunchVia::Container,
+        ),
     );
     assert!(story.tick(2).is_empty());
     assert_eq!(story.job.state, JobState::Failed);
-    assert!(story.job.cause.unwrap().contains("no offer is left"));
+    let cause = story.job.cause.unwrap();
+    assert!(
+        cause.contains("no offer is left: 1 failed before"),
+        "{cause}"
+    );
+    assert!(cause.contains("the network refused the request"), "{cause}");
 }
 
 #[test]
@@ -64,7 +126,11 @@ fn a_network_that_refuses_our_key_is_left_as_a_whole() {
     story.tick(0);
     story.step(
         1,
-        Input::Created(refusal(FailureKind::Credentials), LaunchVia::Container),
+        Input::Created(
+            Epoch(1),
+            refusal(FailureKind::Credentials),
+            LaunchVia::Container,
+        ),
     );
     story.tick(2);
     assert_eq!(story.job.last().unwrap().offer.network.as_str(), "aethir");
@@ -74,34 +140,61 @@ fn a_network_that_refuses_our_key_is_left_as_a_whole() {
 fn an_unknown_creation_is_found_by_its_tag_and_not_made_twice() {
     let mut story = Story::new(&two());
     story.tick(0);
-    assert_eq!(
-        story.step(1, Input::Created(unknown(), LaunchVia::Container)),
-        [Order::Find]
-    );
+    story.step(1, Input::Created(Epoch(1), unknown(), LaunchVia::Container));
+    assert_eq!(story.tick(1), [Order::Find(Epoch(1))]);
     let observed = story.observed(RemoteState::Running);
-    story.step(2, Input::Found(Outcome::Listed(vec![observed])));
+    story.step(2, Input::Found(Epoch(1), Outcome::Listed(vec![observed])));
     assert_eq!(story.job.state, JobState::Starting);
     assert_eq!(story.job.attempts.len(), 1);
 }
 
 #[test]
 fn an_unknown_creation_counts_as_never_made_only_after_two_empty_listings_120_s_apart() {
+    let empty = || Input::Found(Epoch(1), Outcome::Listed(Vec::new()));
     let mut story = Story::new(&two());
     story.tick(0);
-    story.step(1, Input::Created(unknown(), LaunchVia::Container));
-    for second in [2, 60, 120] {
-        story.step(second, Input::Found(Outcome::Listed(Vec::new())));
+    story.step(1, Input::Created(Epoch(1), unknown(), LaunchVia::Container));
+    story.step(200, Input::Found(Epoch(1), unknown()));
+    for second in [201, 260, 320] {
+        story.step(second, empty());
         assert_eq!(story.job.state, JobState::Placing, "at {second}");
-        assert_eq!(story.tick(second), [Order::Find], "at {second}");
     }
-    story.step(121, Input::Found(unknown()));
+    story.step(321, Input::Found(Epoch(1), unknown()));
     assert_eq!(
         story.job.state,
         JobState::Placing,
         "a failed listing proves nothing"
     );
-    story.step(122, Input::Found(Outcome::Listed(Vec::new())));
+    story.step(322, empty());
     assert_eq!(story.job.state, JobState::Queued);
+}
+
+#[test]
+fn a_network_that_answers_no_listing_holds_a_job_only_until_its_starts_deadline() {
+    let mut story = Story::new(&two());
+    story.tick(0);
+    story.step(1, Input::Created(Epoch(1), unknown(), LaunchVia::Container));
+    let mut listings = 0;
+    for second in 2..=900 {
+        listings += story.tick(second).len();
+        story.step(second, Input::Found(Epoch(1), unknown()));
+        assert_eq!(story.job.state, JobState::Placing);
+    }
+    assert!(listings <= 60, "{listings} listings in 15 minutes");
+    story.tick(901);
+    story.tick(902);
+    assert!(story.tick(903).contains(&Order::Create(Epoch(2))));
+    // It had been created after all: found by its tag, and stopped.
+    let mut late = story.observed(RemoteState::Running);
+    late.tag = Some(story.job.attempts[0].placement.tag.to_string());
+    let orders = story.step(960, Input::Found(Epoch(1), Outcome::Listed(vec![late])));
+    assert_eq!(orders, [Order::Stop(Epoch(1))]);
+    assert_eq!(story.job.epoch(), Epoch(2));
+    assert_eq!(
+        story.job.state,
+        JobState::Placing,
+        "the live attempt is not touched"
+    );
 }
 
 #[test]
@@ -110,13 +203,13 @@ fn a_silent_agent_is_suspect_then_left_and_replaced_only_when_its_lease_is_over(
     story.beat(20);
     story.tick(20);
     assert!(story.tick(35).is_empty());
-    assert_eq!(story.tick(36), [Order::Look]);
+    assert_eq!(story.tick(36), [Order::Look(Epoch(1))]);
     assert_eq!(story.job.state, JobState::Suspect);
     for second in 37..=52 {
         let due = (second - 36) % 5 == 0;
         assert_eq!(
             story.tick(second),
-            vec![Order::Look; usize::from(due)],
+            vec![Order::Look(Epoch(1)); usize::from(due)],
             "at {second}"
         );
         assert_eq!(story.job.attempts.len(), 1);
@@ -145,8 +238,12 @@ fn the_networks_word_that_it_stopped_shortens_the_wait() {
     let mut story = Story::running(&two());
     story.tick(26);
     let failed = story.observed(RemoteState::Failed);
-    let orders = story.step(27, Input::Looked(Outcome::Status(Box::new(failed))));
-    assert_eq!(orders, [Order::Stop(Epoch(1))]);
+    let looked = Input::Looked(Epoch(1), Outcome::Status(Box::new(failed)));
+    assert_eq!(
+        story.step(27, looked),
+        [Order::Stop(Epoch(1))],
+        "asked all the same"
+    );
     assert_eq!(story.job.state, JobState::Queued);
     assert_eq!(story.tick(28), [Order::Create(Epoch(2))]);
 }
@@ -156,7 +253,7 @@ fn a_look_that_fails_or_finds_nothing_changes_nothing() {
     let mut story = Story::running(&two());
     story.tick(26);
     for outcome in [refusal(FailureKind::NotFound), unknown()] {
-        assert!(story.step(27, Input::Looked(outcome)).is_empty());
+        assert!(story.step(27, Input::Looked(Epoch(1), outcome)).is_empty());
         assert_eq!(story.job.state, JobState::Suspect);
     }
 }
@@ -172,6 +269,9 @@ fn a_result_that_comes_while_its_lease_is_waited_out_is_not_run_again() {
         (JobState::Succeeded, 1)
     );
     assert!(story.tick(44).is_empty(), "terminal is absorbing");
+    story.report(45, 1, EndCause::Workload);
+    story.tick(45);
+    assert_eq!(story.job.state, JobState::Succeeded);
 }
 
 #[test]
@@ -205,7 +305,7 @@ fn a_placement_without_a_word_of_its_agent_is_left() {
     story.tick(0);
     story.created(1);
     assert!(story.tick(2).is_empty());
-    assert_eq!(story.tick(31), [Order::Look]);
+    assert_eq!(story.tick(31), [Order::Look(Epoch(1))]);
     assert_eq!(story.tick(901), [Order::Stop(Epoch(1))]);
     story.tick(902);
     assert_eq!(story.tick(903), [Order::Create(Epoch(2))]);
@@ -214,11 +314,14 @@ fn a_placement_without_a_word_of_its_agent_is_left() {
 #[test]
 fn a_cancelled_job_waits_for_its_fence_and_is_charged_for_proved_time_only() {
     let mut story = Story::running(&two());
-    story.beat(110);
-    story.tick(110);
-    assert_eq!(story.step(111, Input::CancelAsked), [Order::Stop(Epoch(1))]);
+    for second in (20..=110).step_by(10) {
+        story.beat(second);
+        story.tick(second);
+    }
+    story.job.cancel_asked = true;
+    assert!(story.tick(111).contains(&Order::Stop(Epoch(1))));
     story.beat(120);
-    assert_eq!(story.tick(120), [Order::Look]);
+    story.tick(120);
     assert_eq!(story.job.state, JobState::Cancelling);
     story.tick(200);
     assert_eq!(story.job.state, JobState::Cancelled);
@@ -234,13 +337,153 @@ fn attempts_are_bounded() {
         if story.tick(second).is_empty() {
             break;
         }
+        let epoch = story.job.epoch();
         story.step(
             second,
-            Input::Created(refusal(FailureKind::NoCapacity), LaunchVia::Container),
+            Input::Created(
+                epoch,
+                refusal(FailureKind::NoCapacity),
+                LaunchVia::Container,
+            ),
         );
     }
     assert_eq!(
         (story.job.state, story.job.attempts.len()),
         (JobState::Failed, ATTEMPTS_MAX)
     );
+}
+
+#[test]
+fn a_result_is_read_before_the_networks_word_that_the_placement_ended() {
+    // The container of a short job is gone before the engine looked at its result.
+    let mut story = Story::new(&two());
+    story.tick(0);
+    story.created(1);
+    story.bind(2);
+    story.report(3, 0, EndCause::Workload);
+    let ended = Box::new(story.observed(RemoteState::Completed));
+    story.step(3, Input::Looked(Epoch(1), Outcome::Status(ended)));
+    assert_eq!(
+        (story.job.state, story.job.attempts.len()),
+        (JobState::Succeeded, 1)
+    );
+}
+
+#[test]
+fn a_refusal_that_comes_after_the_agent_spoke_is_not_believed() {
+    let mut story = Story::new(&two());
+    story.tick(0);
+    story.bind(5);
+    story.step(
+        6,
+        Input::Created(
+            Epoch(1),
+            refusal(FailureKind::NetworkFault),
+            LaunchVia::Container,
+        ),
+    );
+    assert_eq!(
+        (story.job.state, story.job.attempts.len()),
+        (JobState::Running, 1)
+    );
+}
+
+#[test]
+fn one_silent_node_of_many_is_left_although_the_others_renew() {
+    let mut story = Story::new(&two());
+    story.job.workload.resources.nodes = 2;
+    let mut story = story.run();
+    for second in 11..=42 {
+        story.beat_of(1, second);
+        story.tick(second);
+        assert_eq!(story.job.attempts.len(), 1);
+    }
+    story.beat_of(1, 43);
+    story.tick(43);
+    assert_eq!(story.job.state, JobState::Fencing);
+    assert!(!story.beat_of(1, 44).granted, "nobody renews any more");
+    // The last renewal was given at second 43: its lease and the skew are waited out.
+    story.tick(75);
+    assert_eq!(story.job.state, JobState::Fencing);
+    story.tick(76);
+    assert_eq!(story.job.state, JobState::Queued);
+}
+
+#[test]
+fn an_agent_whose_word_was_taken_over_before_the_tick_makes_the_job_run() {
+    let mut story = Story::new(&two());
+    story.tick(0);
+    story.created(1);
+    story.bind(2);
+    story.job.prove(Windows::DEFAULT.suspect_after);
+    assert_eq!(story.told(3), ["agent bound"]);
+    assert_eq!(story.job.state, JobState::Running);
+}
+
+#[test]
+fn silence_is_not_charged_even_when_the_agent_comes_back() {
+    let mut story = Story::running(&two());
+    for second in [20, 30, 55, 65] {
+        story.beat(second);
+        story.tick(second);
+    }
+    let proved = story.job.last().unwrap().proved;
+    assert_eq!(proved.as_secs(), 10 + 10 + 10, "not the 25 s of silence");
+}
+
+#[test]
+fn agents_are_told_to_stop_once_their_placement_is_left_or_the_job_is_over() {
+    let mut story = Story::running(&two());
+    assert_eq!(story.beat_of(0, 11).directive, Directive::Continue);
+    story.job.cancel_asked = true;
+    story.tick(12);
+    assert_eq!(story.beat_of(0, 13).directive, Directive::Stop);
+}
+
+#[test]
+fn each_epoch_has_a_token_of_its_own() {
+    let story = Story::new(&two());
+    let job = &story.job;
+    assert_ne!(job.agent_token(Epoch(1)), job.agent_token(Epoch(2)));
+    assert_eq!(job.agent_token(Epoch(1)), job.agent_token(Epoch(1)));
+    assert_eq!(job.agent_token(Epoch(1)).expose().len(), 64);
+}
+
+#[test]
+fn a_start_over_ssh_that_fails_is_not_repeated_at_every_tick() {
+    use tandem_model::placement::{ObservedNode, SshAddress};
+    let mut story = Story::new(&two());
+    story.tick(0);
+    let remote_id = "remote-1".to_owned();
+    story.step(
+        1,
+        Input::Created(Epoch(1), Outcome::Started { remote_id }, LaunchVia::Ssh),
+    );
+    let mut observed = story.observed(RemoteState::Running);
+    let ssh = SshAddress {
+        host: "h".into(),
+        port: 22,
+        user: "root".into(),
+        host_key: None,
+    };
+    observed.nodes = vec![ObservedNode {
+        device: None,
+        log_key: None,
+        public_url: None,
+        ssh: Some(ssh),
+        private_ip: None,
+        remote_word: "running".into(),
+    }];
+    story.step(
+        2,
+        Input::Looked(Epoch(1), Outcome::Status(Box::new(observed))),
+    );
+    let mut starts = Vec::new();
+    for second in 3..40 {
+        if story.tick(second).contains(&Order::Bootstrap(Epoch(1))) {
+            starts.push(second);
+            story.step(second, Input::Bootstrapped(Epoch(1), Err("no".into())));
+        }
+    }
+    assert_eq!(starts, [3, 18, 33]);
 }
