@@ -292,7 +292,7 @@ fn an_agent_without_a_job_says_what_is_missing() {
     request
         .headers
         .push(("x-api-key".to_owned(), "sandbox".to_owned()));
-    let log = table.world.handle(&request, table.now()).body;
+    let log = table.world.handle(&request, table.now()).unwrap().body;
     assert!(String::from_utf8(log).unwrap().contains("TANDEM_JOB_ID"));
 }
 

@@ -32,7 +32,7 @@ impl InMemory {
         }
     }
 
-    fn handle(&mut self, request: &WireRequest) -> WireResponse {
+    fn handle(&mut self, request: &WireRequest) -> Answer {
         // A request takes a while, as it would over a network.
         self.world_us += 10_000;
         self.wall_us += 10_000;
@@ -59,12 +59,14 @@ impl Peer for InMemory {
     }
 
     async fn send(&mut self, network: &NetworkId, request: WireRequest) -> Answer {
-        Ok(self.handle(&prefixed(network, request)))
+        self.handle(&prefixed(network, request))
     }
 
     async fn inject(&mut self, fault: &Fault) {
         let body = serde_json::to_value(fault).unwrap();
-        let answer = self.handle(&request(Method::Post, "/sandbox/faults", Some(&body)));
+        let answer = self
+            .handle(&request(Method::Post, "/sandbox/faults", Some(&body)))
+            .unwrap();
         assert_eq!(
             answer.status,
             200,
@@ -75,7 +77,7 @@ impl Peer for InMemory {
 
     async fn heal(&mut self) {
         let answer = self.handle(&request(Method::Delete, "/sandbox/faults", None));
-        assert_eq!(answer.status, 200);
+        assert_eq!(answer.unwrap().status, 200);
     }
 
     async fn advance(&mut self, world: Duration) {

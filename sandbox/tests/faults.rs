@@ -120,6 +120,58 @@ fn an_error_before_does_nothing_and_an_error_after_does_it() {
     }
 }
 
+fn deploy_call(name: &str) -> tandem_adapters::WireRequest {
+    let mut call = common::request(
+        Method::Post,
+        &format!("{CAAS}/deploy"),
+        Some(&deploy_body(name)),
+    );
+    call.headers
+        .push(("x-api-key".to_owned(), "sandbox".to_owned()));
+    call
+}
+
+#[test]
+fn a_cut_leaves_no_answer_whether_it_was_done_or_not() {
+    let mut table = Table::new(WorldOptions::default());
+    for (kind, expected) in [("error_before", 0), ("error_after", 1)] {
+        table
+            .fault(&json!({"network": "ionet", "scope": "network", "kind": kind, "answer": "cut"}));
+        let now = table.now();
+        let answer = table.world.handle(&deploy_call("web"), now);
+        assert_eq!(answer, Err(tandem_adapters::TransportFault::MaybeSent));
+        let list = table.get(&format!("{CAAS}/deployments"));
+        assert_eq!(list["total"], expected, "{kind}");
+    }
+}
+
+#[test]
+fn a_cut_by_seed_cuts_some_and_the_same_for_the_same_seed() {
+    let run = || {
+        let mut table = Table::new(WorldOptions::default());
+        table.fault(&json!({"network": "ionet", "scope": "network", "kind": "error_after", "answer": "seed", "count": 40}));
+        let now = table.now();
+        (0..40)
+            .map(|_| table.world.handle(&deploy_call("web"), now).is_ok())
+            .collect::<Vec<bool>>()
+    };
+    let answered = run();
+    assert!(answered.contains(&true) && answered.contains(&false));
+    assert_eq!(answered, run());
+}
+
+#[test]
+fn a_cut_is_for_errors_only() {
+    let mut table = Table::new(WorldOptions::default());
+    for body in [
+        json!({"network": "ionet", "scope": "network", "kind": "crash", "answer": "cut"}),
+        json!({"network": "ionet", "scope": "network", "kind": "error_after", "answer": "maybe"}),
+    ] {
+        let (status, answer) = table.control(Method::Post, "/faults", Some(&body));
+        assert_eq!((status, &answer["field"]), (400, &json!("answer")));
+    }
+}
+
 #[test]
 fn an_outage_by_time_hits_readings_too() {
     let mut table = Table::new(WorldOptions::default());
@@ -196,6 +248,48 @@ fn a_spot_trace_preempts_the_youngest_and_refuses_starts_above_it() {
     assert_eq!(table.details(&second)["status"], "failed");
     table.pass(100);
     running(&mut table);
+}
+
+#[test]
+fn a_real_spot_trace_preempts_what_it_says() {
+    let file = "spot-traces/availability-16-node-aws-08-27-2023-us-west-2a_v100_1.json";
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let Ok(text) = std::fs::read(folder.join(file)) else {
+        return;
+    };
+    let trace: Value = serde_json::from_slice(&text).unwrap();
+    let steps: Vec<usize> = serde_json::from_value(trace["data"].clone()).unwrap();
+    let gap = trace["metadata"]["gap_seconds"].as_i64().unwrap();
+    let mut table = Table::new(WorldOptions::default());
+    let body = json!({"network": "ionet", "trace": trace});
+    let (status, answer) = table.control(Method::Post, "/spot", Some(&body));
+    assert_eq!((status, &answer["steps"]), (200, &json!(steps.len())));
+    let (mut live, mut preempted) = (0, 0);
+    for available in steps.iter().take(400) {
+        let left = live.min(*available);
+        preempted += live - left;
+        live = left;
+        // As many starts as there is room for, and one that there is no room for.
+        let mut hours = deploy_body("spot");
+        hours["duration_hours"] = json!(500);
+        for _ in live..*available {
+            table.deploy(&hours);
+            live += 1;
+        }
+        let (status, _) = table.ionet(Method::Post, &format!("{CAAS}/deploy"), Some(&hours));
+        assert_eq!(status, 409);
+        table.pass(gap);
+    }
+    let truth = table.truth();
+    let deployments = truth["deployments"].as_array().unwrap();
+    let crashed = deployments
+        .iter()
+        .filter(|d| d["units"][0]["state"] == "crashed")
+        .count();
+    assert!(preempted > 0);
+    // The step after the last one seen has already come.
+    let next = live - live.min(steps[400]);
+    assert_eq!(crashed, preempted + next);
 }
 
 #[test]

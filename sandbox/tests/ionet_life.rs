@@ -345,7 +345,7 @@ fn a_log_is_events_and_complete_once_the_container_is_over() {
             .headers
             .push(("x-api-key".to_owned(), "sandbox".to_owned()));
         let now = table.now();
-        String::from_utf8(table.world.handle(&request, now).body).unwrap()
+        String::from_utf8(table.world.handle(&request, now).unwrap().body).unwrap()
     };
     let text = read(&mut table);
     assert!(

@@ -26,7 +26,7 @@ type Next = Result<Step, Outcome>;
 
 impl Aethir {
     /// Creates the order, then pays it. A payment that is refused releases the order, so that a
-    /// certain no leaves nothing behind.
+    /// certain no leaves nothing behind; while the release is not confirmed, the start is unknown.
     pub(super) fn start(&self, start: &StartOrder, answers: &[Answer], context: Context) -> Next {
         let reader = self.reader(context);
         let Some(created) = answers.first() else {
@@ -61,7 +61,19 @@ impl Aethir {
                 let why = format!("the order is {} after its payment", order.status.word());
                 Err(reader.not_understood(Doing::Acting, &why))
             }
-            Err(Outcome::Failed(_)) if answers.len() == 2 => Ok(Step::Send(act("/release"))),
+            Err(Outcome::Failed(refused)) => {
+                let Some(released) = answers.get(2) else {
+                    return Ok(Step::Send(act("/release")));
+                };
+                let released = data::<Order>(&reader, released, Doing::Acting);
+                Err(match released.map(|order| order.status) {
+                    Ok(OrderStatus::Cancelled | OrderStatus::Completed) => Outcome::Failed(refused),
+                    _ => Outcome::Unknown {
+                        code: refused.code,
+                        detail: format!("{}; the order may still be open", refused.detail),
+                    },
+                })
+            }
             Err(outcome) => Err(outcome),
         }
     }

@@ -14,6 +14,7 @@ fn once<P: Peer>(run: &Run<'_, P>, kind: &'static str) -> Fault {
         kind,
         target: None,
         count: 1,
+        answer: None,
         duration_seconds: None,
     }
 }
@@ -30,9 +31,13 @@ fn on<P: Peer>(run: &Run<'_, P>, kind: &'static str, target: &str) -> Fault {
 pub(super) async fn an_error_is_never_a_wrong_certainty<P: Peer>(
     run: &mut Run<'_, P>,
 ) -> Result<(), String> {
-    for kind in ["error_before", "error_after"] {
+    let kinds = ["error_before", "error_after"];
+    for (kind, answer) in kinds.into_iter().flat_map(|k| [(k, "error"), (k, "cut")]) {
         let order = run.order();
-        let fault = once(run, kind);
+        let fault = Fault {
+            answer: Some(answer),
+            ..once(run, kind)
+        };
         run.peer.inject(&fault).await;
         let outcome = run.perform(&Command::Start(Box::new(order.clone()))).await;
         run.peer.heal().await;
@@ -44,7 +49,7 @@ pub(super) async fn an_error_is_never_a_wrong_certainty<P: Peer>(
             _ => false,
         };
         ensure(right, || {
-            format!("{kind}: the start gave {outcome:?}, the listing has {found:?}")
+            format!("{kind}, {answer}: the start gave {outcome:?}, the listing has {found:?}")
         })?;
         for seen in found {
             run.clean_up(&seen.remote_id).await;

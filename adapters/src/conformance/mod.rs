@@ -62,6 +62,9 @@ pub struct Fault {
     pub target: Option<String>,
     /// How many nodes or requests.
     pub count: u32,
+    /// For `error_before` and `error_after`, what the client gets: `error` or `cut`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<&'static str>,
     /// How long; none until it is healed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<u32>,

@@ -124,6 +124,25 @@ fn a_refused_payment_releases_the_order_and_a_lost_one_is_unknown() {
 }
 
 #[test]
+fn a_refused_payment_whose_release_is_not_confirmed_is_unknown() {
+    for unconfirmed in [
+        Err(TransportFault::CircuitOpen),
+        Err(TransportFault::NotSent),
+        Err(TransportFault::MaybeSent),
+        no(401, 135_401, "credentials refused"),
+        no(500, 135_500, "busy"),
+        ok(order("TO_BE_PAID")),
+        ok(order("IN_SERVICE")),
+    ] {
+        for refused in [no(402, 135_402, "wallet"), Err(TransportFault::CircuitOpen)] {
+            let answers = vec![ok(order("TO_BE_PAID")), refused, unconfirmed.clone()];
+            let (_, outcome) = run(&aethir(), &order_command(), answers);
+            assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+        }
+    }
+}
+
+#[test]
 fn an_order_that_cannot_be_placed_is_refused_with_its_reason() {
     for (status, code, kind) in [
         (400, 135_400, FailureKind::Refused),

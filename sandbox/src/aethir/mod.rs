@@ -15,6 +15,7 @@ mod servers;
 
 use std::collections::BTreeMap;
 
+use tandem_adapters::adapter::{Answer, TransportFault};
 use tandem_adapters::aethir::quality::Incident;
 use tandem_adapters::aethir::token::{ACCESS_KEY_HEADER, TOKEN_HEADER, verify};
 use tandem_adapters::aethir::wire::{BASE_PATH, OrderRequest, Settlement};
@@ -22,9 +23,8 @@ use tandem_adapters::wire::{Method, WireRequest, WireResponse};
 use tandem_model::secret::Secret;
 use tandem_model::time::{WallTime, WorldTime};
 
-use crate::control::Broken;
 use crate::fields::{Problem, query_int};
-use crate::world::{Network, World};
+use crate::world::{Network, Unread, World};
 use answer::Refusal;
 
 pub(crate) use events::{begin, midnight, order_ended, pay_by, renew, server_lost};
@@ -89,33 +89,41 @@ pub(crate) struct State {
 }
 
 /// Answers one request below `/aethir`.
-pub(crate) fn handle(world: &mut World, request: &WireRequest, path: &str) -> WireResponse {
+pub(crate) fn handle(world: &mut World, request: &WireRequest, path: &str) -> Answer {
     let answer = admit_and_route(world, request, path);
-    answer.unwrap_or_else(|refusal| refusal.answer(world.now))
+    answer.unwrap_or_else(|refusal| Ok(refusal.answer(world.now)))
+}
+
+/// The answer to a request that cannot be taken in.
+pub(crate) fn refuse_unread(world: &World, why: Unread) -> WireResponse {
+    let refusal = match why {
+        Unread::Method => Refusal::NotFound("no such path"),
+        _ => Refusal::Field(format!("body: {}", why.status_and_words().1)),
+    };
+    refusal.answer(world.now)
 }
 
 fn admit_and_route(
     world: &mut World,
     request: &WireRequest,
     path: &str,
-) -> Result<WireResponse, Refusal> {
+) -> Result<Answer, Refusal> {
     let rest = path
         .strip_prefix(BASE_PATH)
         .and_then(|rest| rest.strip_prefix('/'))
         .ok_or(Refusal::NotFound("no such path"))?;
-    if request.body.len() > crate::world::REQUEST_BODY_BYTES_MAX {
-        return Err(Refusal::Field("body: too large".to_owned()));
-    }
     let key = authenticate(world, request)?;
     let rest = rest.trim_end_matches('/');
-    match crate::control::before(world, Network::Aethir, request) {
-        Some(Broken::Before) => Err(Refusal::Busy),
-        Some(Broken::After) => {
-            let _done = route(world, request, &key, rest);
-            Err(Refusal::Busy)
-        }
-        None => route(world, request, &key, rest),
+    let Some(broken) = crate::control::before(world, Network::Aethir, request) else {
+        return route(world, request, &key, rest).map(Ok);
+    };
+    if broken.is_done {
+        let _lost = route(world, request, &key, rest);
     }
+    if broken.is_cut {
+        return Ok(Err(TransportFault::MaybeSent));
+    }
+    Err(Refusal::Busy)
 }
 
 fn authenticate(world: &mut World, request: &WireRequest) -> Result<String, Refusal> {

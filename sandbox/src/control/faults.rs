@@ -39,12 +39,45 @@ pub(super) struct Faults {
     made: u64,
 }
 
+/// What the client of a broken request gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// HTTP 500.
+    Never,
+    /// Nothing: the connection is cut.
+    Always,
+    /// One or the other, drawn by the seed for each request.
+    Drawn,
+}
+
+impl Silence {
+    /// The values of `answer`.
+    const WORDS: [&str; 3] = ["error", "cut", "seed"];
+
+    fn parse(word: Option<&str>) -> Self {
+        match word {
+            Some("cut") => Self::Always,
+            Some("seed") => Self::Drawn,
+            _ => Self::Never,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Never => Self::WORDS[0],
+            Self::Always => Self::WORDS[1],
+            Self::Drawn => Self::WORDS[2],
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Fault {
     network: Network,
     is_whole_network: bool,
     kind: &'static str,
     target: Option<String>,
+    silence: Silence,
     /// Requests or starts still to hit; none when the fault goes by time.
     left: Option<u32>,
     hits: Vec<String>,
@@ -60,6 +93,7 @@ impl Fault {
             "network": self.network.as_str(),
             "scope": if self.is_whole_network { "network" } else { "node" },
             "kind": self.kind,
+            "answer": self.kind.starts_with("error_").then(|| self.silence.as_str()),
             "target": self.target,
             "left": self.left,
             "hits": self.hits,
@@ -88,11 +122,11 @@ impl Fault {
 
 /// How a request is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Broken {
-    /// An error, with nothing done.
-    Before,
-    /// Done, then an error.
-    After,
+pub(crate) struct Broken {
+    /// What was asked is done all the same.
+    pub(crate) is_done: bool,
+    /// The connection is cut instead of answered with an error.
+    pub(crate) is_cut: bool,
 }
 
 /// Whether a request is to be broken. A fault by count hits changing requests only; a fault by
@@ -109,10 +143,13 @@ pub(crate) fn before(world: &mut World, network: Network, request: &WireRequest)
                 .is_none_or(|t| request.path.contains(t.as_str()))
     })?;
     fault.hit(&request.path);
-    Some(match fault.kind {
-        "error_before" => Broken::Before,
-        _ => Broken::After,
-    })
+    let (is_done, silence) = (fault.kind == "error_after", fault.silence);
+    let is_cut = match silence {
+        Silence::Never => false,
+        Silence::Always => true,
+        Silence::Drawn => world.dice.below(2) == 0,
+    };
+    Some(Broken { is_done, is_cut })
 }
 
 /// Whether a start is to be refused although the capacity is listed.
@@ -160,6 +197,11 @@ fn read_fault(world: &World, value: &Value) -> Result<Fault, Problem> {
     let scope = fields.optional_word("scope", &["node", "network"]);
     let kind = fields.optional_word("kind", &KINDS);
     let target = fields.optional_text("target", 1..=128);
+    let answer = fields.optional_word("answer", &Silence::WORDS);
+    if answer.is_some() && !kind.is_some_and(|kind| kind.starts_with("error_")) {
+        let msg = "is for error_before and error_after only";
+        fields.problem("answer", msg, "value_error");
+    }
     let count = fields.optional_int("count", 1..=COUNT_MAX);
     let duration = fields.optional_int("duration_seconds", 1..=DURATION_SECONDS_MAX);
     let is_whole_network = scope == Some("network");
@@ -178,6 +220,7 @@ fn read_fault(world: &World, value: &Value) -> Result<Fault, Problem> {
         is_whole_network,
         kind: kind.unwrap_or("crash"),
         target,
+        silence: Silence::parse(answer),
         left: None,
         hits: Vec::new(),
         started: world.now,

@@ -11,9 +11,9 @@ use tandem_adapters::wire::{Method, WireRequest, WireResponse};
 
 use crate::fields::{Fields, Problem, body};
 use crate::ionet::json_answer;
-use crate::world::{Network, SpotTrace, World, WorldOptions};
+use crate::world::{Network, SpotTrace, Unread, World, WorldOptions};
 
-pub(crate) use faults::{Broken, before, fault_ends, refuses_start, unit_made};
+pub(crate) use faults::{before, fault_ends, refuses_start, unit_made};
 pub(crate) use random::{begin, random_faults, spot_step};
 
 /// Steps of a spot trace that can be posted.
@@ -54,14 +54,14 @@ pub(crate) fn refusal(status: u16, problem: &Problem) -> WireResponse {
     json_answer(status, &json!({ "error": error, "field": field }))
 }
 
+/// The answer to a request that cannot be taken in.
+pub(crate) fn refuse_unread(why: Unread) -> WireResponse {
+    let (status, words) = why.status_and_words();
+    refusal(status, &Problem::new(&["body"], words, "unread"))
+}
+
 /// Answers one request below `/sandbox`.
 pub(crate) fn handle(world: &mut World, request: &WireRequest, path: &str) -> WireResponse {
-    if request.body.len() > crate::world::REQUEST_BODY_BYTES_MAX {
-        return refusal(
-            413,
-            &Problem::new(&["body"], "the body is too large", "size"),
-        );
-    }
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let answer = match (request.method, parts.as_slice()) {
         (Method::Get, [""]) => Ok(about(world)),

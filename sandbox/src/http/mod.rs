@@ -3,6 +3,7 @@
 //! The world sits behind one mutex that is never held across an await. A loop lets it run when its
 //! next timer is due or something happened, and carries out its effects.
 
+mod body;
 mod clock;
 mod convert;
 mod page;
@@ -22,9 +23,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::exec::{Exec, ExecOptions};
-use crate::world::{
-    ExecScope, Moment, NODES_MAX, Profile, REQUEST_BODY_BYTES_MAX, World, WorldOptions,
-};
+use crate::world::{ExecScope, Moment, NODES_MAX, Profile, World, WorldOptions};
 pub use clock::SPEED_MAX;
 use clock::ShellClock;
 
@@ -247,7 +246,6 @@ fn http_server(
     let server = HttpServer::new(move || {
         App::new()
             .app_data(data.clone())
-            .app_data(web::PayloadConfig::new(REQUEST_BODY_BYTES_MAX + 1))
             .route("/", web::get().to(page::page))
             .route("/sandbox/time", web::post().to(time::set))
             .route("/sandbox/time", web::get().to(time::show))

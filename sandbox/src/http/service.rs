@@ -1,11 +1,14 @@
 //! Public URLs of what runs: a simulated service answers by itself, a real one is passed through.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Shared;
+use super::body::Body;
 use crate::world::Service;
 
+/// Where OpenAI-compatible servers answer a chat.
+const CHAT_PATH: &str = "v1/chat/completions";
 /// Headers that belong to one connection and are not passed on.
 const OWN_HEADERS: [&str; 6] = [
     "connection",
@@ -20,7 +23,7 @@ const OWN_HEADERS: [&str; 6] = [
 pub(super) async fn serve(
     shared: web::Data<Shared>,
     request: HttpRequest,
-    body: web::Bytes,
+    body: Body,
 ) -> HttpResponse {
     let unit = request.match_info().get("unit").unwrap_or_default();
     let path = request.match_info().get("path").unwrap_or_default();
@@ -28,15 +31,33 @@ pub(super) async fn serve(
     match service {
         Service::Down => HttpResponse::BadGateway().json(json!({ "error": "nothing runs here" })),
         Service::Silent => HttpResponse::GatewayTimeout().json(json!({ "error": "no answer" })),
+        Service::Simulated { .. } if path == CHAT_PATH && request.method() == "POST" => {
+            HttpResponse::Ok().json(chat(&body.0))
+        }
         Service::Simulated { name, slot } => HttpResponse::Ok().json(json!({
             "service": name,
             "replica": slot,
             "method": request.method().as_str(),
             "path": format!("/{path}"),
-            "received_bytes": body.len(),
+            "received_bytes": body.0.len(),
         })),
-        Service::Process { port } => pass_on(&shared, &request, path, port, body).await,
+        Service::Process { port } => pass_on(&shared, &request, path, port, body.0).await,
     }
+}
+
+/// A chat completion as OpenAI-compatible servers give it, so that clients of inference endpoints
+/// can be tried; it says that no model runs.
+fn chat(body: &[u8]) -> Value {
+    let asked: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let message = json!({ "role": "assistant", "content": "No model runs in the sandbox." });
+    json!({
+        "id": "chatcmpl-sandbox",
+        "object": "chat.completion",
+        "created": 0,
+        "model": asked.get("model"),
+        "choices": [{ "index": 0, "message": message, "finish_reason": "stop" }],
+        "usage": { "prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0 },
+    })
 }
 
 async fn pass_on(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
+use super::body::Body;
 use super::convert::from_wire;
 use super::{SPEED_MAX, Shared};
 use crate::fields::{Fields, Problem};
@@ -30,8 +31,8 @@ fn present(shared: &Shared) -> Value {
 }
 
 /// `POST /sandbox/time` with `{"speed":x}` (1 to 10) or `{"advance_seconds":n}`.
-pub(super) async fn set(shared: web::Data<Shared>, body: web::Bytes) -> HttpResponse {
-    match apply(&shared, &body) {
+pub(super) async fn set(shared: web::Data<Shared>, body: Body) -> HttpResponse {
+    match apply(&shared, &body.0) {
         Ok(()) => {
             let now = shared.now();
             shared.world().catch_up(now);

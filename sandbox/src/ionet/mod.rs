@@ -16,9 +16,10 @@ mod views;
 mod vm_views;
 mod vmaas;
 
+use tandem_adapters::adapter::{Answer, TransportFault};
 use tandem_adapters::wire::{Method, WireRequest, WireResponse};
 
-use crate::world::{Product, World};
+use crate::world::{Network, Product, Unread, World};
 pub(crate) use accounts::State;
 pub(crate) use accounts::{balances, credit, is_account, refund};
 pub(crate) use answer::json_answer;
@@ -38,28 +39,31 @@ enum Caller {
 }
 
 /// Answers one request.
-pub(crate) fn handle(world: &mut World, request: &WireRequest) -> WireResponse {
+pub(crate) fn handle(world: &mut World, request: &WireRequest) -> Answer {
     let path = request.path.trim_end_matches('/');
     let Some((product, rest)) = split(path) else {
-        return answer::detail(404, "Not Found");
+        return Ok(answer::detail(404, "Not Found"));
     };
     let caller = match accounts::admit(world, request) {
         Ok(caller) => caller,
-        Err(refusal) => return refusal,
+        Err(refusal) => return Ok(refusal),
     };
-    if request.body.len() > crate::world::REQUEST_BODY_BYTES_MAX {
-        return answer::detail(413, "Request body too large");
+    let Some(broken) = crate::control::before(world, Network::Ionet, request) else {
+        return Ok(route(world, request, &caller, product, rest));
+    };
+    if broken.is_done {
+        let _lost = route(world, request, &caller, product, rest);
     }
-    if let Some(broken) = crate::control::before(world, crate::world::Network::Ionet, request) {
-        return match broken {
-            crate::control::Broken::Before => answer::business(500, "Internal error"),
-            crate::control::Broken::After => {
-                let _done = route(world, request, &caller, product, rest);
-                answer::business(500, "Internal error")
-            }
-        };
+    if broken.is_cut {
+        return Err(TransportFault::MaybeSent);
     }
-    route(world, request, &caller, product, rest)
+    Ok(answer::business(500, "Internal error"))
+}
+
+/// The answer to a request that cannot be taken in.
+pub(crate) fn refuse_unread(why: Unread) -> WireResponse {
+    let (status, words) = why.status_and_words();
+    answer::detail(status, words)
 }
 
 fn split(path: &str) -> Option<(Product, &str)> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::agents::Guest;
 use super::cards::CARDS;
 use super::options::{Moment, SshEndpoint};
-use super::rental::{Launch, Stream, UnitState};
+use super::rental::{Launch, Rental, Stream, UnitState};
 use super::{Named, World};
 
 /// Variables read of a script.
@@ -186,11 +186,7 @@ impl World {
                 network: rental.product.network().as_str(),
                 id: rental.id.clone(),
                 name: rental.name.clone(),
-                hardware: format!(
-                    "{} x {}",
-                    rental.slots.len() * usize::from(rental.gpus_per_unit),
-                    CARDS[usize::from(rental.card)].model().facts().name
-                ),
+                hardware: hardware(rental),
                 status: format!("{:?}", rental.status).to_ascii_lowercase(),
             })
             .collect()
@@ -199,6 +195,15 @@ impl World {
     /// Start of public URLs, and the SSH server.
     pub fn endpoints(&self) -> (&str, &SshEndpoint) {
         (&self.options.public_base, &self.options.ssh)
+    }
+}
+
+/// GPUs of a rental and their model; an order that is not paid has no GPUs yet.
+fn hardware(rental: &Rental) -> String {
+    let model = CARDS[usize::from(rental.card)].model().facts().name;
+    match rental.slots.len() * usize::from(rental.gpus_per_unit) {
+        0 => model.to_owned(),
+        gpus => format!("{gpus} x {model}"),
     }
 }
 

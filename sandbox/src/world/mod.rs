@@ -17,6 +17,7 @@ mod simulated;
 
 use std::collections::BTreeMap;
 
+use tandem_adapters::adapter::Answer;
 use tandem_adapters::wire::{WireRequest, WireResponse};
 use tandem_model::time::{WallTime, WorldTime};
 
@@ -39,6 +40,31 @@ pub(crate) use rental::{
 pub const RENTALS_MAX: usize = 100_000;
 /// Largest request body in bytes.
 pub const REQUEST_BODY_BYTES_MAX: usize = 1 << 20;
+
+/// Why a request cannot be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// The body is larger than [`REQUEST_BODY_BYTES_MAX`].
+    TooLarge,
+    /// The body did not arrive in time.
+    Late,
+    /// The body broke off or is framed wrongly.
+    Broken,
+    /// No network knows the method.
+    Method,
+}
+
+impl Unread {
+    /// HTTP status and words.
+    pub(crate) const fn status_and_words(self) -> (u16, &'static str) {
+        match self {
+            Self::TooLarge => (413, "Request body too large"),
+            Self::Late => (408, "Request body did not arrive in time"),
+            Self::Broken => (400, "Request body could not be read"),
+            Self::Method => (405, "Method Not Allowed"),
+        }
+    }
+}
 
 /// What an id names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,16 +124,32 @@ impl World {
     }
 
     /// Answers one request at a moment: `/aethir/…` is the Aethir-style network, `/sandbox/…` the
-    /// sandbox's own control, everything else io.net. Never fails: a bad request gets the
-    /// network's own error form.
-    pub fn handle(&mut self, request: &WireRequest, now: Moment) -> WireResponse {
+    /// sandbox's own control, everything else io.net. A bad request gets the network's own error
+    /// form; only a fault that cuts the connection leaves a request without an answer, which is
+    /// `TransportFault::MaybeSent`.
+    pub fn handle(&mut self, request: &WireRequest, now: Moment) -> Answer {
+        if request.body.len() > REQUEST_BODY_BYTES_MAX {
+            return Ok(self.refuse_unread(&request.path, Unread::TooLarge, now));
+        }
         self.catch_up(now);
         if let Some(path) = below(&request.path, "/aethir") {
             crate::aethir::handle(self, request, path)
         } else if let Some(path) = below(&request.path, "/sandbox") {
-            crate::control::handle(self, request, path)
+            Ok(crate::control::handle(self, request, path))
         } else {
             crate::ionet::handle(self, request)
+        }
+    }
+
+    /// The answer to a request that cannot be taken in, in the form of the network it was sent to.
+    pub(crate) fn refuse_unread(&mut self, path: &str, why: Unread, now: Moment) -> WireResponse {
+        self.catch_up(now);
+        if below(path, "/aethir").is_some() {
+            crate::aethir::refuse_unread(self, why)
+        } else if below(path, "/sandbox").is_some() {
+            crate::control::refuse_unread(why)
+        } else {
+            crate::ionet::refuse_unread(why)
         }
     }
 

@@ -67,7 +67,7 @@ impl Table {
     }
 
     pub(crate) fn send(&mut self, request: &WireRequest) -> (u16, Value) {
-        let answer = self.world.handle(request, self.now());
+        let answer = self.world.handle(request, self.now()).unwrap();
         (answer.status, body_of(&answer))
     }
 

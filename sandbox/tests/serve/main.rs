@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod bench;
+mod hostile;
 mod processes;
 
 use std::collections::BTreeMap;
@@ -126,6 +127,29 @@ async fn a_machine_is_entered_with_its_published_host_key_and_the_orders_key_alo
             .await
             .is_err()
     );
+    bench.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_cut_request_is_carried_out_and_its_connection_closed_without_a_byte() {
+    let bench = Bench::start(|_| {}).await;
+    for (kind, expected) in [("error_before", 0), ("error_after", 1)] {
+        let fault = json!({"network": "ionet", "scope": "network", "kind": kind, "answer": "cut"});
+        bench.call("POST", "/sandbox/faults", Some(fault)).await;
+        let body = json!({
+            "resource_private_name": "web", "hardware_id": 12, "duration_hours": 1,
+            "gpus_per_container": 1, "registry_config": {"image_url": "nginx"},
+            "container_config": {"replica_count": 1, "traffic_port": 80},
+        });
+        let body = body.to_string();
+        let request = format!(
+            "POST {CAAS}/deploy HTTP/1.1\r\nhost: x\r\nx-api-key: sandbox\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        assert_eq!(hostile::say(&bench, request.as_bytes()).await, "");
+        let truth = bench.truth().await;
+        assert_eq!(truth["deployments"].as_array().unwrap().len(), expected);
+    }
     bench.running.stop().await;
 }
 
