@@ -1,7 +1,5 @@
 //! Installs what the tests need, each from its own package, and nothing that is there already.
 
-use std::path::Path;
-
 use anyhow::bail;
 
 use crate::process::{self, cargo, command, root, succeeds, tools};
@@ -21,16 +19,20 @@ pub(crate) fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Debian packages and the file that shows each is there.
+/// Debian packages and the line of shell that shows that each is there.
 const SYSTEM_PACKAGES: &[(&str, &str)] = &[
-    ("openssh-server", "/usr/sbin/sshd"),
-    ("curl", "/usr/bin/curl"),
+    ("openssh-server", "test -x /usr/sbin/sshd"),
+    ("curl", "command -v curl"),
+    ("wget", "command -v wget"),
+    ("busybox", "command -v busybox"),
+    ("git", "command -v git"),
+    ("python3-venv", "python3 -c 'import venv, ensurepip'"),
 ];
 
 fn system_packages() -> anyhow::Result<()> {
     let missing: Vec<&str> = SYSTEM_PACKAGES
         .iter()
-        .filter(|(_, file)| !Path::new(file).exists())
+        .filter(|(_, shows)| !succeeds(command("sh", &["-c", shows])))
         .map(|(package, _)| *package)
         .collect();
     if missing.is_empty() {
@@ -84,11 +86,14 @@ fn python_packages() -> anyhow::Result<()> {
 }
 
 fn cargo_deny() -> anyhow::Result<()> {
-    let installed = cargo(&["deny", "--version"]).output().is_ok_and(|output| {
-        output.status.success()
-            && String::from_utf8_lossy(&output.stdout).contains(CARGO_DENY_VERSION)
-    });
-    if installed || local_deny().exists() {
+    let wanted = |mut deny: std::process::Command| {
+        deny.output().is_ok_and(|output| {
+            output.status.success()
+                && String::from_utf8_lossy(&output.stdout).contains(CARGO_DENY_VERSION)
+        })
+    };
+    let own = command(local_deny(), &["--version"]);
+    if wanted(own) || !local_deny().exists() && wanted(cargo(&["deny", "--version"])) {
         return Ok(());
     }
     println!("setup: cargo-deny {CARGO_DENY_VERSION} in .tools/bin (a few minutes, once)");
@@ -96,6 +101,7 @@ fn cargo_deny() -> anyhow::Result<()> {
         "install",
         "cargo-deny",
         "--locked",
+        "--force",
         "--version",
         CARGO_DENY_VERSION,
         "--root",

@@ -4,6 +4,7 @@ use tandem_model::gpu::GpuModel;
 use tandem_model::workload::GpuNeed;
 
 use super::facts::{Facts, Zone};
+use super::pods;
 use crate::files::Document;
 
 /// What is asked for; the need may be less.
@@ -44,7 +45,10 @@ impl Ask {
                     }
                 }
             }
-            None => ask.read(facts),
+            None => {
+                ask.read(facts);
+                ask.nodes = pods::together(document);
+            }
         }
         if ask.gpus_per_node == Some(0) {
             ask.add_groups(facts);

@@ -7,6 +7,7 @@
 
 mod ask;
 mod facts;
+mod pods;
 mod rules;
 mod sizes;
 mod tiers;
@@ -245,3 +246,5 @@ fn port(document: &Document, facts: &Facts) -> Option<u16> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_files;

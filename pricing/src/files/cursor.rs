@@ -2,7 +2,7 @@
 
 use super::problem::Problems;
 use super::tree::{Body, Key, Node, Place};
-use super::{LIST_MAX, TEXT_MAX};
+use super::{TEXT_MAX, units};
 
 /// A value together with the path that leads to it.
 #[derive(Debug, Clone)]
@@ -50,13 +50,14 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A short form of the value for messages.
+    /// A short form of the value for messages, without control characters.
     pub(super) fn shown(&self) -> String {
+        let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
         match &self.node.body {
             Body::Scalar(s) if s.text.chars().count() > 40 => {
-                s.text.chars().take(40).chain(['…']).collect()
+                s.text.chars().take(40).map(plain).chain(['…']).collect()
             }
-            Body::Scalar(s) => s.text.clone(),
+            Body::Scalar(s) => s.text.chars().map(plain).collect(),
             Body::List(_) => "a list".into(),
             Body::Map(_) => "a mapping".into(),
         }
@@ -93,8 +94,8 @@ impl<'a> Field<'a> {
     /// A whole number in a range, or a complaint.
     pub(super) fn integer(&self, min: u64, max: u64, p: &mut Problems) -> Option<u64> {
         let text = self.text(p)?;
-        match text.trim().replace('_', "").parse::<u64>() {
-            Ok(n) if (min..=max).contains(&n) => Some(n),
+        match units::whole(&text.replace('_', "")) {
+            Some(n) if (min..=max).contains(&n) => Some(n),
             _ => {
                 p.invalid(
                     self,
@@ -145,10 +146,6 @@ impl<'a> Field<'a> {
             );
             return Vec::new();
         };
-        if items.len() > LIST_MAX {
-            p.too_large(self, format!("more than {LIST_MAX} items"));
-            return Vec::new();
-        }
         items
             .iter()
             .enumerate()
@@ -174,10 +171,6 @@ impl<'a> Field<'a> {
             );
             return None;
         };
-        if entries.len() > LIST_MAX {
-            p.too_large(self, format!("more than {LIST_MAX} fields"));
-            return None;
-        }
         Some(Fields {
             entries,
             path: self.path.clone(),

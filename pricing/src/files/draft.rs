@@ -9,6 +9,7 @@ use tandem_model::workload::{
 
 use super::cursor::{Field, Fields};
 use super::problem::Problems;
+use super::tree::Body;
 use super::units;
 
 /// Longest environment value in bytes.
@@ -130,6 +131,35 @@ pub(super) fn set_env(
     w.env.insert(name.to_owned(), value.to_owned());
 }
 
+/// Notes a plain value of a variable that the loaders of other systems would rewrite.
+pub(super) fn note_rewritten(field: &Field<'_>, p: &mut Problems) {
+    let Body::Scalar(scalar) = &field.node.body else {
+        return;
+    };
+    let text = scalar.text.as_str();
+    let truth = ["true", "yes", "on", "false", "no", "off"]
+        .iter()
+        .any(|word| word.eq_ignore_ascii_case(text));
+    let number = text.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_hexdigit() || "_.:+-xo".contains(c))
+        && text.bytes().any(|b| b.is_ascii_digit());
+    let rewritten = text.len() > 1
+        && (text.starts_with('0') && !text.starts_with("0.")
+            || text.contains(['_', ':', 'e', 'x', '+'])
+            || text.contains('.') && text.ends_with('0'));
+    if scalar.plain && (truth || number && rewritten) {
+        p.note(
+            field,
+            format!(
+                "the value is `{}` as written, where YAML may rewrite it; quote it to be sure",
+                field.shown()
+            ),
+        );
+    }
+}
+
 /// Adds a variable whose value is given at submission.
 pub(super) fn add_secret(w: &mut Workload, name: &str, field: &Field<'_>, p: &mut Problems) {
     if env_name_fits(name, field, p) && !w.secrets.iter().any(|s| s == name) {
@@ -171,11 +201,19 @@ pub(super) fn port(field: &Field<'_>, p: &mut Problems) -> Option<u16> {
         .and_then(|n| u16::try_from(n).ok())
 }
 
+/// The lower end of a range; an upper end has no effect, which is noted.
+fn least(bounds: units::Bounds, field: &Field<'_>, p: &mut Problems) -> Option<u32> {
+    if bounds.max.is_some() && bounds.max != bounds.min {
+        p.note(field, "only the lower end is asked for");
+    }
+    bounds.min
+}
+
 /// The least of a size range in GB.
 pub(super) fn size_min(field: &Field<'_>, p: &mut Problems) -> Option<u32> {
     let text = field.text(p)?;
     match units::bounds(text, units::size_gb) {
-        Some(bounds) => bounds.min,
+        Some(bounds) => least(bounds, field, p),
         None => {
             p.invalid(
                 field,
@@ -195,7 +233,7 @@ pub(super) fn count_min(field: &Field<'_>, max: u32, p: &mut Problems) -> Option
         .filter(|_| text.ends_with(".0"))
         .unwrap_or(text);
     match units::bounds(whole, units::count) {
-        Some(b) if b.min.is_none_or(|n| (1..=max).contains(&n)) => b.min,
+        Some(b) if b.min.is_none_or(|n| (1..=max).contains(&n)) => least(b, field, p),
         _ => {
             p.invalid(
                 field,
@@ -250,27 +288,36 @@ pub(super) fn close(w: &Workload, whole: &Field<'_>, p: &mut Problems) {
     };
     let runs = ["run", "commands", "replicas", "image", "resources.image_id"];
     if w.run.trim().is_empty() && w.image.is_none() && !blamed(p, &runs) {
-        p.invalid(
-            whole,
-            "nothing to run: give commands, or an image whose own command does the work",
-        );
+        let name = match w.format {
+            SourceFormat::Dstack => "commands",
+            SourceFormat::Tandem | SourceFormat::Skypilot => "run",
+        };
+        let text = "nothing to run: give commands, or an image whose own command does the work";
+        p.missing(whole, name, text);
     }
     let ports = ["port", "resources.ports", "service.ports"];
     if w.kind == WorkloadKind::Service && w.port.is_none() && !blamed(p, &ports) {
-        p.invalid(whole, "a service needs the port that it listens on");
+        let name = match w.format {
+            SourceFormat::Skypilot => "resources.ports",
+            SourceFormat::Tandem | SourceFormat::Dstack => "port",
+        };
+        p.missing(whole, name, "a service needs the port that it listens on");
     }
     if let Some(both) = w.secrets.iter().find(|s| w.env.contains_key(*s)) {
-        p.invalid(
-            whole,
-            format!("`{both}` is both a plain variable and a secret"),
-        );
+        let text = format!("`{both}` is both a plain variable and a secret");
+        p.missing(whole, "secrets", text);
     }
 }
 
-/// Line-wise shell text from a list of commands.
+/// Goes on only when the command before ended well, and ends with its status otherwise.
+const OR_STOP: &str = "\ncase $? in 0) ;; *) exit $? ;; esac\n";
+
+/// Shell text from a list of commands, each run when the one before it ended well.
 pub(super) fn commands(field: &Field<'_>, p: &mut Problems) -> String {
-    let lines: Vec<_> = field.list(p).iter().filter_map(|f| f.text(p)).collect();
-    lines.join("\n")
+    let items = field.list(p);
+    let texts = items.iter().filter_map(|f| f.text(p)).map(str::trim);
+    let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+    texts.join(OR_STOP)
 }
 
 /// The readiness path of a probe that is a plain GET.

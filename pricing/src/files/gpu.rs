@@ -60,11 +60,16 @@ pub(super) fn any_in_range(bounds: Bounds, written: &str) -> GpuNeed {
             vram_gb_min: u16::try_from(min.unwrap_or(0)).unwrap_or(u16::MAX),
         },
         _ => GpuNeed::Named {
-            choices: vec![GpuChoice {
-                name: written.trim().to_owned(),
-                models: GpuModel::all().filter(|m| in_range(*m, bounds)).collect(),
-            }],
+            choices: vec![choice_in_range(bounds, written)],
         },
+    }
+}
+
+/// The cards whose memory lies in the range, as one choice.
+pub(super) fn choice_in_range(bounds: Bounds, written: &str) -> GpuChoice {
+    GpuChoice {
+        name: written.trim().to_owned(),
+        models: GpuModel::all().filter(|m| in_range(*m, bounds)).collect(),
     }
 }
 

@@ -35,6 +35,12 @@ pub const DEPTH_MAX: usize = 32;
 pub const NODES_MAX: usize = 20_000;
 /// Most bytes of text once aliases are followed.
 pub const EXPANDED_BYTES_MAX: usize = 4 * FILE_BYTES_MAX;
+/// Most lines of a file, and of its texts once aliases are followed.
+pub const LINES_MAX: usize = 10_000;
+/// Longest key in bytes.
+pub const KEY_BYTES_MAX: usize = 1_024;
+/// Longest path of a field in bytes: its key with those around it.
+pub const PATH_BYTES_MAX: usize = 2_048;
 /// Longest single text in bytes.
 pub const TEXT_MAX: usize = 128 * 1_024;
 /// Most items of a list and fields of a mapping.
@@ -94,6 +100,12 @@ fn look_with(text: &str, given: &BTreeMap<String, String>) -> Result<Document, F
         return Err(refuse(
             ErrorCode::WORKLOAD_TOO_LARGE,
             format!("{} bytes; at most {FILE_BYTES_MAX} are read", text.len()),
+        ));
+    }
+    if text.bytes().filter(|b| *b == b'\n').count() > LINES_MAX {
+        return Err(refuse(
+            ErrorCode::WORKLOAD_TOO_LARGE,
+            format!("more than {LINES_MAX} lines"),
         ));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -208,3 +220,7 @@ impl Document {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
+mod tests_semantics;

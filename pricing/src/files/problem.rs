@@ -105,6 +105,16 @@ impl Problems {
         self.push(ErrorCode::WORKLOAD_FIELD_INVALID, field, text.into(), None);
     }
 
+    /// A field is not there that `parent` needs, or several do not go together; `name` is blamed.
+    pub(super) fn missing(&mut self, parent: &Field<'_>, name: &str, text: impl Into<String>) {
+        let dot = if parent.path.is_empty() { "" } else { "." };
+        let field = Field {
+            path: format!("{}{dot}{name}", parent.path),
+            ..parent.clone()
+        };
+        self.invalid(&field, text);
+    }
+
     /// The field is known but cannot be honoured.
     pub(super) fn unsupported(&mut self, field: &Field<'_>, text: &str, instead: &str) {
         let hint = (!instead.is_empty()).then(|| instead.to_owned());

@@ -76,7 +76,7 @@ pub(super) fn read(root: &Field<'_>, p: &mut Problems) -> Option<Workload> {
     }
     match file.get("name") {
         Some(f) => w.name = draft::name(&f, true, p).unwrap_or_default(),
-        None => p.invalid(root, "`name` is missing"),
+        None => p.missing(root, "name", "a workload needs a name"),
     }
     what_it_is(&file, &mut w, p);
     what_runs(&file, &mut w, p);
@@ -129,7 +129,7 @@ fn checkpoints(field: &Field<'_>, p: &mut Problems) -> Checkpoints {
         fields.check(CHECKPOINTS, p);
         let given = fields.get("interval_seconds");
         if given.is_none() {
-            p.invalid(field, "`interval_seconds` is missing");
+            p.missing(field, "interval_seconds", "10 to 86400 seconds belong here");
         }
         given?.integer(min, max, p)
     });

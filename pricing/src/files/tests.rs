@@ -254,7 +254,7 @@ fn too_large_files_and_texts_are_refused() {
     let text = format!("run: {}\n", "x".repeat(TEXT_MAX + 1));
     assert_eq!(problems(&text)[0], "1 TDM-1005 run");
     let many = format!("type: task\ncommands: [{}]\n", "x,".repeat(LIST_MAX + 1));
-    assert_eq!(problems(&many)[0], "2 TDM-1005 commands");
+    assert!(problems(&many)[0].starts_with("2 TDM-1005 commands"));
     assert!(read("").is_err() && read("- a\n").is_err() && read("a: [\n").is_err());
 }
 

@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use tandem_model::error::ErrorCode;
 
 use super::problem::FileError;
-use super::{DEPTH_MAX, EXPANDED_BYTES_MAX, NODES_MAX};
+use super::{
+    DEPTH_MAX, EXPANDED_BYTES_MAX, KEY_BYTES_MAX, LINES_MAX, LIST_MAX, NODES_MAX, PATH_BYTES_MAX,
+};
 
 /// Where a node starts, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,25 +86,50 @@ impl Node {
         }
     }
 
-    fn size(&self) -> (usize, usize) {
-        let mut nodes = 0;
-        let mut bytes = 0;
+    fn size(&self) -> Size {
+        let mut size = Size::default();
         let mut open = vec![self];
         while let Some(node) = open.pop() {
-            nodes += 1;
             match &node.body {
-                Body::Scalar(s) => bytes += s.text.len(),
-                Body::List(items) => open.extend(items),
+                Body::Scalar(s) => size.add(Size::of_text(&s.text)),
+                Body::List(items) => {
+                    size.nodes += 1;
+                    open.extend(items);
+                }
                 Body::Map(entries) => {
+                    size.nodes += 1;
                     for (key, value) in entries {
-                        nodes += 1;
-                        bytes += key.text.len();
+                        size.add(Size::of_text(&key.text));
                         open.push(value);
                     }
                 }
             }
         }
-        (nodes, bytes)
+        size
+    }
+}
+
+/// What a tree holds, aliases followed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
+    lines: usize,
+}
+
+impl Size {
+    fn of_text(text: &str) -> Self {
+        Self {
+            nodes: 1,
+            bytes: text.len(),
+            lines: text.bytes().filter(|b| *b == b'\n').count(),
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.nodes += more.nodes;
+        self.bytes += more.bytes;
+        self.lines += more.lines;
     }
 }
 
@@ -125,8 +152,7 @@ struct Builder {
     open: Vec<Frame>,
     roots: Vec<Node>,
     anchors: BTreeMap<usize, Node>,
-    nodes: usize,
-    bytes: usize,
+    size: Size,
 }
 
 /// Reads a text into one tree per document; documents without content are left out.
@@ -137,9 +163,17 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Node>, FileError> {
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|e| {
             let marker = *e.marker();
-            syntax(Place::of(Span::new(marker, marker)), e.info().to_owned())
+            let mut error = syntax(Place::of(Span::new(marker, marker)), e.info().to_owned());
+            error.field = builder.path();
+            error
         })?;
-        builder.take(event, Place::of(span))?;
+        let path = builder.path();
+        builder.take(event, Place::of(span)).map_err(|mut e| {
+            if e.field.is_empty() {
+                e.field = path;
+            }
+            e
+        })?;
     }
     builder.roots.retain(|root| !root.is_null());
     Ok(builder.roots)
@@ -156,27 +190,35 @@ fn too_large(place: Place, text: String) -> FileError {
 impl Builder {
     fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), FileError> {
         match event {
-            Event::Scalar(text, style, anchor, _) => {
+            Event::Scalar(text, style, anchor, tag) => {
+                core_tag(tag.as_deref(), place)?;
                 let scalar = Scalar {
                     text: text.into_owned(),
                     plain: matches!(style, ScalarStyle::Plain),
                     block: matches!(style, ScalarStyle::Literal | ScalarStyle::Folded),
                 };
-                self.count(place, 1, scalar.text.len())?;
+                self.count(place, Size::of_text(&scalar.text))?;
                 let body = Body::Scalar(scalar);
                 self.finish(Node { place, body }, anchor)
             }
-            Event::SequenceStart(anchor, _) => self.enter(Frame::List {
-                place,
-                anchor,
-                items: Vec::new(),
-            }),
-            Event::MappingStart(anchor, _) => self.enter(Frame::Map {
-                place,
-                anchor,
-                entries: Vec::new(),
-                key: None,
-            }),
+            Event::SequenceStart(anchor, tag) => {
+                core_tag(tag.as_deref(), place)?;
+                let items = Vec::new();
+                self.enter(Frame::List {
+                    place,
+                    anchor,
+                    items,
+                })
+            }
+            Event::MappingStart(anchor, tag) => {
+                core_tag(tag.as_deref(), place)?;
+                self.enter(Frame::Map {
+                    place,
+                    anchor,
+                    entries: Vec::new(),
+                    key: None,
+                })
+            }
             Event::SequenceEnd | Event::MappingEnd => self.leave(place),
             Event::Alias(anchor) => {
                 let Some(node) = self.anchors.get(&anchor) else {
@@ -185,38 +227,60 @@ impl Builder {
                         "an alias names an anchor that is still open".into(),
                     ));
                 };
-                let (nodes, bytes) = node.size();
+                let size = node.size();
                 let node = node.clone();
-                self.count(place, nodes, bytes)?;
+                self.count(place, size)?;
                 self.finish(Node { place, ..node }, 0)
             }
             _ => Ok(()),
         }
     }
 
-    fn count(&mut self, place: Place, nodes: usize, bytes: usize) -> Result<(), FileError> {
-        self.nodes += nodes;
-        self.bytes += bytes;
-        if self.nodes > NODES_MAX {
-            return Err(too_large(
-                place,
-                format!("more than {NODES_MAX} values once aliases are followed"),
-            ));
+    /// Path of the value that is being read.
+    fn path(&self) -> String {
+        let mut path = String::new();
+        for frame in &self.open {
+            match frame {
+                Frame::List { items, .. } => path.push_str(&format!("[{}]", items.len())),
+                Frame::Map { key: None, .. } => {}
+                Frame::Map { key: Some(key), .. } => {
+                    if !path.is_empty() {
+                        path.push('.');
+                    }
+                    path.push_str(&key.text);
+                }
+            }
         }
-        if self.bytes > EXPANDED_BYTES_MAX {
-            return Err(too_large(
+        path
+    }
+
+    fn count(&mut self, place: Place, more: Size) -> Result<(), FileError> {
+        self.size.add(more);
+        let limits = [
+            (self.size.nodes, NODES_MAX, "values"),
+            (self.size.bytes, EXPANDED_BYTES_MAX, "bytes of text"),
+            (self.size.lines, LINES_MAX, "lines of text"),
+        ];
+        match limits.into_iter().find(|(have, max, _)| have > max) {
+            Some((_, max, what)) => Err(too_large(
                 place,
-                format!("more than {EXPANDED_BYTES_MAX} bytes of text once aliases are followed"),
-            ));
+                format!("more than {max} {what} once aliases are followed"),
+            )),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn enter(&mut self, frame: Frame) -> Result<(), FileError> {
         let place = match &frame {
             Frame::List { place, .. } | Frame::Map { place, .. } => *place,
         };
-        self.count(place, 1, 0)?;
+        self.count(
+            place,
+            Size {
+                nodes: 1,
+                ..Size::default()
+            },
+        )?;
         if self.open.len() >= DEPTH_MAX {
             return Err(too_large(
                 place,
@@ -254,29 +318,84 @@ impl Builder {
         if anchor != 0 {
             self.anchors.insert(anchor, node.clone());
         }
-        match self.open.last_mut() {
-            None => self.roots.push(node),
-            Some(Frame::List { items, .. }) => items.push(node),
+        let above = self.path();
+        let place = node.place;
+        let length = match self.open.last_mut() {
+            None => {
+                self.roots.push(node);
+                0
+            }
+            Some(Frame::List { items, .. }) => {
+                items.push(node);
+                items.len()
+            }
             Some(Frame::Map { entries, key, .. }) => match key.take() {
-                Some(key) => entries.push((key, node)),
-                None => *key = Some(as_key(node, entries)?),
+                Some(key) => {
+                    entries.push((key, node));
+                    entries.len()
+                }
+                None => {
+                    *key = Some(as_key(node, entries, &above)?);
+                    0
+                }
             },
+        };
+        if length > LIST_MAX {
+            return Err(too_large(
+                place,
+                format!("more than {LIST_MAX} items of a list or fields of a mapping"),
+            ));
         }
         Ok(())
     }
 }
 
-fn as_key(node: Node, entries: &[(Key, Node)]) -> Result<Key, FileError> {
+/// The tags that say no more than the value does.
+const CORE_TAGS: [&str; 7] = ["str", "int", "float", "bool", "null", "map", "seq"];
+
+/// Refuses other tags: a loader would build something else for them.
+fn core_tag(tag: Option<&Tag>, place: Place) -> Result<(), FileError> {
+    match tag {
+        Some(tag) if !tag.is_yaml_core_schema() || !CORE_TAGS.contains(&tag.suffix.as_str()) => {
+            let shown: String = tag.suffix.chars().take(64).collect();
+            Err(syntax(
+                place,
+                format!(
+                    "the tag `{}` is not understood; remove it",
+                    shown.escape_debug()
+                ),
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn as_key(node: Node, entries: &[(Key, Node)], above: &str) -> Result<Key, FileError> {
     let Body::Scalar(scalar) = node.body else {
         return Err(syntax(node.place, "a key must be a plain text".into()));
     };
     let text = scalar.text;
+    if text.len() > KEY_BYTES_MAX || above.len() + text.len() > PATH_BYTES_MAX {
+        return Err(too_large(
+            node.place,
+            format!(
+                "a key of {} bytes; at most {KEY_BYTES_MAX}, and {PATH_BYTES_MAX} with those around it",
+                text.len()
+            ),
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(syntax(node.place, "a key holds a control character".into()));
+    }
     if text != "<<" && entries.iter().any(|(k, _)| k.text == text) {
         let first: String = text.chars().take(64).collect();
-        return Err(syntax(
-            node.place,
-            format!("the key `{first}` appears twice"),
-        ));
+        let mut error = syntax(node.place, format!("the key `{first}` appears twice"));
+        error.field = if above.is_empty() {
+            text
+        } else {
+            format!("{above}.{text}")
+        };
+        return Err(error);
     }
     Ok(Key {
         text,

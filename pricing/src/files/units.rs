@@ -18,7 +18,8 @@ fn number_and_unit(text: &str) -> Option<(u64, &str, &str)> {
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if fraction.contains('.') || fraction.len() > 3 || whole.len() > 9 {
+    let octal = whole.len() > 1 && whole.starts_with('0');
+    if fraction.contains('.') || fraction.len() > 3 || whole.len() > 9 || octal {
         return None;
     }
     Some((whole.parse().ok()?, fraction, unit.trim()))
@@ -44,10 +45,18 @@ pub(super) fn size_gb(text: &str) -> Option<u32> {
         .flatten()
 }
 
+/// A whole number in decimal digits. A leading zero is refused: some loaders read `010` as eight.
+pub(super) fn whole(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let decimal =
+        text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    text.parse().ok().filter(|_| decimal)
+}
+
 /// A whole number up to a million.
 pub(super) fn count(text: &str) -> Option<u32> {
-    let n: u32 = text.trim().parse().ok()?;
-    (n <= 1_000_000).then_some(n)
+    let n = whole(text)?;
+    u32::try_from(n).ok().filter(|n| *n <= 1_000_000)
 }
 
 /// `a..b`, `a..`, `..b`, `a+` or a single value, each part read by `one`.
@@ -138,6 +147,7 @@ mod tests {
             "99999999999",
             "1.2.3",
             "inf",
+            "010GB",
         ] {
             assert_eq!(size_gb(bad), None, "{bad}");
         }
@@ -153,6 +163,23 @@ mod tests {
         assert_eq!(of("16"), Some((Some(16), Some(16))));
         for bad in ["..", "50..25", "a..b", "+", ""] {
             assert_eq!(of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_leading_zero_is_no_decimal_number() {
+        assert_eq!((whole("0"), whole(" 10 ")), (Some(0), Some(10)));
+        for bad in [
+            "010",
+            "00",
+            "+1",
+            "-1",
+            "",
+            "0x10",
+            "1e3",
+            "99999999999999999999999",
+        ] {
+            assert_eq!(whole(bad), None, "{bad}");
         }
     }
 

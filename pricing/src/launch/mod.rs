@@ -52,4 +52,6 @@ pub fn plan(
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_machines;
+#[cfg(test)]
 mod tests_shell;

@@ -13,7 +13,7 @@ use super::tests::{container, context, ssh, workload};
 use super::*;
 
 /// Writes a line, then runs what it is given.
-const AGENT: &str = "#!/bin/sh
+pub(super) const AGENT: &str = "#!/bin/sh
 echo started >>\"$FAKE_LOG\"
 [ \"$1 $2\" = 'agent --' ] || exit 64
 shift 2
@@ -22,13 +22,13 @@ exec \"$@\"
 /// How often a file is looked for, a tenth of a second apart.
 const LOOKS_MAX: u32 = 100;
 
-struct Room {
-    folder: TempDir,
-    context: LaunchContext,
+pub(super) struct Room {
+    pub(super) folder: TempDir,
+    pub(super) context: LaunchContext,
 }
 
 impl Room {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let agent = folder.path().join("agent");
         std::fs::write(&agent, AGENT).unwrap();
@@ -41,11 +41,11 @@ impl Room {
         Self { folder, context }
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn base(&self) -> std::path::PathBuf {
+    pub(super) fn base(&self) -> std::path::PathBuf {
         self.path("home")
             .join(self.context.job.to_string())
             .join("3")
@@ -75,14 +75,7 @@ impl Room {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut text = String::new();
-        for (name, value) in &form.env {
-            text.push_str(&format!(
-                "export {name}={}\n",
-                shlex::try_quote(value).unwrap()
-            ));
-        }
-        text.push_str(script);
+        let text = fed(form, script);
         // A shell that was killed no longer reads.
         let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
         child
@@ -94,7 +87,7 @@ impl Room {
             .unwrap()
     }
 
-    fn starts(&self) -> usize {
+    pub(super) fn starts(&self) -> usize {
         std::fs::read_to_string(self.path("starts"))
             .unwrap_or_default()
             .lines()
@@ -102,7 +95,7 @@ impl Room {
     }
 
     /// The text of a file once it is there.
-    fn wait_for(&self, path: &Path) -> String {
+    pub(super) fn wait_for(&self, path: &Path) -> String {
         for _ in 0..LOOKS_MAX {
             match std::fs::read_to_string(path) {
                 Ok(text) if !text.is_empty() => return text,
@@ -114,11 +107,24 @@ impl Room {
     }
 }
 
-fn out(output: &Output) -> String {
+/// What a shell is fed: the variables, then the script.
+pub(super) fn fed(form: &SshLaunch, script: &str) -> String {
+    let mut text = String::new();
+    for (name, value) in &form.env {
+        text.push_str(&format!(
+            "export {name}={}\n",
+            shlex::try_quote(value).unwrap()
+        ));
+    }
+    text.push_str(script);
+    text
+}
+
+pub(super) fn out(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn err(output: &Output) -> String {
+pub(super) fn err(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 

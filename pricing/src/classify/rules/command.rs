@@ -222,6 +222,14 @@ pub(super) const RULES: &[Rule] = &[
         "a web page for a person",
     ),
     rule(
+        &[Zone::Setup],
+        Text,
+        &["gradio", "streamlit"],
+        Interact,
+        25,
+        "a web page for a person is installed",
+    ),
+    rule(
         RUN,
         Program,
         &["chat"],

@@ -4,6 +4,9 @@ use super::Activity::{Batch, Evaluate, Render};
 use super::Rule;
 use super::Where::{Program, Text};
 use super::command::{ANY, RUN, rule};
+use crate::classify::facts::Zone;
+
+const FARM: &[Zone] = &[Zone::Run, Zone::Image];
 
 /// Rules on commands that work through an input.
 pub(super) const RULES: &[Rule] = &[
@@ -36,6 +39,11 @@ pub(super) const RULES: &[Rule] = &[
             "transcri*",
             "caption*",
             "batch*",
+            "txt2img*",
+            "img2img*",
+            "ocr*",
+            "upscale*",
+            "annotate*",
         ],
         Batch,
         40,
@@ -111,6 +119,22 @@ pub(super) const RULES: &[Rule] = &[
         Render,
         80,
         "a renderer or game engine",
+    ),
+    rule(
+        FARM,
+        Text,
+        &[
+            "flamenco*",
+            "opencue*",
+            "rqd",
+            "deadlineworker",
+            "deadlinecommand",
+            "tractor-blade",
+            "royalrender",
+        ],
+        Render,
+        80,
+        "a worker of a render farm",
     ),
     rule(
         RUN,

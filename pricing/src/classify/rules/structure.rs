@@ -43,11 +43,11 @@ const KINDS: &[(&str, &str, Activity, i32, &str)] = &[
 
 /// Ports by habit: who usually listens there.
 const PORTS: &[(u16, Activity, i32)] = &[
-    (8_888, Interact, 15),
-    (7_860, Interact, 15),
-    (8_188, Interact, 20),
-    (7_681, Interact, 20),
-    (8_501, Interact, 15),
+    (8_888, Interact, 40),
+    (7_860, Interact, 40),
+    (8_188, Interact, 40),
+    (7_681, Interact, 40),
+    (8_501, Interact, 40),
     (8_000, Serve, 10),
     (8_080, Serve, 5),
     (30_000, Serve, 10),

@@ -17,7 +17,7 @@ use super::draft;
 use super::problem::Problems;
 use super::skypilot::sounds_secret;
 use super::units;
-use tables::{COMMON, DEV_ENVIRONMENT, FILE, REPO, RETRY, SERVICE, TASK, VOLUME};
+use tables::{COMMON, DEV_ENVIRONMENT, FILE, REPO, RETRIED, RETRY, SERVICE, TASK, VOLUME};
 
 /// Port of the notebook that stands in for an IDE.
 const NOTEBOOK_PORT: u16 = 8888;
@@ -103,8 +103,14 @@ fn env(field: &Field<'_>, given: &BTreeMap<String, String>, w: &mut Workload, p:
     }
     for (name, value, f) in pairs {
         match given.get(&name).cloned().or(value) {
-            Some(value) if value.contains("${{") => draft::add_secret(w, &name, &f, p),
-            Some(value) => draft::set_env(w, &name, &value, &f, p),
+            Some(value) if value.contains("${{") => {
+                draft::add_secret(w, &name, &f, p);
+                p.note(&f, "the whole value is given at submission");
+            }
+            Some(value) => {
+                draft::set_env(w, &name, &value, &f, p);
+                draft::note_rewritten(&f, p);
+            }
             None => {
                 draft::add_secret(w, &name, &f, p);
                 if !sounds_secret(&name) {
@@ -138,14 +144,18 @@ fn container_port(field: &Field<'_>, p: &mut Problems) -> Option<u16> {
     if field.is_map() {
         let inner = field.map(p)?.get("container_port");
         if inner.is_none() {
-            p.invalid(field, "`container_port` is missing");
+            p.missing(
+                field,
+                "container_port",
+                "a port from 1 to 65535 belongs here",
+            );
         }
         return draft::port(&inner?, p);
     }
     let text = field.text(p)?;
     let port = text.rsplit(':').next().unwrap_or(text);
-    match port.parse::<u16>() {
-        Ok(n) if n > 0 => {
+    match units::whole(port).and_then(|n| u16::try_from(n).ok()) {
+        Some(n) if n > 0 => {
             if text.contains(':') {
                 p.note(
                     field,
@@ -209,7 +219,7 @@ fn code(file: &Fields<'_>, w: &mut Workload, p: &mut Problems) {
                     let at = at.unwrap_or_else(|| local.clone());
                     w.code.push((at, CodeSource::LocalPath(local)));
                 }
-                None => p.invalid(&f, "`local_path` is missing"),
+                None => p.missing(&f, "local_path", "the file's path belongs here"),
             }
         } else if let Some(text) = draft::reference(&f, p) {
             let (local, at) = split_path(&text);
@@ -271,7 +281,8 @@ fn profile(file: &Fields<'_>, w: &mut Workload, p: &mut Problems) {
     }
     if let Some(f) = file.get("max_duration")
         && let Some(text) = f.text(p)
-        && !matches!(text, "off" | "false" | "True" | "true")
+        && !["off", "no", "false", "on", "yes", "true"]
+            .contains(&text.to_ascii_lowercase().as_str())
     {
         match units::seconds(text) {
             Some(n) if n > 0 => w.limits.max_duration_seconds = Some(n),
@@ -281,11 +292,13 @@ fn profile(file: &Fields<'_>, w: &mut Workload, p: &mut Problems) {
             ),
         }
     }
-    if let Some(f) = file.get("retry")
-        && f.is_map()
-        && let Some(fields) = f.map(p)
-    {
-        fields.check(RETRY, p);
+    if let Some(f) = file.get("retry") {
+        if !f.is_map() {
+            f.boolean(p);
+            p.note(&f, RETRIED);
+        } else if let Some(fields) = f.map(p) {
+            fields.check(RETRY, p);
+        }
     }
 }
 

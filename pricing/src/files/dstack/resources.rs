@@ -4,7 +4,7 @@ use tandem_model::gpu::GpuModel;
 use tandem_model::workload::{GpuChoice, GpuNeed, Workload};
 
 use crate::files::cursor::Meaning::{Note, Refused, Used};
-use crate::files::cursor::{Field, Table};
+use crate::files::cursor::{Field, Fields, Table};
 use crate::files::problem::Problems;
 use crate::files::units::{self, Bounds};
 use crate::files::{draft, gpu};
@@ -35,6 +35,10 @@ const GPU: Table = &[
 ];
 const CPU: Table = &[("arch", Used), ("count", Used)];
 const DISK: Table = &[("size", Used)];
+const RANGE: Table = &[
+    ("min", Used),
+    ("max", Note("only the lower end is asked for")),
+];
 const VENDORS: [&str; 8] = [
     "nvidia",
     "amd",
@@ -90,12 +94,17 @@ pub(super) fn read(field: &Field<'_>, w: &mut Workload, p: &mut Problems) {
 /// A size or a range of sizes, also as a mapping with `min` and `max`.
 fn size(field: &Field<'_>, p: &mut Problems) -> Option<u32> {
     if field.is_map() {
-        return field
-            .map(p)?
-            .get("min")
-            .and_then(|f| draft::size_min(&f, p));
+        let range = range(field, p)?;
+        return range.get("min").and_then(|f| draft::size_min(&f, p));
     }
     draft::size_min(field, p)
+}
+
+/// A mapping with `min` and `max`, of which the lower end counts.
+fn range<'a>(field: &Field<'a>, p: &mut Problems) -> Option<Fields<'a>> {
+    let fields = field.map(p)?;
+    fields.check(RANGE, p);
+    Some(fields)
 }
 
 /// `8`, `8..`, `x86:8..` or a mapping.
@@ -104,13 +113,19 @@ fn cpus(field: &Field<'_>, p: &mut Problems) -> Option<u16> {
     let mut inner = Some(field.clone());
     if field.is_map() {
         let fields = field.map(p)?;
-        if fields.get("min").is_none() {
-            fields.check(CPU, p);
-        }
+        let table = if fields.get("min").or(fields.get("max")).is_some() {
+            RANGE
+        } else {
+            CPU
+        };
+        fields.check(table, p);
         arch = fields
             .get("arch")
             .and_then(|f| f.text(p).map(str::to_owned));
         inner = fields.get("count").or_else(|| fields.get("min"));
+        if let Some(f) = inner.as_ref().filter(|f| f.is_map()) {
+            inner = range(f, p)?.get("min");
+        }
     }
     let inner = inner?;
     let text = inner.text(p)?;
@@ -196,15 +211,15 @@ fn from_map<'a>(field: &Field<'a>, p: &mut Problems) -> Spec<'a> {
     }
     if let Some(f) = fields.get("memory") {
         if f.is_map() {
-            let min = size(&f, p);
-            spec.memory = Some((Bounds { min, max: None }, "memory".into()));
+            spec.memory = memory_range(&f, p);
         } else if let Some(text) = f.text(p) {
             memory(text, &f, &mut spec, p);
         }
     }
     if let Some(f) = fields.get("count") {
         spec.count = if f.is_map() {
-            f.map(p)
+            let range = range(&f, p);
+            range
                 .and_then(|m| m.get("min"))
                 .and_then(|f| gpu::gpus(f.text(p)?, &f, p))
         } else {
@@ -221,6 +236,22 @@ fn from_map<'a>(field: &Field<'a>, p: &mut Problems) -> Spec<'a> {
         }
     }
     spec
+}
+
+/// `min` and `max` of a card's memory; both ends count.
+fn memory_range(field: &Field<'_>, p: &mut Problems) -> Option<(Bounds, String)> {
+    let fields = field.map(p)?;
+    fields.check(&[("min", Used), ("max", Used)], p);
+    let end = |name: &str, p: &mut Problems| {
+        let f = fields.get(name)?;
+        draft::size_min(&f, p)
+    };
+    let (min, max) = (end("min", p), end("max", p));
+    if min.zip(max).is_some_and(|(min, max)| min > max) {
+        p.invalid(field, "`min` is greater than `max`");
+        return None;
+    }
+    Some((Bounds { min, max }, "memory".into()))
 }
 
 fn capability(text: &str) -> Option<(u8, u8)> {

@@ -53,6 +53,9 @@ fn replicas(field: &Field<'_>, w: &mut Workload, p: &mut Problems) {
     }
     let least = if field.is_map() {
         let range = field.map(p);
+        if let Some(fields) = &range {
+            fields.check(&[("min", Used), ("max", Used)], p);
+        }
         range
             .and_then(|r| r.get("min"))
             .and_then(|f| draft::count_min(&f, REPLICAS_MAX, p))

@@ -183,12 +183,12 @@ pub(super) const VOLUME: Table = &[
     ("optional", Used),
 ];
 
+/// What becomes of `retry`.
+pub(super) const RETRIED: &str = "Tandem retries lost capacity and interruptions by its own rules";
+
 /// Fields of `retry`.
 pub(super) const RETRY: Table = &[
-    (
-        "on_events",
-        Note("Tandem retries lost capacity and interruptions by its own rules"),
-    ),
+    ("on_events", Note(RETRIED)),
     (
         "duration",
         Note("use a start-by limit in a file of our own form"),

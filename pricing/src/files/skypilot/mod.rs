@@ -175,7 +175,10 @@ fn envs(
         let itself = [format!("${name}"), format!("${{{name}}}")];
         let text = if f.node.is_null() { None } else { f.text(p) };
         match text {
-            Some(text) if !itself.iter().any(|s| s == text) => draft::set_env(w, name, text, &f, p),
+            Some(text) if !itself.iter().any(|s| s == text) => {
+                draft::set_env(w, name, text, &f, p);
+                draft::note_rewritten(&f, p);
+            }
             _ if !f.node.is_null() && text.is_none() => {}
             _ => {
                 draft::add_secret(w, name, &f, p);
@@ -226,7 +229,7 @@ fn workdir(field: &Field<'_>, w: &mut Workload, p: &mut Problems) {
         let Some(fields) = field.map(p) else { return };
         fields.check(WORKDIR, p);
         let Some(url) = fields.get("url").and_then(|f| draft::reference(&f, p)) else {
-            p.invalid(field, "`url` is missing");
+            p.missing(field, "url", "the repository's address belongs here");
             return;
         };
         match fields.get("ref").and_then(|f| draft::reference(&f, p)) {

@@ -6,7 +6,7 @@ use crate::files::cursor::Meaning::{Note, Refused, Used};
 use crate::files::cursor::{Field, Fields, Table};
 use crate::files::problem::Problems;
 use crate::files::tree::Node;
-use crate::files::{draft, gpu};
+use crate::files::{draft, gpu, units};
 
 const TIER: &str = "disks of these networks have no tiers";
 const PLACE: &str =
@@ -77,20 +77,55 @@ const RESOURCES: Table = &[
     ),
 ];
 
+/// Fields of an alternative that change what is rented or run: there is one workload, so every
+/// alternative must agree on them.
+const SHARED: [&str; 7] = [
+    "cpus",
+    "memory",
+    "disk_size",
+    "ephemeral_storage",
+    "network_tier",
+    "ports",
+    "image_id",
+];
+
 /// Reads `resources`, with its `any_of` and `ordered` alternatives.
 pub(super) fn read(field: &Field<'_>, w: &mut Workload, p: &mut Problems) {
     let Some(base) = field.map(p) else { return };
     let mut cards = Vec::new();
     one(&base, w, &mut cards, p);
     let mut cards_at = base.get("accelerators");
-    for list in ["any_of", "ordered"] {
-        let Some(f) = base.get(list) else { continue };
-        for item in f.list(p) {
+    let lists: Vec<_> = ["any_of", "ordered"]
+        .iter()
+        .filter_map(|n| base.get(n))
+        .collect();
+    if let [_, second] = lists.as_slice() {
+        p.unsupported(
+            second,
+            "`any_of` and `ordered` do not go together",
+            "keep one of them",
+        );
+    }
+    if let Some(list) = lists.first() {
+        let of_base = std::mem::take(&mut cards);
+        let items = list.list(p);
+        agree(&items, p);
+        for item in items {
             let Some(alternative) = item.map(p) else {
                 continue;
             };
             one(&alternative, w, &mut cards, p);
             cards_at = alternative.get("accelerators").or(cards_at);
+            if alternative.get("accelerators").is_none() {
+                cards.extend(
+                    of_base
+                        .iter()
+                        .filter(|card| !cards.contains(card))
+                        .cloned()
+                        .collect::<Vec<_>>(),
+                );
+            }
+            nested(&alternative, p);
         }
     }
     if let Some(f) = cards_at
@@ -100,14 +135,39 @@ pub(super) fn read(field: &Field<'_>, w: &mut Workload, p: &mut Problems) {
         w.resources.gpus_per_node = count;
     }
     max_cost(&base, w, p);
-    if let Some(f) = base.get("instance_type")
-        && base.get("accelerators").is_none()
-    {
-        p.unsupported(
-            &f,
-            "machine types of other clouds do not exist here",
-            "name the GPUs under `accelerators`",
-        );
+}
+
+/// Refuses alternatives that differ in what one workload can have only once.
+fn agree(items: &[Field<'_>], p: &mut Problems) {
+    for name in SHARED {
+        let written: Vec<_> = items.iter().map(|item| item.node.get(name)).collect();
+        let text = |node: Option<&Node>| node.map(|n| format!("{:?}", n.text()));
+        let differs = written
+            .iter()
+            .position(|node| text(*node) != text(written[0]));
+        if let Some(item) = differs.and_then(|at| items.get(at))
+            && let Some(fields) = item.map(p)
+        {
+            let field = fields.get(name).unwrap_or_else(|| item.clone());
+            p.unsupported(
+                &field,
+                &format!("alternatives that differ in `{name}` cannot be quoted as one workload"),
+                "write it once, beside the list, or submit one file per alternative",
+            );
+        }
+    }
+}
+
+/// Refuses what means something only beside the list of alternatives.
+fn nested(alternative: &Fields<'_>, p: &mut Problems) {
+    for name in ["any_of", "ordered", "max_hourly_cost"] {
+        if let Some(f) = alternative.get(name) {
+            p.unsupported(
+                &f,
+                "this is not understood inside an alternative",
+                "write it beside the list",
+            );
+        }
     }
 }
 
@@ -149,17 +209,22 @@ fn one(fields: &Fields<'_>, w: &mut Workload, cards: &mut Vec<(GpuChoice, u16)>,
     if let Some(f) = fields.get("image_id") {
         image_id(&f, w, p);
     }
-    if let Some(f) = fields.get("instance_type")
-        && fields.get("accelerators").is_some()
-    {
-        p.note(
+    match fields.get("instance_type") {
+        Some(f) if fields.get("accelerators").is_some() => p.note(
             &f,
             "machine types of other clouds do not exist here; the accelerators decide",
-        );
+        ),
+        Some(f) => p.unsupported(
+            &f,
+            "machine types of other clouds do not exist here",
+            "name the GPUs under `accelerators`",
+        ),
+        None => {}
     }
 }
 
-/// `A100:8`, `{A100: 8, H100: 8}`, `{L4, A10G}`, `[A100:8, H100:8]`, or the text `{A100:1, L4:1}`.
+/// `A100:8`, `{A100: 8, H100: 8}`, `{L4, A10G}`, `[A100:8, H100:8]`, the text `{A100:1, L4:1}`, or
+/// a memory such as `24GB+:2`.
 fn accelerators(field: &Field<'_>, cards: &mut Vec<(GpuChoice, u16)>, p: &mut Problems) {
     if field.is_map() {
         let Some(fields) = field.map(p) else { return };
@@ -182,7 +247,13 @@ fn accelerators(field: &Field<'_>, cards: &mut Vec<(GpuChoice, u16)>, p: &mut Pr
             .trim_end_matches(['}', ']']);
         for part in inner.split(',') {
             let part = part.trim().trim_matches(['\'', '"']);
-            let (name, count) = part.split_once(':').unwrap_or((part, "1"));
+            let (name, count) = match part.split_once(':') {
+                Some((vendor, rest)) if vendor.eq_ignore_ascii_case("nvidia") => {
+                    rest.split_once(':').unwrap_or((rest, "1"))
+                }
+                Some(pair) => pair,
+                None => (part, "1"),
+            };
             add(name, count, &f, cards, p);
         }
     }
@@ -203,7 +274,12 @@ fn add(
         );
         return;
     }
-    if let (Some(choice), Some(count)) = (gpu::choice(name, None, f, p), count) {
+    let by_memory = name.starts_with(|c: char| c.is_ascii_digit());
+    let choice = match units::bounds(name, units::size_gb) {
+        Some(bounds) if by_memory => Some(gpu::choice_in_range(bounds, name)),
+        _ => gpu::choice(name, None, f, p),
+    };
+    if let (Some(choice), Some(count)) = (choice, count) {
         cards.push((choice, count));
     }
 }

@@ -4,7 +4,8 @@ tandem_get() {
   if command -v curl >/dev/null 2>&1; then
     curl -fsSL --retry 3 --connect-timeout 20 --max-time 600 -o "$2" -- "$1"
   elif command -v wget >/dev/null 2>&1; then
-    wget -q -T 60 -t 4 -O "$2" -- "$1"
+    # Some builds of busybox crash on -T, and some do not know -t.
+    wget -q -T 60 -t 4 -O "$2" -- "$1" || timeout 600 wget -q -O "$2" -- "$1"
   elif command -v python3 >/dev/null 2>&1; then
     python3 -c 'import shutil,sys,urllib.request as u
 with u.urlopen(sys.argv[1],timeout=60) as r, open(sys.argv[2],"wb") as f: shutil.copyfileobj(r,f)' "$1" "$2"

@@ -10,7 +10,15 @@ tandem_begin() {
   cd "$tandem_base"
   command -v flock >/dev/null 2>&1 || { tandem_say "flock is needed (package util-linux)"; exit 127; }
   exec 9>lock
-  flock -w 60 9 || { tandem_say "another start is under way"; exit 75; }
+  tandem_waited=0
+  until flock -n 9; do
+    tandem_waited=$((tandem_waited + 1))
+    if [ "$tandem_waited" -gt 60 ]; then
+      tandem_say "another start is under way"
+      exit 75
+    fi
+    sleep 1
+  done
   if [ -f pid ]; then
     echo "tandem: already started"
     exit 0
@@ -24,17 +32,21 @@ tandem_agent() {
   tandem_fetch "$TANDEM_AGENT_URL" "$tandem_base/gpu-probe" "$TANDEM_AGENT_SHA256" "the agent" || exit 1
   chmod 700 "$tandem_base/gpu-probe"
 }
-# tandem_image IMAGE REGISTRY: fetches the image; credentials stay in the placement's folder.
+# tandem_image IMAGE REGISTRY: fetches the image; credentials stay in the placement's folder, and
+# there no longer than the fetch.
 tandem_image() {
   command -v docker >/dev/null 2>&1 || { tandem_say "this machine has no docker, which the image $1 needs"; exit 69; }
   DOCKER_CONFIG=$tandem_base/docker
   export DOCKER_CONFIG
+  trap 'rm -rf "$DOCKER_CONFIG"' EXIT
+  trap 'exit 143' HUP INT TERM
   if [ -n "${TANDEM_REGISTRY_USERNAME:-}" ]; then
     printf %s "$TANDEM_REGISTRY_PASSWORD" |
       docker login --username "$TANDEM_REGISTRY_USERNAME" --password-stdin ${2:+"$2"} >/dev/null || exit 77
   fi
   docker pull --quiet "$1" </dev/null >/dev/null || { tandem_say "the image $1 could not be pulled"; exit 69; }
   rm -rf "$DOCKER_CONFIG"
+  trap - EXIT HUP INT TERM
   unset TANDEM_REGISTRY_USERNAME TANDEM_REGISTRY_PASSWORD
 }
 # tandem_start COMMAND…: detached; the child keeps the lock until its pid is written.

@@ -13,8 +13,8 @@ tandem_work() {
 # tandem_clone URL FOLDER REVISION
 tandem_clone() {
   command -v git >/dev/null 2>&1 || { tandem_say "git is needed to clone $1"; return 127; }
-  git clone --quiet -- "$1" "$2"
-  if [ -n "$3" ]; then git -C "$2" checkout --quiet "$3"; fi
+  GIT_TERMINAL_PROMPT=0 git clone --quiet -- "$1" "$2"
+  if [ -n "$3" ]; then git -C "$2" checkout --quiet "$3" --; fi
 }
 # Unpacks what was uploaded with the job.
 tandem_unpack() {
