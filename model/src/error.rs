@@ -60,6 +60,7 @@ codes! {
     AGENT_CHECKPOINT = "TDM-4002", "a checkpoint could not be saved or restored";
     AGENT_CONFIG = "TDM-4003", "the agent's environment is incomplete";
     AGENT_REQUEST = "TDM-4004", "an agent sent a body that the broker refuses";
+    AGENT_TOKEN = "TDM-4005", "the agent's token is not that of its attempt";
     // Broker, sandbox and command line.
     USAGE = "TDM-5001", "the command line cannot be understood";
     FILE_UNREADABLE = "TDM-5002", "a file could not be read";

@@ -39,7 +39,7 @@ fn with_job<R>(
     // One answer for an unknown job and for a wrong token: ids cannot be tried out.
     let unknown = || {
         let detail = format!("no epoch {epoch} of {id} for this agent token");
-        Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::AGENT_FENCED, detail)
+        Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::AGENT_TOKEN, detail)
     };
     let header = request
         .headers()

@@ -1,7 +1,7 @@
 //! Problem documents (RFC 9457) for everything that is not a success.
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::ContentType;
+use actix_web::http::header::{ContentType, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tandem_model::error::ErrorCode;
@@ -38,9 +38,7 @@ impl Problem {
             live_epoch: None,
         }
     }
-}
 
-impl Problem {
     /// The response that carries it.
     pub fn into_response(self) -> HttpResponse {
         self.error_response()
@@ -72,9 +70,12 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status_code())
-            .insert_header(ContentType(mime()))
-            .json(self)
+        let mut response = HttpResponse::build(self.status_code());
+        if self.status == StatusCode::UNAUTHORIZED.as_u16() {
+            // RFC 9110 §11.6.1 demands it.
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        }
+        response.insert_header(ContentType(mime())).json(self)
     }
 }
 

@@ -4,11 +4,14 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServerHandle, ServiceRequest, ServiceResponse};
+use actix_web::error::JsonPayloadError;
 use actix_web::http::StatusCode;
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::{self, Bytes, Data, JsonConfig};
 use actix_web::{App, HttpServer, ResponseError};
-use gpu_probe::protocol::CheckpointStore;
+use gpu_probe::protocol::{CheckpointStore, REQUEST_BYTES_MAX};
 use sha2::{Digest, Sha256};
 use tandem_model::error::ErrorCode;
 use tokio::task::JoinHandle;
@@ -17,10 +20,10 @@ use super::agent;
 use super::problem::Problem;
 use crate::engine::driver::Engine;
 
-/// Largest body of an agent's request.
-const AGENT_BODY_BYTES_MAX: usize = 512 * 1024;
 /// Longest time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time for the body of a request and the making of its answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time for requests under way when the server stops, in seconds.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 2;
 /// Threads that answer requests.
@@ -88,29 +91,11 @@ pub fn serve(listener: TcpListener, side: AgentSide) -> std::io::Result<Running>
     let server = HttpServer::new(move || {
         App::new()
             .app_data(side.clone())
-            .app_data(
-                JsonConfig::default()
-                    .limit(AGENT_BODY_BYTES_MAX)
-                    .error_handler(|error, _| {
-                        let status = error.status_code();
-                        Problem::new(status, ErrorCode::AGENT_REQUEST, error.to_string()).into()
-                    }),
-            )
-            .service(
-                web::scope("/agent/v1")
-                    .route("/bind", web::post().to(agent::bind))
-                    .route("/heartbeats", web::post().to(agent::heartbeat))
-                    .route("/checkpoints", web::post().to(agent::checkpoint))
-                    .route("/results", web::post().to(agent::result))
-                    .route("/binary", web::get().to(agent::binary)),
-            )
+            .app_data(json_bodies())
+            .wrap(from_fn(in_time))
+            .service(agent_routes())
             .default_service(web::to(|| async {
-                Problem::new(
-                    StatusCode::NOT_FOUND,
-                    ErrorCode::USAGE,
-                    "there is nothing here",
-                )
-                .into_response()
+                problem(StatusCode::NOT_FOUND, "there is nothing here").into_response()
             }))
     })
     .workers(WORKERS)
@@ -125,4 +110,57 @@ pub fn serve(listener: TcpListener, side: AgentSide) -> std::io::Result<Running>
         handle,
         task: tokio::spawn(server),
     })
+}
+
+fn problem(status: StatusCode, detail: impl Into<String>) -> Problem {
+    Problem::new(status, ErrorCode::AGENT_REQUEST, detail)
+}
+
+fn agent_routes() -> actix_web::Scope {
+    let only = |path: &str, route| {
+        web::resource(path)
+            .route(route)
+            .default_service(web::to(|| async {
+                let detail = "the path exists, but not for this method";
+                problem(StatusCode::METHOD_NOT_ALLOWED, detail).into_response()
+            }))
+    };
+    web::scope("/agent/v1")
+        .service(only("/bind", web::post().to(agent::bind)))
+        .service(only("/heartbeats", web::post().to(agent::heartbeat)))
+        .service(only("/checkpoints", web::post().to(agent::checkpoint)))
+        .service(only("/results", web::post().to(agent::result)))
+        .service(only("/binary", web::get().to(agent::binary)))
+}
+
+/// Bodies within the protocol's limit; what cannot be read is refused as a problem.
+fn json_bodies() -> JsonConfig {
+    JsonConfig::default()
+        .limit(REQUEST_BYTES_MAX)
+        .error_handler(|error, _| {
+            let (status, detail) = match &error {
+                JsonPayloadError::ContentType => (
+                    StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    "send the body as `Content-Type: application/json`".to_owned(),
+                ),
+                other => (other.status_code(), other.to_string()),
+            };
+            problem(status, detail).into()
+        })
+}
+
+/// Gives a request its deadline, so that a client that sends its body drop by drop holds nothing.
+async fn in_time(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let path = request.path().to_owned();
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.call(request)).await {
+        Ok(answered) => answered,
+        Err(_) => {
+            tracing::debug!(path, "a request took too long");
+            let detail = format!("not read within {} s", REQUEST_TIMEOUT.as_secs());
+            Err(problem(StatusCode::REQUEST_TIMEOUT, detail).into())
+        }
+    }
 }

@@ -6,8 +6,10 @@ use tandem_model::placement::Epoch;
 use super::{BindReply, BindRequest, CheckpointRef, CheckpointRequest};
 use super::{HeartbeatRequest, ResultReport};
 
-/// Most bytes of a request body; a larger one is refused unread.
-pub const REQUEST_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes of a request body; a larger one is refused unread. A byte of output takes up to six
+/// in JSON (a control character, RFC 8259 §7), so this holds [`LOG_BYTES_MAX`] or
+/// [`OUTPUT_TAIL_BYTES_MAX`] six times.
+pub const REQUEST_BYTES_MAX: usize = 512 * 1024;
 /// Most bytes of a reply body; the agent stops reading there.
 pub const REPLY_BYTES_MAX: usize = 1024 * 1024;
 /// Longest container name, in bytes.
