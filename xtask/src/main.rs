@@ -5,6 +5,7 @@
 
 #![expect(
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a task runner talks to the person in the terminal"
 )]
 
@@ -12,6 +13,8 @@ mod advisories;
 mod process;
 mod setup;
 mod stages;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -34,9 +37,16 @@ enum Task {
     },
 }
 
-fn main() -> anyhow::Result<()> {
-    match Arguments::parse().task {
+fn main() -> ExitCode {
+    let done = match Arguments::parse().task {
         Task::Setup => setup::run(),
         Task::Test { only } => stages::run(only.as_deref()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

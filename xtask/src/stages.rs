@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 
 use crate::process::{self, cargo};
 use crate::{advisories, setup};
@@ -55,19 +55,24 @@ pub(crate) fn run(only: Option<&str>) -> anyhow::Result<()> {
     }
     let start = Instant::now();
     let mut times = Vec::new();
-    for (name, act) in chosen {
+    for (name, act) in &chosen {
         println!("== {name}");
         let before = Instant::now();
-        act().map_err(|error| error.context(format!("stage {name} failed")))?;
+        act().with_context(|| {
+            format!("stage {name} failed; `cargo xtask test --only {name}` repeats it")
+        })?;
         times.push((name, before.elapsed()));
     }
-    println!("== all stages passed");
+    println!("== passed");
     for (name, time) in times {
         println!("{name:12} {:6.1} min", time.as_secs_f64() / 60.0);
     }
+    let which = match only {
+        None => "all stages".to_owned(),
+        Some(_) => format!("{} of {} stages", chosen.len(), STAGES.len()),
+    };
     println!(
-        "{:12} {:6.1} min",
-        "total",
+        "{which} passed in {:.1} min",
         start.elapsed().as_secs_f64() / 60.0
     );
     Ok(())

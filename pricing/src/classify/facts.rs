@@ -1,5 +1,6 @@
 //! What a document says, line by line: commands, images, variables, names, comments.
 
+use super::words;
 use crate::files::Document;
 use crate::files::tree::{Body, Node};
 
@@ -26,6 +27,8 @@ pub(super) struct Fact {
     pub(super) path: String,
     pub(super) text: String,
     pub(super) lower: String,
+    /// Words of a command that name programs, one a line, in lower case.
+    pub(super) programs: String,
     /// A command that is left running in the background.
     pub(super) background: bool,
 }
@@ -95,7 +98,7 @@ impl Facts {
     /// Whether a needle stands in one of the zones.
     pub(super) fn says(&self, zones: &[Zone], needle: &str) -> bool {
         self.iter()
-            .any(|f| zones.contains(&f.zone) && super::words::find(&f.lower, needle))
+            .any(|f| zones.contains(&f.zone) && words::find(&f.lower, needle))
     }
 }
 
@@ -162,6 +165,12 @@ fn push(line: u32, zone: Zone, path: &str, text: &str, facts: &mut Vec<Fact>) {
     let commands = matches!(zone, Zone::Run | Zone::Setup);
     let background =
         (trimmed.ends_with('&') && !trimmed.ends_with("&&")) || trimmed.starts_with("nohup ");
+    let lower = trimmed.to_lowercase();
+    let programs = if commands && !spoken {
+        words::programs(&lower).join("\n")
+    } else {
+        String::new()
+    };
     facts.push(Fact {
         line,
         zone: if commands && spoken {
@@ -171,7 +180,8 @@ fn push(line: u32, zone: Zone, path: &str, text: &str, facts: &mut Vec<Fact>) {
         },
         path: path.to_owned(),
         text: trimmed.to_owned(),
-        lower: trimmed.to_lowercase(),
+        lower,
+        programs,
         background: commands && background,
     });
 }

@@ -118,9 +118,6 @@ fn matching(rule: &Rule, fact: &Fact) -> Option<&'static str> {
     let mut needles = rule.needles.iter().copied();
     match rule.position {
         Where::Text => needles.find(|n| words::find(&fact.lower, n)),
-        Where::Program => {
-            let programs = words::programs(&fact.lower);
-            needles.find(|n| programs.iter().any(|p| words::find(p, n)))
-        }
+        Where::Program => needles.find(|n| words::find(&fact.programs, n)),
     }
 }
