@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
 use common::{CAAS, Table, deploy_body};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -252,12 +254,22 @@ fn a_spot_trace_preempts_the_youngest_and_refuses_starts_above_it() {
 
 #[test]
 fn a_real_spot_trace_preempts_what_it_says() {
-    let file = "spot-traces/availability-16-node-aws-08-27-2023-us-west-2a_v100_1.json";
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let Ok(text) = std::fs::read(folder.join(file)) else {
+    let Ok(files) = std::fs::read_dir(folder.join("spot-traces")) else {
         return;
     };
-    let trace: Value = serde_json::from_slice(&text).unwrap();
+    let read = |path| serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()).unwrap();
+    let traces: BTreeMap<String, Value> = files
+        .map(|file| file.unwrap())
+        .map(|file| (file.file_name().into_string().unwrap(), read(file.path())))
+        .collect();
+    for (file, trace) in &traces {
+        let mut table = Table::new(WorldOptions::default());
+        let body = json!({"network": "aethir", "trace": trace});
+        let (status, answer) = table.control(Method::Post, "/spot", Some(&body));
+        assert_eq!(status, 200, "{file}: {answer}");
+    }
+    let trace = &traces["availability-16-node-aws-08-27-2023-us-west-2a_v100_1.json"];
     let steps: Vec<usize> = serde_json::from_value(trace["data"].clone()).unwrap();
     let gap = trace["metadata"]["gap_seconds"].as_i64().unwrap();
     let mut table = Table::new(WorldOptions::default());
