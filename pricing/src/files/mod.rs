@@ -4,6 +4,7 @@
 //! recognised by name; they can be classified but not submitted. Nothing is dropped in silence: an
 //! unknown field is an error, a known field that has no effect becomes a [`Note`].
 
+mod build;
 mod cursor;
 mod draft;
 mod dstack;
@@ -109,7 +110,7 @@ fn look_with(text: &str, given: &BTreeMap<String, String>) -> Result<Document, F
         ));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut roots = tree::parse(text)?;
+    let mut roots = build::parse(text)?;
     let Some(first) = roots.first() else {
         return Err(refuse(
             ErrorCode::WORKLOAD_SYNTAX,

@@ -127,6 +127,8 @@ fn skypilot_ports_and_scaling_are_refused_or_noted() {
     assert_eq!(said(scaled).1, ["service.replica_policy.max_replicas"]);
     let to_zero = "run: x\nresources: {ports: 80}\nservice: {replica_policy: {min_replicas: 0}}\n";
     assert_eq!(said(to_zero).0, ["service.replica_policy.min_replicas"]);
+    let both = "run: x\nresources: {ports: 80}\nservice: {replicas: 1, replica_policy: {min_replicas: 2}}\n";
+    assert_eq!(said(both).0, ["service.replica_policy"]);
     assert_eq!(said("run: [a, b]\nnum_nodes: 1\n").0, ["run"]);
 }
 

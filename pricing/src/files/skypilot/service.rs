@@ -96,6 +96,13 @@ pub(super) fn read(field: &Field<'_>, w: &mut Workload, p: &mut Problems) {
         && let Some(policy) = f.map(p)
     {
         policy.check(POLICY, p);
+        if fields.get("replicas").is_some() {
+            p.unsupported(
+                &f,
+                "`replicas` and `replica_policy` do not go together",
+                "keep one of them",
+            );
+        }
         if let Some(least) = policy.get("min_replicas") {
             w.replicas = replicas(least, p);
         }
