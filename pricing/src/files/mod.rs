@@ -110,6 +110,20 @@ fn look_with(text: &str, given: &BTreeMap<String, String>) -> Result<Document, F
         ));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.starts_with("#!") {
+        let mut error = FileError::at(
+            ErrorCode::WORKLOAD_SYNTAX,
+            "",
+            start,
+            "a script, not a workload file".into(),
+        );
+        error.hint = Some(
+            "put its text under `run: |` of a file that begins with `tandem: 1`, and what it asks of \
+             a batch system (#SBATCH) under `resources`"
+                .into(),
+        );
+        return Err(error.into());
+    }
     let mut roots = build::parse(text)?;
     let Some(first) = roots.first() else {
         return Err(refuse(

@@ -108,6 +108,12 @@ fn a_byte_order_mark_carriage_returns_and_trailing_commas_change_nothing() {
 }
 
 #[test]
+fn a_script_is_told_from_a_broken_workload_file() {
+    let error = refusal("#!/bin/bash\n#SBATCH --gres=gpu:4\nsrun torchrun train.py --lr 1e-4\n");
+    assert!(error.hint.is_some_and(|hint| hint.contains("`run: |`")));
+}
+
+#[test]
 fn the_largest_file_that_is_read_can_be_classified() {
     let longest = format!("run: {}\n", "a.py ".repeat(FILE_BYTES_MAX / 5 - 4));
     let most_lines = format!("run: |\n{}", " vllm-x train-y\n".repeat(LINES_MAX - 1));
