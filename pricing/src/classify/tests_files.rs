@@ -77,6 +77,18 @@ const FILES: &[(&str, WorkloadClass, bool, &str)] = &[
         "resources: {accelerators: RTX3090:1}\nrun: |\n  #SBATCH --array=0-99\n  python predict_structures.py --fasta seqs_${SLURM_ARRAY_TASK_ID}.fa\n",
     ),
     (
+        "a model's own command over files",
+        BatchInference,
+        true,
+        "resources: {accelerators: RTX4090:1}\nrun: whisperx --model large-v2 --output_dir out calls/*.wav\n",
+    ),
+    (
+        "a desktop in a browser",
+        Interactive,
+        true,
+        "services: {d: {image: a/nvidia-egl-desktop, ports: ['8080:8080']}}\n",
+    ),
+    (
         "weights in another form, without a GPU",
         EvaluationOrData,
         true,

@@ -51,6 +51,23 @@ pub(super) const RULES: &[Rule] = &[
     ),
     rule(
         RUN,
+        Program,
+        &[
+            "whisper*",
+            "faster-whisper*",
+            "insanely-fast-whisper",
+            "demucs",
+            "colabfold*",
+            "alphafold*",
+            "boltz",
+            "realesrgan*",
+        ],
+        Batch,
+        40,
+        "a model's own command, over files",
+    ),
+    rule(
+        RUN,
         Text,
         &[
             "skypilot_job_rank",
@@ -188,6 +205,9 @@ pub(super) const RULES: &[Rule] = &[
             "mteb",
             "judge*",
             "score*",
+            "nsys",
+            "ncu",
+            "profile*",
         ],
         Evaluate,
         50,
