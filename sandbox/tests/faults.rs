@@ -284,7 +284,7 @@ fn a_real_spot_trace_preempts_what_it_says() {
         // As many starts as there is room for, and one that there is no room for.
         let mut hours = deploy_body("spot");
         hours["duration_hours"] = json!(500);
-        for _ in live..*available {
+        while live < *available {
             table.deploy(&hours);
             live += 1;
         }

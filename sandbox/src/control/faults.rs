@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use tandem_adapters::wire::{Method, WireRequest};
 use tandem_model::time::WorldTime;
 
+use super::acts::{act, live_units, undo};
 use super::{first, network};
 use crate::fields::{Fields, Problem};
-use crate::world::{Named, Network, ProcessOrder, Timer, UnitState, World, lie_about};
+use crate::world::{Named, Network, Timer, World};
 
 /// Faults that a world remembers.
 const FAULTS_MAX: usize = 1_000;
@@ -287,16 +288,6 @@ fn targets(world: &mut World, fault: &Fault, count: usize) -> Result<Vec<u32>, P
     Ok(chosen)
 }
 
-/// Live units of a network, in the order they were made.
-pub(super) fn live_units(world: &World, network: Network) -> Vec<u32> {
-    (0u32..)
-        .zip(&world.units)
-        .filter(|(_, unit)| unit.state.is_live())
-        .filter(|(_, unit)| world.rentals[unit.rental as usize].product.network() == network)
-        .map(|(index, _)| index)
-        .collect()
-}
-
 fn named(world: &World, fault: &Fault, target: &str) -> Vec<u32> {
     let live = live_units(world, fault.network);
     let is_it = |unit: &u32| {
@@ -308,63 +299,6 @@ fn named(world: &World, fault: &Fault, target: &str) -> Vec<u32> {
         }
     };
     live.into_iter().filter(is_it).collect()
-}
-
-/// Breaks a unit.
-pub(super) fn act(world: &mut World, kind: &str, index: u32) {
-    let now = world.now;
-    let unit = &mut world.units[index as usize];
-    match kind {
-        "crash" => world.crash(index),
-        "reallocate" => {
-            let _moved = world.reallocate(index);
-        }
-        "silent" if unit.silent_since.is_none() => {
-            unit.silent_since = Some(now);
-            let unit = unit.id.clone();
-            world.effects.processes.push(ProcessOrder::Freeze { unit });
-        }
-        "slow" => unit.slow = true,
-        "stale_status" => {
-            let rental = unit.rental as usize;
-            let status = world.rentals[rental].status;
-            world.rentals[rental].stale.get_or_insert(status);
-        }
-        "lying_gpu" => {
-            let node = &mut world.market.nodes[unit.node as usize];
-            let sold = world.market.stocks[usize::from(node.stock)].card;
-            node.real_card = lie_about(sold);
-        }
-        _ => {}
-    }
-}
-
-/// Undoes what can be undone; a crash and a move cannot.
-fn undo(world: &mut World, kind: &str, index: u32) {
-    let now = world.now;
-    let unit = &mut world.units[index as usize];
-    match kind {
-        "silent" => {
-            if let Some(since) = unit.silent_since.take() {
-                unit.silent_seconds += now.since(since).as_secs();
-            }
-            if matches!(unit.state, UnitState::Running) {
-                let id = unit.id.clone();
-                world
-                    .effects
-                    .processes
-                    .push(ProcessOrder::Thaw { unit: id });
-                world.arm(now, Timer::Agent(index));
-            }
-        }
-        "slow" => unit.slow = false,
-        "stale_status" => world.rentals[unit.rental as usize].stale = None,
-        "lying_gpu" => {
-            let node = &mut world.market.nodes[unit.node as usize];
-            node.real_card = world.market.stocks[usize::from(node.stock)].card;
-        }
-        _ => {}
-    }
 }
 
 fn heal_one(world: &mut World, id: u64) -> Option<Value> {

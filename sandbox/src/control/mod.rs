@@ -2,6 +2,7 @@
 //!
 //! `/sandbox/time` belongs to the shell, which owns the clock; here it is only read.
 
+mod acts;
 mod faults;
 mod random;
 mod truth;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::faults::{act, live_units};
+use super::acts::{act, live_units};
 use crate::world::{Network, SpotTrace, Timer, World};
 
 /// How often random faults are drawn.

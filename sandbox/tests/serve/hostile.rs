@@ -141,85 +141,65 @@ async fn methods_that_no_network_knows_are_refused_in_the_form_of_each_network()
     bench.running.stop().await;
 }
 
-#[tokio::test]
-async fn odd_requests_are_answered_and_leave_the_sandbox_up() {
-    let bench = Bench::start(|_| {}).await;
-    let deploy = format!("{CAAS}/deploy");
-    let list = format!("{CAAS}/deployments");
-    let deep = [b"[".repeat(400_000), b"{\"a\":".repeat(100_000)];
-    for (bytes, expected) in [
-        (
-            head("GET", &list, &format!("x-big: {}\r\n", "a".repeat(300_000))),
-            431,
-        ),
-        (
-            head(
-                "GET",
-                &list,
-                &(0..300)
-                    .map(|n| format!("x-{n}: 1\r\n"))
-                    .collect::<String>(),
-            ),
-            431,
-        ),
-        (
-            head("GET", &format!("{CAAS}/deployment/%ff%fe%00"), ""),
-            404,
-        ),
-        (
-            head(
-                "GET",
-                &format!("{CAAS}/deployments?page=%00&status=%zz"),
-                "",
-            ),
-            422,
-        ),
-        (
-            head("GET", &format!("{CAAS}/deployment/../deployments"), ""),
-            404,
-        ),
-        (
-            head("GET", &format!("{CAAS}/{}", "a".repeat(50_000)), ""),
-            404,
-        ),
-        (
-            with_body(&deploy, "content-type: application/xml\r\n", b"<a/>"),
-            422,
-        ),
-        (
-            with_body(&deploy, "content-encoding: gzip\r\n", b"\x1f\x8b\x08junk"),
-            422,
-        ),
-        (with_body(&deploy, "", &deep[0]), 422),
-        (with_body(&deploy, "", &deep[1]), 422),
-        (with_body(&deploy, "content-length: 2\r\n", b"{}{}"), 400),
-        (
-            with_body(&deploy, "transfer-encoding: chunked\r\n", b"0\r\n\r\n"),
-            400,
-        ),
-        (
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03junk\r\n\r\n".to_vec(),
-            400,
-        ),
-    ] {
-        let said = say(&bench, &bytes).await;
-        assert_eq!(
-            read(&said).0,
-            expected,
-            "{:.200}: {said:.300}",
-            String::from_utf8_lossy(&bytes)
-        );
+/// Sends each request and holds the status of its answer against what is expected.
+async fn each_is_answered(bench: &Bench, requests: Vec<(Vec<u8>, u16)>) {
+    for (bytes, expected) in requests {
+        let said = say(bench, &bytes).await;
+        let shown = String::from_utf8_lossy(&bytes);
+        assert_eq!(read(&said).0, expected, "{shown:.200}: {said:.300}");
     }
+    let (status, _) = bench.call("GET", &format!("{CAAS}/hardware"), None).await;
+    assert_eq!(status, 200, "it is still up");
+}
+
+#[tokio::test]
+async fn odd_heads_are_answered_and_leave_the_sandbox_up() {
+    let bench = Bench::start(|_| {}).await;
+    let list = format!("{CAAS}/deployments");
+    let get = |path: &str| head("GET", &format!("{CAAS}/{path}"), "");
+    let large = format!("x-big: {}\r\n", "a".repeat(300_000));
+    let many: String = (0..300).map(|n| format!("x-{n}: 1\r\n")).collect();
     let mut raw = format!("GET {CAAS}/deployment/").into_bytes();
     raw.extend_from_slice(b"\xff\xfe HTTP/1.1\r\nhost: x\r\n\r\n");
-    assert_eq!(read(&say(&bench, &raw).await).0, 400);
     let mut latin = format!("GET {list} HTTP/1.1\r\nhost: x\r\nx-api-key: s").into_bytes();
     latin.extend_from_slice(b"\xe9\r\n\r\n");
-    let said = say(&bench, &latin).await;
-    assert_eq!(read(&said), (401, json!({"detail": "Invalid API key"})));
-
-    let pipelined = head("GET", &list, "").repeat(5);
-    let said = say(&bench, &pipelined).await;
+    assert_eq!(
+        read(&say(&bench, &latin).await),
+        (401, json!({"detail": "Invalid API key"}))
+    );
+    let requests = vec![
+        (head("GET", &list, &large), 431),
+        (head("GET", &list, &many), 431),
+        (get("deployment/%ff%fe%00"), 404),
+        (get("deployments?page=%00&status=%zz"), 422),
+        (get("deployment/../deployments"), 404),
+        (get(&"a".repeat(50_000)), 404),
+        (raw, 400),
+        (b"\x16\x03\x01\x02\x00\x01junk\r\n\r\n".to_vec(), 400),
+    ];
+    each_is_answered(&bench, requests).await;
+    let said = say(&bench, &head("GET", &list, "").repeat(5)).await;
     assert_eq!(said.matches("HTTP/1.1 200 OK").count(), 5, "{said}");
+    bench.running.stop().await;
+}
+
+#[tokio::test]
+async fn odd_bodies_are_answered_and_leave_the_sandbox_up() {
+    let bench = Bench::start(|_| {}).await;
+    let deploy = |more: &str, body: &[u8]| with_body(&format!("{CAAS}/deploy"), more, body);
+    let requests = vec![
+        (deploy("content-type: application/xml\r\n", b"<a/>"), 422),
+        (
+            deploy("content-encoding: gzip\r\n", b"\x1f\x8b\x08junk"),
+            422,
+        ),
+        (deploy("", b"[1]"), 422),
+        (deploy("", b"\xff\xfe"), 422),
+        (deploy("", &b"[".repeat(400_000)), 422),
+        (deploy("", &b"{\"a\":".repeat(100_000)), 422),
+        (deploy("content-length: 2\r\n", b"{}{}"), 400),
+        (deploy("transfer-encoding: chunked\r\n", b"0\r\n\r\n"), 400),
+    ];
+    each_is_answered(&bench, requests).await;
     bench.running.stop().await;
 }
