@@ -2,6 +2,11 @@
 //!
 //! World time starts at the wall time of its creation and runs `factor` times as fast. A live
 //! network refuses any factor but 1; the sandbox and the demo allow up to 10.
+//!
+//! While the machine is suspended world time stands still (`CLOCK_MONOTONIC`). That is the safe
+//! side: agents' clocks count the suspension, so every lease that the broker still believes in is
+//! over on its agent first, and when the broker wakes its agents are heard before they are judged
+//! silent. Time for which nobody was heard is not charged either way.
 
 use std::time::{Duration, Instant};
 

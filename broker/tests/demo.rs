@@ -1,7 +1,8 @@
 //! The demo as a person runs it, with the agent as a separate process started by the sandbox.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -23,7 +24,12 @@ fn check(summary: &Value) {
             .unwrap_or_else(|| panic!("no {name}"))
     };
     assert_eq!(number("succeeded"), number("jobs"));
-    for never in ["lost_jobs", "double_placements", "pointers_gone_back"] {
+    for never in [
+        "lost_jobs",
+        "double_placements",
+        "pointers_gone_back",
+        "still_rented",
+    ] {
         assert_eq!(number(never), 0, "{never}");
     }
     assert!(number("failovers_across_networks") >= 1);
@@ -55,4 +61,69 @@ fn files_of_other_people_are_placed_too_where_they_are_at_hand() {
     let summary = demo(folder);
     assert!(summary["jobs"].as_u64().expect("as the test set it up") > 15);
     check(&summary);
+}
+
+/// Processes whose environment names a folder.
+fn processes_of(folder: &Path) -> usize {
+    let name = folder.to_str().expect("a plain path").as_bytes();
+    let environments = std::fs::read_dir("/proc").expect("Linux").flatten();
+    environments
+        .filter_map(|entry| std::fs::read(entry.path().join("environ")).ok())
+        .filter(|environment| environment.windows(name.len()).any(|w| w == name))
+        .count()
+}
+
+/// Starts the demo, waits until the real training runs, ends it in some way, and checks that
+/// nothing of it is left.
+fn ended_in_the_middle(end: impl FnOnce(&mut std::process::Child)) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tandem"))
+        .args(["demo", "--workloads", "/nonexistent", "--keep"])
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("tandem starts");
+    let mut story = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while !(line.contains("digest-training") && line.contains("agent bound")) {
+        line.clear();
+        let read = story.read_line(&mut line).expect("text");
+        assert!(read > 0, "the demo ended early");
+    }
+    assert!(processes_of(folder.path()) > 0, "real processes run");
+    end(&mut child);
+    drop(story);
+    let mut told = String::new();
+    let errors = child.stderr.take().expect("piped");
+    BufReader::new(errors)
+        .read_to_string(&mut told)
+        .expect("text");
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.code(), Some(1), "{told}");
+    assert!(told.contains("hint:"), "{told}");
+    assert_eq!(processes_of(folder.path()), 0, "{told}");
+}
+
+#[test]
+fn a_demo_that_is_interrupted_leaves_no_process_behind() {
+    for signal in ["-INT", "-TERM"] {
+        ended_in_the_middle(|child| {
+            let id = child.id().to_string();
+            let sent = Command::new("kill").args([signal, &id]).status();
+            assert!(sent.is_ok_and(|s| s.success()));
+        });
+    }
+}
+
+#[test]
+fn a_demo_that_nobody_reads_any_more_leaves_no_process_behind() {
+    ended_in_the_middle(|_| {});
+}
+
+#[test]
+fn two_demos_at_once_do_not_disturb_each_other() {
+    let other = std::thread::spawn(|| demo("/nonexistent"));
+    check(&demo("/nonexistent"));
+    check(&other.join().expect("the other ends too"));
 }

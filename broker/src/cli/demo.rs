@@ -34,6 +34,7 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
         seed: arguments.seed,
         keep: arguments.keep,
         workloads: arguments.workloads,
+        agent: None,
         quiet: json,
     };
     let summary = demo::run(settings).await?;
@@ -99,6 +100,8 @@ fn verdict(summary: &Summary) -> anyhow::Result<()> {
             "{} of {} jobs did not end well",
             summary.lost_jobs, summary.jobs
         )
+    } else if summary.still_rented > 0 {
+        format!("{} rented things were not given back", summary.still_rented)
     } else if summary.digest.as_deref() != Some(&summary.digest_expected) {
         "the moved training's result differs from an uninterrupted run".to_owned()
     } else if summary.double_placements + summary.pointers_gone_back > 0 {

@@ -15,12 +15,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
+use serde_json::json;
+use tandem_model::error::ErrorCode;
 use tandem_model::id::JobId;
 use tandem_model::job::JobState;
 use tandem_model::time::Clock;
 use tandem_model::workload::WorkloadKind;
 
+use crate::cli::failure::Failure;
+use crate::engine::job::Job;
 use crate::engine::step;
+use crate::shutdown;
 use market::Accepted;
 use narrator::Narrator;
 use stage::Stage;
@@ -50,6 +55,8 @@ pub struct Settings {
     pub keep: Option<PathBuf>,
     /// Folder of further workload files.
     pub workloads: PathBuf,
+    /// The agent's executable; none takes the one beside this program, or this program.
+    pub agent: Option<PathBuf>,
     /// The story goes to stderr, so that stdout stays one document.
     pub quiet: bool,
 }
@@ -58,10 +65,24 @@ pub struct Settings {
 pub async fn run(settings: Settings) -> anyhow::Result<Summary> {
     let narrator = Narrator::new(settings.quiet);
     let stage = Stage::open(&settings).await?;
-    let told = tokio::time::timeout(WHOLE_TIMEOUT, tell(&settings, &stage, &narrator)).await;
+    // However it ends, what was started is taken down: real processes run in groups of their own.
+    let told = tokio::select! {
+        told = tell(&settings, &stage, &narrator) => told,
+        () = tokio::time::sleep(WHOLE_TIMEOUT) => {
+            Err(ended_early(format!("the demo did not end within {WHOLE_TIMEOUT:?}")))
+        }
+        () = shutdown::asked() => Err(ended_early("the demo was asked to end")),
+        () = narrator.unheard() => Err(ended_early("nobody reads the demo any more")),
+    };
     narrator.finish();
     stage.close().await;
-    told.unwrap_or_else(|_| bail!("the demo did not end within {WHOLE_TIMEOUT:?}"))
+    told
+}
+
+fn ended_early(why: impl Into<String>) -> anyhow::Error {
+    Failure::new(ErrorCode::JOB_ENDED_BADLY, why)
+        .hint("everything that it started was stopped; run it again")
+        .into()
 }
 
 async fn tell(settings: &Settings, stage: &Stage, narrator: &Narrator) -> anyhow::Result<Summary> {
@@ -98,7 +119,9 @@ async fn tell(settings: &Settings, stage: &Stage, narrator: &Narrator) -> anyhow
     summary.sandbox_url = stage.sandbox_url();
     summary.files = files.len();
     summary.not_placed = considered.not_placed;
-    summary.truth_gpu_seconds = stage.truth_gpu_seconds().await?;
+    let truth = stage.truth().await?;
+    summary.truth_gpu_seconds = truth.gpu_seconds;
+    summary.still_rented = truth.still_rented;
     summary.digest_expected = digest::expected(REAL_STEPS);
     summary.digest = stage
         .engine()
@@ -139,7 +162,11 @@ async fn lose_the_machine(stage: &Stage, narrator: &Narrator, real: JobId) -> an
                     "{network} loses the machine of {REAL_JOB} at step {step}, and is paused for it"
                 ));
                 board.with(real, |job| step::avoid(job, network.clone()));
-                return stage.crash(network.as_str(), &device).await;
+                let fault = json!({
+                    "network": network.as_str(), "scope": "node", "kind": "crash",
+                    "target": device, "count": 1,
+                });
+                return stage.fault(&fault).await;
             }
             Some((state, ..)) if state.is_terminal() => {
                 bail!("{REAL_JOB} ended ({state:?}) before its machine could be taken away");
@@ -149,31 +176,26 @@ async fn lose_the_machine(stage: &Stage, narrator: &Narrator, real: JobId) -> an
     }
 }
 
-/// Waits until every job ended; services are stopped once they ran for a while.
+/// Waits until every job ended and gave back what it rented; services are stopped once they ran
+/// for a while.
 async fn finish(stage: &Stage) {
     let engine = stage.engine();
     loop {
         let now = engine.clock.world();
-        let (open, done_serving) = engine.board.all(|jobs| {
-            let open = jobs.values().filter(|job| !job.state.is_terminal()).count();
-            let served = |job: &&crate::engine::job::Job| {
-                let since = job.last().and_then(|a| a.bound_at);
-                job.workload.kind == WorkloadKind::Service
-                    && job.state == JobState::Running
-                    && since.is_some_and(|since| now.since(since) > SERVICE_RUNS)
-            };
-            (
-                open,
-                jobs.values()
-                    .filter(served)
-                    .map(|job| job.id)
-                    .collect::<Vec<_>>(),
-            )
+        let has_served = |job: &&Job| {
+            let since = job.last().and_then(|a| a.bound_at);
+            job.workload.kind == WorkloadKind::Service
+                && job.state == JobState::Running
+                && since.is_some_and(|since| now.since(since) > SERVICE_RUNS)
+        };
+        let (is_over, served) = engine.board.all(|jobs| {
+            let served: Vec<_> = jobs.values().filter(has_served).map(|j| j.id).collect();
+            (jobs.values().all(Job::is_settled), served)
         });
-        if open == 0 {
+        if is_over {
             return;
         }
-        for id in done_serving {
+        for id in served {
             engine.cancel(id);
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -1,6 +1,6 @@
 //! How the story is told: lines as things happen, a bar while they do.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
 use comfy_table::Table;
@@ -9,7 +9,7 @@ use tandem_model::time::WorldTime;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::output::{say, tell};
+use crate::cli::output::tell;
 use crate::engine::Board;
 
 /// Time between two looks at the board.
@@ -20,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct Narrator {
     quiet: bool,
     bar: ProgressBar,
+    /// Nobody reads stdout any more.
+    unheard: CancellationToken,
 }
 
 impl Narrator {
@@ -33,16 +35,27 @@ impl Narrator {
         if quiet || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        Self { quiet, bar }
+        Self {
+            quiet,
+            bar,
+            unheard: CancellationToken::new(),
+        }
     }
 
     /// A line of the story.
     pub fn line(&self, text: &str) {
         self.bar.suspend(|| {
-            if self.quiet || say(text).is_err() {
+            if self.quiet {
                 tell(text);
+            } else if writeln!(std::io::stdout(), "{text}").is_err() {
+                self.unheard.cancel();
             }
         });
+    }
+
+    /// Waits until nobody reads the story any more (`| head`).
+    pub async fn unheard(&self) {
+        self.unheard.cancelled().await;
     }
 
     /// A heading.

@@ -35,6 +35,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Settings;
 use super::market::Accepted;
+use crate::cli::output::tell;
 use crate::clock::SystemClock;
 use crate::engine::Board;
 use crate::engine::driver::Engine;
@@ -56,6 +57,16 @@ pub struct Quoted {
     pub quote: Quote,
     /// Offers that fit its tier, best first.
     pub ranked: Vec<Offer>,
+}
+
+/// What the sandbox knows of all that was rented in it.
+pub struct Truth {
+    /// GPU-seconds that really ran.
+    pub gpu_seconds: u64,
+    /// Things that are rented still.
+    pub still_rented: usize,
+    /// Each thing, as `GET /sandbox/truth` gives it.
+    pub deployments: Vec<Value>,
 }
 
 /// What is set up.
@@ -95,8 +106,11 @@ impl Folder {
     }
 }
 
-/// The agent's executable: the one beside us, or ourselves (decision 2).
-fn agent_path() -> anyhow::Result<PathBuf> {
+/// The agent's executable: the one given, the one beside us, or ourselves (decision 2).
+fn agent_path(given: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
+    if let Some(path) = given {
+        return Ok(path.clone());
+    }
     let own = std::env::current_exe().context("the path of this program is unknown")?;
     let beside = own.with_file_name("gpu-probe");
     Ok(if beside.is_file() { beside } else { own })
@@ -109,7 +123,8 @@ impl Stage {
         let sandbox = open_sandbox(settings, folder.path()).await?;
         let clock = Arc::new(SystemClock::new(settings.speed));
         let networks = Arc::new(open_networks(&sandbox, &clock)?);
-        let agent = AgentBinary::read(&agent_path()?).context("the agent cannot be read")?;
+        let agent = AgentBinary::read(&agent_path(settings.agent.as_ref())?)
+            .context("the agent cannot be read")?;
         let (listener, address) = server::listen(([127, 0, 0, 1], 0).into())?;
         let broker_url = format!("http://{address}");
         let engine = Engine {
@@ -252,13 +267,10 @@ impl Stage {
         id
     }
 
-    /// Takes away the machine that a placement stands on.
-    pub async fn crash(&self, network: &str, target: &str) -> anyhow::Result<()> {
-        let fault = serde_json::json!({
-            "network": network, "scope": "node", "kind": "crash", "target": target, "count": 1,
-        });
+    /// Injects a fault into the sandbox; see `POST /sandbox/faults`.
+    pub async fn fault(&self, fault: &Value) -> anyhow::Result<()> {
         let url = format!("{}/sandbox/faults", self.sandbox.url());
-        let answer = self.client.post(url).json(&fault).send().await?;
+        let answer = self.client.post(url).json(fault).send().await?;
         let status = answer.status();
         if !status.is_success() {
             bail!(
@@ -269,17 +281,25 @@ impl Stage {
         Ok(())
     }
 
-    /// GPU-seconds that really ran, by the sandbox's own truth.
-    pub async fn truth_gpu_seconds(&self) -> anyhow::Result<u64> {
+    /// What really ran and what still runs, by the sandbox's own truth.
+    pub async fn truth(&self) -> anyhow::Result<Truth> {
         let url = format!("{}/sandbox/truth", self.sandbox.url());
         let truth: Value = self.client.get(url).send().await?.json().await?;
         let deployments = truth["deployments"]
             .as_array()
-            .context("truth without deployments")?;
-        Ok(deployments
-            .iter()
-            .filter_map(|d| d["gpu_seconds"].as_u64())
-            .sum())
+            .context("truth without deployments")?
+            .clone();
+        Ok(Truth {
+            gpu_seconds: deployments
+                .iter()
+                .filter_map(|d| d["gpu_seconds"].as_u64())
+                .sum(),
+            still_rented: deployments
+                .iter()
+                .filter(|d| d["ended_us"].is_null())
+                .count(),
+            deployments,
+        })
     }
 
     /// Ends everything.
@@ -290,7 +310,7 @@ impl Stage {
         self.http.stop().await;
         self.sandbox.stop().await;
         if let Folder::Kept(path) = &self.folder {
-            tracing::info!(path = %path.display(), "the working folder is kept");
+            tell(&format!("the working folder is kept: {}", path.display()));
         }
     }
 }

@@ -59,6 +59,8 @@ pub struct Summary {
     pub delivered_gpu_seconds: u64,
     /// What really ran, by the sandbox's truth.
     pub truth_gpu_seconds: u64,
+    /// Rented things that were not given back; must be 0.
+    pub still_rented: usize,
     /// Longest time from the last word of a placement to the decision to leave it.
     pub max_detection_seconds: u64,
     /// Longest time from that decision to the binding of the next agent.
@@ -126,6 +128,7 @@ pub fn of_jobs(jobs: &Jobs, now: WorldTime) -> Summary {
         charged_micro_usd: MicroUsd::new(all().map(|job| job.charged.get()).sum()),
         delivered_gpu_seconds: all().map(Job::proved_gpu_us).sum::<u64>() / 1_000_000,
         truth_gpu_seconds: 0,
+        still_rented: 0,
         max_detection_seconds: moves().filter_map(detection).max().unwrap_or(0),
         max_replacement_seconds: moves().filter_map(replacement).max().unwrap_or(0),
         digest: None,

@@ -25,14 +25,6 @@ pub enum AgentError {
         /// Why.
         source: io::Error,
     },
-    /// The port for health checks cannot be taken.
-    #[error("TANDEM_HEALTH_PORT {port} cannot be listened on")]
-    HealthPort {
-        /// The port.
-        port: u16,
-        /// Why.
-        source: io::Error,
-    },
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made")]
     Client(#[source] reqwest::Error),
@@ -47,9 +39,6 @@ pub enum AgentError {
 impl AgentError {
     /// The code under which it is explained.
     pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::HealthPort { .. } => ErrorCode::LISTEN_FAILED,
-            _ => ErrorCode::AGENT_CONFIG,
-        }
+        ErrorCode::AGENT_CONFIG
     }
 }

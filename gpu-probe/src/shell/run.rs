@@ -52,9 +52,7 @@ pub async fn run(config: Config) -> Result<u8, AgentError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::Signals)?;
     let mut effects = Effects::new(config)?;
     if let Some(port) = effects.config.health_port {
-        effects
-            .tasks
-            .spawn(health::serve(health::listen(port).await?));
+        effects.tasks.spawn(health::serve(port));
     }
     effects.end_leftovers().await;
     let mut state = AgentState::new(effects.identity.clone(), effects.clock.now());

@@ -40,3 +40,16 @@ async fn the_health_port_answers_200_and_mute_connections_do_not_block_it() {
     std::fs::write(machine.path("go"), "").unwrap();
     assert_eq!(agent.exit_code().await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_port_that_something_else_holds_does_not_keep_the_job_from_running() {
+    let broker = Broker::start(WorkloadKind::Job, terms(), None).await;
+    let machine = Machine::new();
+    let holder = TcpListener::bind("0.0.0.0:0").unwrap();
+    let told = holder.local_addr().unwrap().port().to_string();
+    let env = [("TANDEM_HEALTH_PORT", &told[..])];
+    let mut agent = machine.agent(&broker, 1, &env, &["echo", "ran"]);
+    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
+    assert_eq!(machine.stdout(), "ran\n");
+    assert!(agent.log().contains("TDM-5003"), "{}", agent.log());
+}
