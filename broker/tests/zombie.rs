@@ -21,22 +21,8 @@ const STEPS: u64 = 120;
 /// World seconds for which the machine is frozen: past lease, skew and the start of the next.
 const FROZEN_SECONDS: u64 = 75;
 
-async fn wait_for(stage: &Stage, id: JobId, what: &str, is_true: impl Fn(&Job) -> bool) {
-    let start = Instant::now();
-    while stage.engine().board.with(id, |job| is_true(job)) != Some(true) {
-        let events: Vec<_> = stage.engine().board.events_from(0);
-        let told: Vec<_> = events.iter().map(|e| e.what.as_str()).collect();
-        assert!(start.elapsed() < DEADLINE, "{what}: {told:#?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn at_step(job: &Job) -> u64 {
-    job.session.pointer().map_or(0, |pointer| pointer.step)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_frozen_training_that_wakes_beside_its_successor_can_publish_nothing() {
+/// The training at work in a world of its own.
+async fn at_work() -> (Stage, JobId) {
     let settings = Settings {
         speed: 10,
         seed: 1,
@@ -53,95 +39,108 @@ async fn a_frozen_training_that_wakes_beside_its_successor_can_publish_nothing()
     };
     let offers = stage.offers().await.expect("both networks answer");
     let considered = market::consider(&stage, &[file], &offers).expect("a good file");
-    let accepted = considered
-        .accepted
-        .into_iter()
-        .next()
-        .expect("it is priced");
-    let id = stage.accept(accepted);
-    let board = stage.engine().board.clone();
-
+    let accepted = considered.accepted.into_iter().next();
+    let id = stage.accept(accepted.expect("it is priced"));
     wait_for(&stage, id, "checkpoints are published", |job| {
-        at_step(job) >= 20
+        pointer(job).1 >= 20
     })
     .await;
-    let first = board.with(id, |job| job.last().cloned()).flatten();
-    let first = first.expect("it was placed");
-    let network = first.offer.network.clone();
+    (stage, id)
+}
+
+/// Freezes the machine of the first epoch, and takes its network away so that nobody stops it.
+async fn freeze(stage: &Stage, id: JobId) {
+    let attempt = stage.engine().board.with(id, |job| {
+        let attempt = job.last().cloned()?;
+        let network = attempt.offer.network.clone();
+        job.situation.networks_avoided.insert(network);
+        Some(attempt)
+    });
+    let attempt = attempt.flatten().expect("it was placed");
+    let network = attempt.offer.network.as_str();
     for fault in [
         json!({
-            "network": network.as_str(), "scope": "node", "kind": "silent",
-            "target": first.remote_id, "duration_seconds": FROZEN_SECONDS,
+            "network": network, "scope": "node", "kind": "silent",
+            "target": attempt.remote_id, "duration_seconds": FROZEN_SECONDS,
         }),
         json!({
-            "network": network.as_str(), "scope": "network", "kind": "error_before",
+            "network": network, "scope": "network", "kind": "error_before",
             "duration_seconds": 2 * FROZEN_SECONDS,
         }),
     ] {
         stage.fault(&fault).await.expect("the sandbox takes it");
     }
-    board.with(id, |job| {
-        job.situation.networks_avoided.insert(network.clone());
-    });
+}
 
+/// The one unit of the first epoch, by the sandbox's truth.
+async fn first_unit(stage: &Stage) -> serde_json::Value {
+    let truth = stage.truth().await.expect("the sandbox answers");
+    let first = truth.deployments.iter().find(|d| d["epoch"] == 1);
+    first.expect("epoch 1 was rented")["units"][0].clone()
+}
+
+async fn wait_for(stage: &Stage, id: JobId, what: &str, is_true: impl Fn(&Job) -> bool) {
+    let start = Instant::now();
+    while stage.engine().board.with(id, |job| is_true(job)) != Some(true) {
+        let events: Vec<_> = stage.engine().board.events_from(0);
+        let told: Vec<_> = events.iter().map(|e| e.what.as_str()).collect();
+        assert!(start.elapsed() < DEADLINE, "{what}: {told:#?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Epoch and step of the checkpoint pointer.
+fn pointer(job: &Job) -> (u32, u64) {
+    let at = job.session.pointer();
+    at.map_or((0, 0), |at| (at.epoch.0, at.step))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_training_that_wakes_beside_its_successor_can_publish_nothing() {
+    let (stage, id) = at_work().await;
+    freeze(&stage, id).await;
     wait_for(&stage, id, "the successor publishes", |job| {
-        job.epoch() == Epoch(2) && job.session.pointer().is_some_and(|p| p.epoch == Epoch(2))
+        pointer(job).0 == 2
     })
     .await;
-    let is_frozen = |d: &serde_json::Value| d["units"][0]["silent"] == true;
-    let of_first = |all: &[serde_json::Value]| all.iter().find(|d| d["epoch"] == 1).cloned();
-    let truth = stage.truth().await.expect("the sandbox answers");
-    let unit = of_first(&truth.deployments).expect("epoch 1 was rented");
-    assert!(is_frozen(&unit), "it is frozen, not dead: {unit}");
+    let unit = first_unit(&stage).await;
+    assert_eq!(unit["silent"], true, "it is frozen, not dead: {unit}");
 
     // It wakes, is told of the live epoch, and ends by itself: its network answers nothing yet.
     let start = Instant::now();
     loop {
-        let truth = stage.truth().await.expect("the sandbox answers");
-        let unit = of_first(&truth.deployments).expect("epoch 1 was rented");
-        let has_exited = !unit["units"][0]["ran_us"][0][1].is_null();
-        if !is_frozen(&unit) && has_exited {
+        let unit = first_unit(&stage).await;
+        if unit["silent"] == false && !unit["ran_us"][0][1].is_null() {
             break;
         }
         assert!(start.elapsed() < DEADLINE, "it does not end: {unit}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    let board = stage.engine().board.clone();
     board.with(id, |job| {
         assert!(!job.attempts[0].stopping.accepted, "nobody stopped it");
         assert_eq!(job.state, JobState::Running, "its successor is at work");
     });
 
-    wait_for(&stage, id, "the successor finishes", |job| {
-        job.state.is_terminal()
-    })
-    .await;
-    let expected = digest::expected(STEPS);
-    board.with(id, |job| {
-        assert_eq!(job.state, JobState::Succeeded, "{:?}", job.cause);
-        assert_eq!(digest::printed(job.log.iter()), Some(expected.as_str()));
-        assert!(!job.pointer_went_back);
-        let pointer = job.session.pointer().map(|p| (p.epoch, p.step));
-        assert_eq!(pointer, Some((Epoch(2), STEPS)));
-        let (old, new) = (&job.attempts[0], &job.attempts[1]);
-        assert!(
-            old.fenced_at < new.bound_at,
-            "fenced before it was replaced"
-        );
-        assert!(old.heard_at < old.left_at, "its later words are not heard");
-        let resumed = job
-            .log
-            .iter()
-            .filter(|l| l.starts_with("resumed at step"))
-            .count();
-        assert_eq!(resumed, 1, "{:?}", job.log);
-    });
-
     wait_for(&stage, id, "everything is given back", Job::is_settled).await;
+    board.with(id, |job| assert_the_successor_alone_was_heard(job));
     let truth = stage.truth().await.expect("the sandbox answers");
     assert_eq!(truth.still_rented, 0, "{:#?}", truth.deployments);
-    board.with(id, |job| {
-        let pointer = job.session.pointer().map(|p| (p.epoch, p.step));
-        assert_eq!(pointer, Some((Epoch(2), STEPS)), "nothing moved since");
-    });
     stage.close().await;
+}
+
+fn assert_the_successor_alone_was_heard(job: &Job) {
+    assert_eq!(job.state, JobState::Succeeded, "{:?}", job.cause);
+    assert_eq!((job.epoch(), pointer(job)), (Epoch(2), (2, STEPS)));
+    assert!(!job.pointer_went_back);
+    let expected = digest::expected(STEPS);
+    assert_eq!(digest::printed(job.log.iter()), Some(expected.as_str()));
+    let (old, new) = (&job.attempts[0], &job.attempts[1]);
+    assert!(
+        old.fenced_at < new.bound_at,
+        "fenced before it was replaced"
+    );
+    assert!(old.heard_at < old.left_at, "its later words are not heard");
+    let resumed = job.log.iter().filter(|l| l.starts_with("resumed at step"));
+    assert_eq!(resumed.count(), 1, "{:?}", job.log);
 }
