@@ -17,4 +17,5 @@ pub mod http;
 pub mod ids;
 pub mod networks;
 pub mod shutdown;
+pub mod store;
 pub mod telemetry;

@@ -25,6 +25,9 @@ pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
+/// Narrowest terminal into which a table is pressed.
+const WIDTH_MIN: u16 = 40;
+
 /// A line above, below, and under the head; rows stand close together.
 const TABLE_STYLE: TableStyle = TableStyle::new()
     .top_border(LineStyle::none().fill('─').junction('─'))
@@ -34,10 +37,11 @@ const TABLE_STYLE: TableStyle = TableStyle::new()
 /// An empty table in the style of all our tables.
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(TABLE_STYLE)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(head.to_vec());
+    table.load_style(TABLE_STYLE).set_header(head.to_vec());
+    // A terminal that does not know its width says 0.
+    if table.width().is_none_or(|width| width >= WIDTH_MIN) {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table
 }
 
