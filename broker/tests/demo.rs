@@ -107,7 +107,7 @@ fn ended_in_the_middle(end: impl FnOnce(&mut std::process::Child)) {
     let gone_by = Instant::now() + Duration::from_secs(3);
     while processes_of(folder.path()) > 0 {
         assert!(Instant::now() < gone_by, "processes are left: {told}");
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::yield_now();
     }
 }
 
