@@ -3,17 +3,15 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tandem::store::{COMMIT_JOBS_MAX, Changes, Expected, JobWrite, PAGE_MAX, Store, StoreError};
+use tandem::store::{COMMIT_JOBS_MAX, Changes, PAGE_MAX, Store, StoreError};
 use tandem_model::job::JobState;
 
 use crate::rows::*;
+use crate::sharing;
 
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Story = fn(Arc<dyn Store>) -> Told;
-
-const TTL: Duration = Duration::from_secs(10);
 
 /// Every story with its name.
 pub(crate) const STORIES: &[(&str, Story)] = &[
@@ -43,24 +41,24 @@ pub(crate) const STORIES: &[(&str, Story)] = &[
     ("pages are bounded", |s| Box::pin(pages(s))),
     (
         "a claim is held by one, renewed, and taken over when it ran out",
-        |s| Box::pin(claims(s)),
+        |s| Box::pin(sharing::claims(s)),
     ),
     ("an old holder of a claim can write nothing", |s| {
-        Box::pin(old_holder(s))
+        Box::pin(sharing::old_holder(s))
     }),
     (
         "two brokers that claim at once share without overlap",
-        |s| Box::pin(claim_race(s)),
+        |s| Box::pin(sharing::claim_race(s)),
     ),
     (
         "many writers of one job: exactly one wins each version",
-        |s| Box::pin(version_race(s)),
+        |s| Box::pin(sharing::version_race(s)),
     ),
     ("late and repeated heartbeats change nothing", |s| {
         Box::pin(heartbeats(s))
     }),
     ("a refused commit leaves those beside it alone", |s| {
-        Box::pin(neighbours(s))
+        Box::pin(sharing::neighbours(s))
     }),
 ];
 
@@ -303,134 +301,6 @@ async fn pages(store: Arc<dyn Store>) {
     assert!(rest.iter().all(|job| job.id > last));
 }
 
-async fn claims(store: Arc<dyn Store>) {
-    let mut later = new_job(2);
-    later.job.wake_at = Some(at(50));
-    let mut ended = new_job(3);
-    ended.job.state = JobState::Succeeded;
-    let mut waits = new_job(4);
-    waits.job.wake_at = None;
-    store
-        .commit(jobs(vec![new_job(1), later, ended, waits]))
-        .await
-        .unwrap();
-    let ids =
-        |claimed: &[tandem::store::Claimed]| claimed.iter().map(|c| c.job.id).collect::<Vec<_>>();
-    let mine = store.claim(broker(1), at(5), TTL, 9).await.unwrap();
-    assert_eq!(ids(&mine), [job_id(1)]);
-    assert!(
-        store
-            .claim(broker(2), at(14), TTL, 9)
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    let renewed = store.claim(broker(1), at(14), TTL, 9).await.unwrap();
-    assert_eq!(
-        renewed[0].claim, mine[0].claim,
-        "a renewal keeps the generation"
-    );
-    let taken = store.claim(broker(2), at(24), TTL, 9).await.unwrap();
-    assert_eq!(taken[0].claim.generation, mine[0].claim.generation + 1);
-    store.release(broker(2)).await.unwrap();
-    assert_eq!(
-        ids(&store.claim(broker(1), at(25), TTL, 9).await.unwrap()),
-        [job_id(1)]
-    );
-}
-
-async fn old_holder(store: Arc<dyn Store>) {
-    store.commit(jobs(vec![new_job(1)])).await.unwrap();
-    let old = store
-        .claim(broker(1), at(0), TTL, 9)
-        .await
-        .unwrap()
-        .remove(0);
-    let new = store
-        .claim(broker(2), at(10), TTL, 9)
-        .await
-        .unwrap()
-        .remove(0);
-    let write = |claim| {
-        let mut write = next(&job(1), JobState::Placing);
-        write.expected = Expected::Version {
-            version: 1,
-            claim: Some(claim),
-        };
-        jobs(vec![write])
-    };
-    assert!(matches!(
-        store.commit(write(old.claim)).await,
-        Err(StoreError::Conflict(_))
-    ));
-    store.commit(write(new.claim)).await.unwrap();
-    // The same broker after a stop and a start of the claim: its old generation is over, too.
-    store.release(broker(2)).await.unwrap();
-    let again = store
-        .claim(broker(2), at(11), TTL, 9)
-        .await
-        .unwrap()
-        .remove(0);
-    assert!(again.claim.generation > new.claim.generation);
-}
-
-async fn claim_race(store: Arc<dyn Store>) {
-    store
-        .commit(jobs((1..=400).map(new_job).collect()))
-        .await
-        .unwrap();
-    let claimers = (1..=8u8).map(|n| {
-        let store = Arc::clone(&store);
-        tokio::spawn(async move { store.claim(broker(n), at(0), TTL, 75).await.unwrap() })
-    });
-    let mut all = Vec::new();
-    for claimer in claimers.collect::<Vec<_>>() {
-        all.extend(
-            claimer
-                .await
-                .unwrap()
-                .into_iter()
-                .map(|claimed| claimed.job.id),
-        );
-    }
-    let count = all.len();
-    all.sort_unstable();
-    all.dedup();
-    assert_eq!((all.len(), count), (400, 400));
-}
-
-async fn version_race(store: Arc<dyn Store>) {
-    store.commit(jobs(vec![new_job(1)])).await.unwrap();
-    let writers = (0..16).map(|_| {
-        let store = Arc::clone(&store);
-        tokio::spawn(async move {
-            let mut won = 0u64;
-            for _ in 0..20 {
-                let before = store.job(account(1), job_id(1)).await.unwrap().unwrap();
-                let changes = Changes {
-                    events: vec![event(1, i64::try_from(before.version).unwrap())],
-                    ..jobs(vec![next(&before, JobState::Placing)])
-                };
-                match store.commit(changes).await {
-                    Ok(()) => won += 1,
-                    Err(StoreError::Conflict(_)) => {}
-                    Err(other) => panic!("{other}"),
-                }
-            }
-            won
-        })
-    });
-    let mut won = 0;
-    for writer in writers.collect::<Vec<_>>() {
-        won += writer.await.unwrap();
-    }
-    let last = store.job(account(1), job_id(1)).await.unwrap().unwrap();
-    assert_eq!(last.version, 1 + won);
-    let events = store.events(job_id(1), 0, u32::MAX).await.unwrap();
-    let versions: Vec<u64> = events.iter().map(|e| e.document.parse().unwrap()).collect();
-    assert_eq!(versions, (1..=won).collect::<Vec<_>>());
-}
-
 async fn heartbeats(store: Arc<dyn Store>) {
     store
         .commit(jobs(vec![new_job(1), new_job(2)]))
@@ -462,27 +332,4 @@ async fn heartbeats(store: Arc<dyn Store>) {
         (kept.sequence, kept.last_seen, kept.lease_until),
         (2, at(50), at(80))
     );
-}
-
-async fn neighbours(store: Arc<dyn Store>) {
-    store.commit(jobs(vec![new_job(0)])).await.unwrap();
-    let writers = (1..=60u64).map(|n| {
-        let store = Arc::clone(&store);
-        tokio::spawn(async move {
-            // Every third writer repeats a job that exists.
-            let write = if n % 3 == 0 { new_job(0) } else { new_job(n) };
-            store.commit(jobs(vec![write])).await.is_ok()
-        })
-    });
-    let mut written = 0;
-    for writer in writers.collect::<Vec<_>>() {
-        written += usize::from(writer.await.unwrap());
-    }
-    assert_eq!(written, 40);
-    assert_eq!(
-        store.jobs(account(1), None, PAGE_MAX).await.unwrap().len(),
-        41
-    );
-    let late: JobWrite = next(&job(1), JobState::Placing);
-    store.commit(jobs(vec![late])).await.unwrap();
 }

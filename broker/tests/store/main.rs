@@ -6,6 +6,7 @@
 mod conformance;
 mod kill;
 mod rows;
+mod sharing;
 
 use tandem::store::StoreError;
 use tandem::store::sqlite::SqliteStore;
