@@ -4,7 +4,7 @@
 //! its environment by which everything that it started is found and killed, also what left the
 //! group. There is no isolation: whoever deploys to such a sandbox runs code on this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,8 @@ const LINE_BYTES_MAX: u64 = 4_096;
 const SCRIPT_OUTPUT_BYTES_MAX: u64 = 1 << 20;
 /// Longest time for a script over SSH; what it started in the background goes on.
 const SCRIPT_DEADLINE: Duration = Duration::from_secs(120);
+/// Readings of the process list for one signal, should a unit fork faster than it is reached.
+const SCANS_MAX: usize = 16;
 /// Variables that a process takes over from the sandbox.
 const INHERITED: [&str; 3] = ["PATH", "LANG", "TZ"];
 
@@ -179,8 +181,21 @@ impl Exec {
         if let Some(group) = group {
             let _gone = kill_process_group(group, signal);
         }
-        for pid in marked(&self.root.join(unit)) {
-            let _gone = kill_process(pid, signal);
+        // A process forked while the list was read is in the next list, so it is read until
+        // nothing new is in it.
+        let home = self.root.join(unit);
+        let mut reached = BTreeSet::new();
+        for _ in 0..SCANS_MAX {
+            let new: Vec<Pid> = marked(&home)
+                .into_iter()
+                .filter(|pid| reached.insert(pid.as_raw_nonzero()))
+                .collect();
+            if new.is_empty() {
+                return;
+            }
+            for pid in new {
+                let _gone = kill_process(pid, signal);
+            }
         }
     }
 
