@@ -36,6 +36,15 @@ pub struct Arguments {
     /// Boot times.
     #[arg(long, value_enum, default_value_t = BootProfile::Quick)]
     profile: BootProfile,
+    /// Nodes of both networks together, up to a million.
+    #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    nodes: u32,
+    /// Faults per running unit and hour, in thousandths, drawn from the seed; 0 for none.
+    #[arg(long, default_value_t = 0, value_name = "PERMILLE")]
+    random_faults_permille: u32,
+    /// Devices in a thousand that are not the card they are sold as.
+    #[arg(long, default_value_t = 0, value_name = "PERMILLE", value_parser = clap::value_parser!(u16).range(0..=1_000))]
+    lying_permille: u16,
     /// Run what is deployed as real local processes in this folder. Anybody who can reach the
     /// address can then run programs as you.
     #[arg(long, value_name = "DIR")]
@@ -50,6 +59,9 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
         BootProfile::Quick => Profile::Quick,
         BootProfile::Measured => Profile::Measured,
     };
+    options.world.nodes = arguments.nodes;
+    options.world.random_faults_permille = arguments.random_faults_permille;
+    options.world.lying_permille = arguments.lying_permille;
     options.exec = arguments.exec.map(|work_dir| ExecOptions {
         work_dir,
         agent_path: None,
