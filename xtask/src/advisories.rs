@@ -30,6 +30,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         "licenses",
         "sources",
     ]))?;
+    forget_copy()?;
     if succeeds(deny(&["fetch", "db"])) {
         println!("advisories: live database");
         return run(deny(&["check", "advisories"]));
@@ -52,12 +53,30 @@ pub(crate) fn check() -> anyhow::Result<()> {
     run(deny(&["--offline", "check", "advisories"]))
 }
 
-/// Unpacks the database from the git bundle beside the checkout, once.
-fn from_copy() -> anyhow::Result<PathBuf> {
-    let database = root().join("target/advisory-db").join(DATABASE_FOLDER);
-    if database.join("crates").exists() {
-        return Ok(database);
+fn database() -> PathBuf {
+    root().join("target/advisory-db").join(DATABASE_FOLDER)
+}
+
+/// Takes away a database that an earlier run unpacked from the copy: a fetch would ask the copy
+/// again and call it live.
+fn forget_copy() -> anyhow::Result<()> {
+    let path = database();
+    let origin = command(
+        "git",
+        &["-C", &path.to_string_lossy(), "remote", "get-url", "origin"],
+    )
+    .output()
+    .context("git remote of the advisory database")?;
+    let is_live = String::from_utf8_lossy(&origin.stdout).starts_with("https://");
+    if path.exists() && !is_live {
+        std::fs::remove_dir_all(&path).context("the copied advisory database stays")?;
     }
+    Ok(())
+}
+
+/// Unpacks the database from the git bundle beside the checkout.
+fn from_copy() -> anyhow::Result<PathBuf> {
+    let database = database();
     let bundle = root().join("../shared/data/rustsec.bundle");
     if !bundle.exists() {
         bail!(
