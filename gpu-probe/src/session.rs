@@ -6,6 +6,7 @@
 //! *fenced* (nothing counts any more). A higher epoch is raised only over a fenced one, except for
 //! a service, whose replacement may start first; raising it fences the one before.
 
+mod bound;
 mod publish;
 
 #[cfg(test)]
@@ -13,13 +14,14 @@ mod props;
 #[cfg(test)]
 mod tests;
 
+pub use bound::Bound;
 pub use publish::Outcome;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tandem_model::id::{BootId, JobId};
+use tandem_model::id::JobId;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
 use tandem_model::time::WorldTime;
@@ -27,7 +29,7 @@ use tandem_model::workload::WorkloadKind;
 
 use crate::protocol::{
     BindReply, BindRequest, CheckpointRef, CheckpointStore, Directive, HeartbeatReply,
-    HeartbeatRequest, Phase, Problem, Progress, ResultReport,
+    HeartbeatRequest, Problem,
 };
 
 /// How long a lease lasts from the sending of its renewal.
@@ -74,27 +76,6 @@ pub struct Grants {
     pub secrets: BTreeMap<String, Secret>,
     /// Where checkpoints are kept.
     pub checkpoint_store: Option<CheckpointStore>,
-}
-
-/// The one instance of an epoch and rank.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Bound {
-    /// Its run.
-    pub boot_id: BootId,
-    /// Its container.
-    pub container: String,
-    /// When its lease runs out; `None` once its end is recorded.
-    pub lease_until: Option<WorldTime>,
-    /// When it was last heard.
-    pub heard_at: WorldTime,
-    /// Its newest heartbeat.
-    pub sequence: u64,
-    /// What it was doing then.
-    pub phase: Phase,
-    /// How far it was.
-    pub progress: Option<Progress>,
-    /// How it ended.
-    pub end: Option<ResultReport>,
 }
 
 /// What the live epoch may still do.
@@ -374,25 +355,6 @@ impl Session {
         let leased = bound.lease_until.is_some_and(|until| now < until);
         reply.granted = leased && live.standing == Standing::Granting;
         reply
-    }
-}
-
-impl Bound {
-    fn new(request: &BindRequest, lease_until: WorldTime, now: WorldTime) -> Self {
-        Self {
-            boot_id: request.boot_id,
-            container: request.container.clone(),
-            lease_until: Some(lease_until),
-            heard_at: now,
-            sequence: 0,
-            phase: Phase::Starting,
-            progress: None,
-            end: None,
-        }
-    }
-
-    fn is(&self, boot_id: BootId) -> bool {
-        self.boot_id == boot_id
     }
 }
 

@@ -1,5 +1,6 @@
 //! The adapters and the transport from outside: recorded shapes, impolite servers, hostile bodies.
 
+mod aethir_quality;
 mod aethir_shapes;
 mod common;
 mod hostile;

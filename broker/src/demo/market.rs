@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use comfy_table::Table;
 use tandem_model::offer::Offer;
-use tandem_model::quote::Quote;
 use tandem_model::workload::{Tier, Workload};
 use tandem_pricing::classify::classify;
 use tandem_pricing::files as workload_files;
@@ -13,23 +12,13 @@ use super::files::File;
 use super::stage::Stage;
 use super::{REAL_JOB, REAL_STEPS};
 use crate::cli::output::table;
+use crate::engine::job::Accepted;
 use crate::engine::plan;
 
 /// Columns of the table of files.
 const COLUMNS: [&str; 6] = ["file", "class", "GPUs", "consumer", "enterprise", "taken"];
 /// Steps of a simulated job; one takes a world second.
 const SIMULATED_STEPS: u64 = 60;
-
-/// A workload with the quote taken and the offers that fit, best first.
-#[derive(Debug)]
-pub struct Accepted {
-    /// What runs.
-    pub workload: Workload,
-    /// The quote taken.
-    pub quote: Quote,
-    /// Offers that fit, best first.
-    pub ranked: Vec<Offer>,
-}
 
 /// What was considered.
 pub struct Considered {

@@ -23,10 +23,10 @@ use tandem_model::time::Clock;
 use tandem_model::workload::WorkloadKind;
 
 use crate::cli::failure::Failure;
+use crate::engine::job::Accepted;
 use crate::engine::job::Job;
 use crate::engine::step;
 use crate::shutdown;
-use market::Accepted;
 use narrator::Narrator;
 use stage::Stage;
 pub use summary::Summary;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use gpu_probe::protocol::CheckpointStore;
-use gpu_probe::session::{LeaseTerms, Session};
 use serde_json::Value;
 use tandem_adapters::command::{Command, Outcome};
 use tandem_adapters::ionet::VmPriceUnit;
@@ -15,8 +14,6 @@ use tandem_adapters::registry::{self, Credentials};
 use tandem_adapters::ssh::SshKeyPair;
 use tandem_adapters::transport::TransportOptions;
 use tandem_model::id::{InstallationId, JobId, QuoteId};
-use tandem_model::job::JobState;
-use tandem_model::money::MicroUsd;
 use tandem_model::offer::Offer;
 use tandem_model::quote::Quote;
 use tandem_model::secret::Secret;
@@ -28,18 +25,16 @@ use tandem_pricing::quote::{self, Policy, TierReport};
 use tandem_sandbox::exec::ExecOptions;
 use tandem_sandbox::{Options, Running as Sandbox};
 use tandem_sla::detect::Windows;
-use tandem_sla::failover::Situation;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Settings;
-use super::market::Accepted;
 use crate::cli::output::tell;
 use crate::clock::SystemClock;
 use crate::engine::Board;
 use crate::engine::driver::Engine;
-use crate::engine::job::Job;
+use crate::engine::job::{Accepted, Job};
 use crate::engine::plan::LaunchSettings;
 use crate::http::server::{self, AgentBinary, AgentSide, Running as Http};
 use crate::ids;
@@ -236,32 +231,9 @@ impl Stage {
     pub fn accept(&self, accepted: Accepted) -> JobId {
         let clock = &*self.engine.clock;
         let id = ids::fresh(clock, JobId::from_parts);
-        let terms = LeaseTerms {
-            exclusive: accepted.workload.exclusive,
-            ..LeaseTerms::default()
-        };
-        let session = Session::new(id, accepted.workload.kind, terms);
-        self.engine.board.add(Job {
-            id,
-            installation: self.installation,
-            workload: accepted.workload,
-            quote: accepted.quote,
-            ranked: accepted.ranked,
-            state: JobState::Queued,
-            situation: Situation::default(),
-            attempts: Vec::new(),
-            session,
-            agent_secret: Secret::new(ids::token()),
-            cancel_asked: false,
-            waiting_since: None,
-            pointer_went_back: false,
-            log: std::collections::VecDeque::new(),
-            charged: MicroUsd::ZERO,
-            output_sha256: None,
-            cause: None,
-            accepted_at: clock.world(),
-            ended_at: None,
-        });
+        let secret = Secret::new(ids::token());
+        let job = Job::new(id, self.installation, accepted, secret, clock.world());
+        self.engine.board.add(job);
         let engine = self.engine.clone();
         self.drivers.spawn(async move { engine.drive(id).await });
         id

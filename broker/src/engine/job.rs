@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use gpu_probe::session::Session;
+use gpu_probe::session::{LeaseTerms, Session};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -187,7 +187,53 @@ pub struct Job {
     pub ended_at: Option<WorldTime>,
 }
 
+/// What was agreed with the customer: the workload, its quote, and the offers behind it.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    /// What runs.
+    pub workload: Workload,
+    /// The quote taken.
+    pub quote: Quote,
+    /// Offers that fit, best first.
+    pub ranked: Vec<Offer>,
+}
+
 impl Job {
+    /// A job that was just accepted: queued, with nothing placed, proved or charged.
+    pub fn new(
+        id: JobId,
+        installation: InstallationId,
+        accepted: Accepted,
+        agent_secret: Secret,
+        now: WorldTime,
+    ) -> Self {
+        let terms = LeaseTerms {
+            exclusive: accepted.workload.exclusive,
+            ..LeaseTerms::default()
+        };
+        Self {
+            id,
+            installation,
+            session: Session::new(id, accepted.workload.kind, terms),
+            workload: accepted.workload,
+            quote: accepted.quote,
+            ranked: accepted.ranked,
+            state: JobState::Queued,
+            situation: Situation::default(),
+            attempts: Vec::new(),
+            agent_secret,
+            cancel_asked: false,
+            waiting_since: None,
+            pointer_went_back: false,
+            log: VecDeque::new(),
+            charged: MicroUsd::ZERO,
+            output_sha256: None,
+            cause: None,
+            accepted_at: now,
+            ended_at: None,
+        }
+    }
+
     /// The live or the last attempt.
     pub fn last(&self) -> Option<&Attempt> {
         self.attempts.last()

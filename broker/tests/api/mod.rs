@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use gpu_probe::protocol::checkpoint_key;
-use gpu_probe::session::{LeaseTerms, Session};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde_json::{Value, json};
 use tandem::clock::SystemClock;
 use tandem::engine::Board;
 use tandem::engine::driver::Engine;
-use tandem::engine::job::Job;
+use tandem::engine::job::{Accepted, Job};
 use tandem::engine::plan::LaunchSettings;
 use tandem::http::server::{self, AgentBinary, AgentSide, Running};
 use tandem::networks::Networks;
@@ -26,7 +25,6 @@ use tandem_model::secret::Secret;
 use tandem_model::time::{Clock, WallTime};
 use tandem_model::workload::{Tier, Workload};
 use tandem_sla::detect::Windows;
-use tandem_sla::failover::Situation;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -96,9 +94,8 @@ fn workload() -> Workload {
 
 fn job(number: u64, clock: &SystemClock) -> Job {
     let (id, workload) = (job_id(number), workload());
-    let mut job = Job {
-        id,
-        installation: InstallationId::from_parts(1, &[2; 10]),
+    let accepted = Accepted {
+        workload,
         quote: Quote {
             id: QuoteId::from_parts(1, &[3; 10]),
             tier: Tier::Consumer,
@@ -110,23 +107,12 @@ fn job(number: u64, clock: &SystemClock) -> Job {
             lines: Vec::new(),
             expires_at: WallTime::default(),
         },
-        session: Session::new(id, workload.kind, LeaseTerms::default()),
-        workload,
         ranked: vec![offer()],
-        state: JobState::Running,
-        situation: Situation::default(),
-        attempts: Vec::new(),
-        agent_secret: Secret::new(format!("secret of job {number}")),
-        cancel_asked: false,
-        waiting_since: None,
-        pointer_went_back: false,
-        log: std::collections::VecDeque::new(),
-        charged: MicroUsd::ZERO,
-        output_sha256: None,
-        cause: None,
-        accepted_at: clock.world(),
-        ended_at: None,
     };
+    let secret = Secret::new(format!("secret of job {number}"));
+    let installation = InstallationId::from_parts(1, &[2; 10]);
+    let mut job = Job::new(id, installation, accepted, secret, clock.world());
+    job.state = JobState::Running;
     place(&mut job, clock);
     job
 }

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::agent::fixtures::{identity, store};
 use crate::agent::{self, Action, AgentState, AgentTime, CallError, Ended, Identity, Input};
-use crate::protocol::{CheckpointRequest, EndCause, Sha256};
+use crate::protocol::{CheckpointRequest, EndCause, Phase, ResultReport, Sha256};
+use tandem_model::id::BootId;
 
 /// What the world does next; numbers choose among what there is.
 #[derive(Debug, Clone, Copy)]

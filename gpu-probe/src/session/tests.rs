@@ -1,7 +1,8 @@
 //! One sentence for each thing that the broker's side promises.
 
 use super::*;
-use crate::protocol::{CheckpointRequest, EndCause, Sha256, checkpoint_key};
+use crate::protocol::{CheckpointRequest, EndCause, Phase, ResultReport, Sha256, checkpoint_key};
+use tandem_model::id::BootId;
 
 const SECOND: i64 = 1_000_000;
 

@@ -6,7 +6,7 @@ use super::agents::Guest;
 use super::cards::CARDS;
 use super::effects::ProcessOrder;
 use super::options::{Moment, Timing};
-use super::rental::{Launch, Log, Product, Rental, Status, Stream, Unit, UnitState};
+use super::rental::{Launch, Log, NewRental, Product, Rental, Status, Stream, Unit, UnitState};
 use super::{Named, RENTALS_MAX, World};
 
 /// How long a machine that broke stays broken.
@@ -41,25 +41,6 @@ pub(crate) enum Timer {
     RandomFaults,
     /// A settlement day closes.
     Midnight,
-}
-
-/// There is not enough free capacity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NoRoom;
-
-/// What is asked for.
-#[derive(Debug)]
-pub(crate) struct NewRental {
-    pub(crate) product: Product,
-    pub(crate) account: String,
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) card: u8,
-    pub(crate) gpus_per_unit: u8,
-    pub(crate) booked_minutes: u32,
-    pub(crate) hourly_micro_usd: i64,
-    pub(crate) paid_micro_usd: i64,
-    pub(crate) launch: Launch,
 }
 
 impl World {

@@ -30,10 +30,11 @@ pub use rental::{LOG_LINES_MAX, Stream};
 
 pub(crate) use cards::{CARDS, Card, PLACES, lie_about};
 pub(crate) use dice::{Dice, mix};
-pub(crate) use life::{NewRental, NoRoom, Timer};
+pub(crate) use life::Timer;
 pub(crate) use market::Market;
 pub(crate) use rental::{
-    ContainerSpec, Launch, MachineSpec, PortService, Product, Rental, Status, Unit, UnitState,
+    ContainerSpec, Launch, MachineSpec, NewRental, NoRoom, PortService, Product, Rental, Status,
+    Unit, UnitState,
 };
 
 /// Rentals that a world can hold, ended ones included.

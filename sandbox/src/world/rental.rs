@@ -115,6 +115,25 @@ pub(crate) enum Launch {
     Machine(MachineSpec),
 }
 
+/// There is not enough free capacity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NoRoom;
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct NewRental {
+    pub(crate) product: Product,
+    pub(crate) account: String,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) card: u8,
+    pub(crate) gpus_per_unit: u8,
+    pub(crate) booked_minutes: u32,
+    pub(crate) hourly_micro_usd: i64,
+    pub(crate) paid_micro_usd: i64,
+    pub(crate) launch: Launch,
+}
+
 /// A deployment or an order.
 #[derive(Debug)]
 pub(crate) struct Rental {

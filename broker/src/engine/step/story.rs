@@ -1,12 +1,11 @@
 //! A job with its own clock, driven second by second: what the tests of the decisions share.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use gpu_probe::protocol::{
     BindRequest, EndCause, HeartbeatReply, HeartbeatRequest, Phase, ResultReport,
 };
-use gpu_probe::session::{Grants, LeaseTerms, Session};
+use gpu_probe::session::Grants;
 use tandem_adapters::command::Outcome;
 use tandem_model::gpu::GpuModel;
 use tandem_model::id::{BootId, InstallationId, JobId, PlacementId, QuoteId};
@@ -21,9 +20,9 @@ use tandem_model::time::{WallTime, WorldTime};
 use tandem_model::workload::Tier;
 use tandem_pricing::files;
 use tandem_sla::detect::Windows;
-use tandem_sla::failover::Situation;
 
 use super::*;
+use crate::engine::job::Accepted;
 
 const FILE: &str = "tandem: 1\nname: story\nrun: ./train\nresources:\n  gpu: RTX4090\n";
 
@@ -58,9 +57,8 @@ impl Story {
         let id = JobId::from_parts(1, &[1; 10]);
         let workload = files::read(FILE).unwrap().workload.unwrap();
         let rate = RatePerGpuHour::new(MicroUsd::from_cents(36));
-        let job = Job {
-            id,
-            installation: InstallationId::from_parts(1, &[2; 10]),
+        let accepted = Accepted {
+            workload,
             quote: Quote {
                 id: QuoteId::from_parts(1, &[3; 10]),
                 tier: Tier::Consumer,
@@ -72,23 +70,10 @@ impl Story {
                 lines: Vec::new(),
                 expires_at: WallTime::default(),
             },
-            session: Session::new(id, workload.kind, LeaseTerms::default()),
-            workload,
             ranked: offers.to_vec(),
-            state: JobState::Queued,
-            situation: Situation::default(),
-            attempts: Vec::new(),
-            agent_secret: Secret::new("secret"),
-            cancel_asked: false,
-            waiting_since: None,
-            pointer_went_back: false,
-            log: VecDeque::new(),
-            charged: MicroUsd::ZERO,
-            output_sha256: None,
-            cause: None,
-            accepted_at: at(0),
-            ended_at: None,
         };
+        let installation = InstallationId::from_parts(1, &[2; 10]);
+        let job = Job::new(id, installation, accepted, Secret::new("secret"), at(0));
         Self { job, boot: 0 }
     }
 

@@ -2,10 +2,13 @@
 
 mod datacenter;
 mod desktop;
+mod hopper;
 
 use super::GpuFacts;
 
 /// Every known card.
 pub(super) fn rows() -> impl Iterator<Item = &'static GpuFacts> {
-    desktop::DESKTOP.iter().chain(datacenter::DATACENTER)
+    [desktop::DESKTOP, datacenter::DATACENTER, hopper::HOPPER]
+        .into_iter()
+        .flatten()
 }
