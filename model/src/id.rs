@@ -121,6 +121,8 @@ ids! {
     InstallationId = "ins";
     /// One run of an agent process.
     BootId = "boot";
+    /// A credential of a tenant.
+    ApiKeyId = "key";
 }
 
 #[cfg(test)]

@@ -11,3 +11,4 @@
 //! ```
 
 pub mod charge;
+pub mod ledger;

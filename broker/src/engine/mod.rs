@@ -3,7 +3,9 @@
 //! Jobs live in memory here; the durable store takes the place of this map, not of the decisions.
 
 pub mod driver;
+pub mod handle;
 pub mod job;
+pub mod message;
 pub mod plan;
 pub mod step;
 pub mod view;

@@ -8,23 +8,28 @@
 
 mod records;
 pub mod sqlite;
+pub mod tenants;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
 use tandem_model::id::{AccountId, JobId};
+use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
+use tandem_settlement::ledger;
 
 pub use records::{
-    BrokerId, Changes, Claim, Claimed, EventRecord, Expected, JobRecord, JobWrite, Liveness,
-    OutboxRecord, PlacementRecord,
+    BrokerId, Changes, ChargeRecord, Claim, Claimed, EventRecord, Expected, JobRecord, JobWrite,
+    Liveness, LogChunk, OutboxRecord, PlacementRecord, QuoteTaken,
 };
 
 /// Most jobs changed by one commit.
 pub const COMMIT_JOBS_MAX: usize = 500;
 /// Most rows of one page of a read.
 pub const PAGE_MAX: u32 = 500;
+/// Bytes of log kept of each epoch; the oldest chunks go first.
+pub const LOG_EPOCH_BYTES_MAX: u64 = 1 << 20;
 
 /// Why the store did not do what was asked. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -60,8 +65,12 @@ pub trait Store: Send + Sync {
     /// holds, else [`StoreError::Conflict`].
     fn commit(&self, changes: Changes) -> Answer<'_, ()>;
 
-    /// Takes up to `limit` open jobs whose time has come and that nobody else holds, or whose
-    /// holder's claim ran out, for `ttl`; those already held by `owner` are renewed.
+    /// Says that a broker lives until `ttl` after `now`, and takes up to `limit` open jobs that
+    /// nobody holds, or whose holder has not said so for longer than its own `ttl`; the one due
+    /// first comes first. Jobs that `owner` holds already are not returned again. A `limit` of 0
+    /// only renews.
+    ///
+    /// One row a broker carries the expiry, so that renewing costs the same for any number of jobs.
     fn claim(
         &self,
         owner: BrokerId,
@@ -70,11 +79,12 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Answer<'_, Vec<Claimed>>;
 
-    /// Gives every claim of a broker back.
+    /// Gives every claim of a broker back and forgets the broker.
     fn release(&self, owner: BrokerId) -> Answer<'_, ()>;
 
-    /// Writes heartbeats; an older sequence than the stored one changes nothing.
-    fn flush_liveness(&self, beats: Vec<Liveness>) -> Answer<'_, ()>;
+    /// Writes heartbeats and what workloads printed; an older sequence than the stored one changes
+    /// nothing. Keeps the newest [`LOG_EPOCH_BYTES_MAX`] of log of each epoch.
+    fn flush_liveness(&self, beats: Vec<Liveness>, logs: Vec<LogChunk>) -> Answer<'_, ()>;
 
     /// Heartbeats of the newest epoch of a job that has any, by rank.
     fn liveness(&self, job: JobId) -> Answer<'_, Vec<Liveness>>;
@@ -90,12 +100,33 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Answer<'_, Vec<JobRecord>>;
 
-    /// The placement of a job that is live, if any.
-    fn live_placement(&self, job: JobId) -> Answer<'_, Option<PlacementRecord>>;
+    /// All attempts of a job, by epoch.
+    fn placements(&self, job: JobId) -> Answer<'_, Vec<PlacementRecord>>;
+
+    /// Which of these jobs are unknown, or hold nothing open: what carries their tag is an orphan.
+    fn not_open(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<JobId>>;
+
+    /// How many queued jobs of the installation were accepted before this one.
+    fn queued_before(&self, job: JobId) -> Answer<'_, u64>;
 
     /// Events of a job after a given number, oldest first; at most [`PAGE_MAX`].
     fn events(&self, job: JobId, after: u64, limit: u32) -> Answer<'_, Vec<EventRecord>>;
 
     /// Effects owed and due, oldest first; at most [`PAGE_MAX`].
     fn outbox_due(&self, now: WorldTime, limit: u32) -> Answer<'_, Vec<OutboxRecord>>;
+
+    /// Log of a job after a given chunk (epoch, rank, sequence), in the order of those three; at
+    /// most [`PAGE_MAX`].
+    fn logs(
+        &self,
+        job: JobId,
+        after: Option<(Epoch, u16, u64)>,
+        limit: u32,
+    ) -> Answer<'_, Vec<LogChunk>>;
+
+    /// Charges of a job, by epoch.
+    fn charges(&self, job: JobId) -> Answer<'_, Vec<ChargeRecord>>;
+
+    /// Balances of every ledger account, by name and currency.
+    fn balances(&self) -> Answer<'_, Vec<ledger::Balance>>;
 }

@@ -1,12 +1,16 @@
 //! Rows as the engine sees them. Documents are JSON that only the engine reads; what the store
 //! searches, orders or enforces has a column of its own.
 
-use tandem_model::id::{AccountId, JobId, PlacementId};
+use tandem_model::id::{AccountId, JobId, PlacementId, QuoteId};
 use tandem_model::job::JobState;
+use tandem_model::money::MicroUsd;
 use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
+use tandem_settlement::ledger;
 use uuid::Uuid;
+
+use super::tenants::ReplyRecord;
 
 /// One running broker process; made new at each start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,13 +25,19 @@ pub struct Claim {
     pub generation: u64,
 }
 
-/// A job that was claimed.
+/// A job that was newly claimed, with everything that is needed to go on with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// The job.
     pub job: JobRecord,
     /// The claim to commit with.
     pub claim: Claim,
+    /// All its attempts, by epoch.
+    pub placements: Vec<PlacementRecord>,
+    /// Heartbeats of its newest epoch that has any, by rank.
+    pub liveness: Vec<Liveness>,
+    /// Its effects that are owed and not settled, by key.
+    pub outbox: Vec<OutboxRecord>,
 }
 
 /// A job.
@@ -41,8 +51,14 @@ pub struct JobRecord {
     pub version: u64,
     /// Where it stands.
     pub state: JobState,
+    /// Whether it must be claimed by somebody: it runs, or something rented for it is not given
+    /// back yet. A job can be terminal and open.
+    pub open: bool,
     /// When it is to be looked at again; none when only an event can change it.
     pub wake_at: Option<WorldTime>,
+    /// What never changes after its acceptance, as JSON: workload, classification, quote. Written
+    /// once; a later write may leave it empty and does not touch it.
+    pub spec: String,
     /// Everything else, as JSON.
     pub document: String,
 }
@@ -50,8 +66,11 @@ pub struct JobRecord {
 /// What a job must be for a write to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// Not there yet.
-    New,
+    /// Not there yet; held by this broker from the start, when one is given, with generation 1.
+    New {
+        /// Who works on it.
+        owner: Option<BrokerId>,
+    },
     /// At this version, and held by this claim when one is given.
     Version {
         /// The version that was read.
@@ -130,6 +149,47 @@ pub struct Liveness {
     pub last_seen: WorldTime,
     /// End of the lease.
     pub lease_until: WorldTime,
+    /// Time of work proved so far, in world microseconds; never falls.
+    pub proved_us: u64,
+}
+
+/// Lines that a workload printed, as one heartbeat brought them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogChunk {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub epoch: Epoch,
+    /// The node.
+    pub rank: u16,
+    /// The heartbeat that brought them; rises within epoch and rank.
+    pub sequence: u64,
+    /// When.
+    pub at: WorldTime,
+    /// The lines, each ended by a line feed.
+    pub text: String,
+}
+
+/// A charge for one attempt: one row a job and epoch, which only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChargeRecord {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub epoch: Epoch,
+    /// GPU-microseconds charged so far.
+    pub gpu_us: u64,
+    /// Charged so far.
+    pub amount: MicroUsd,
+}
+
+/// A quote that was taken; each can be taken once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuoteTaken {
+    /// The quote.
+    pub quote: QuoteId,
+    /// The job it became.
+    pub job: JobId,
 }
 
 /// Everything that one decision changed.
@@ -145,4 +205,12 @@ pub struct Changes {
     pub outbox: Vec<OutboxRecord>,
     /// Keys of effects that are settled.
     pub outbox_settled: Vec<String>,
+    /// Charges, new or grown. One that would shrink is refused.
+    pub charges: Vec<ChargeRecord>,
+    /// Double-entry transactions; one whose key was posted before is refused.
+    pub ledger: Vec<ledger::Transaction>,
+    /// Quotes taken; one that was taken before is refused.
+    pub quotes_taken: Vec<QuoteTaken>,
+    /// Answers kept for idempotency keys; a key used before is refused.
+    pub replies: Vec<ReplyRecord>,
 }

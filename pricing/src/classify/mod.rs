@@ -14,7 +14,9 @@ mod tiers;
 mod vram;
 mod words;
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use tandem_model::workload::{Checkpoints, WorkloadClass, WorkloadKind};
 
 use crate::files::Document;
@@ -35,7 +37,7 @@ const GUESSED_PERCENT: u8 = 10;
 const FOREIGN_POINTS: i32 = 10;
 
 /// What a workload is and needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Classification {
     /// What it is.
     pub class: WorkloadClass,
@@ -50,7 +52,7 @@ pub struct Classification {
 }
 
 /// What a workload needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
     /// GPUs asked for, as written, in order of preference; empty when none is named.
     pub gpu_models: Vec<String>,
@@ -71,7 +73,7 @@ pub struct Needs {
 }
 
 /// Which tiers fit the need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TierFit {
     /// Cards of any grade.
     pub consumer: bool,
@@ -82,12 +84,12 @@ pub struct TierFit {
 }
 
 /// One line that speaks for a class or a need.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Line of the file, from 1.
     pub line: u32,
     /// What kind of place it is: `command`, `image`, `name`, `structure`, …
-    pub source: &'static str,
+    pub source: Cow<'static, str>,
     /// The words found and what they mean.
     pub text: String,
     /// The class, or `needs.…` and `tiers.…`, that it speaks for.
@@ -129,7 +131,7 @@ pub fn classify(document: &Document) -> Classification {
             0,
             Evidence {
                 line: *class_line,
-                source: "class",
+                source: "class".into(),
                 text: "stated by the customer".into(),
                 points_to: class.as_str().into(),
             },
@@ -190,7 +192,7 @@ fn evidence_of(findings: &[Finding], nodes: u16, class: WorkloadClass) -> Vec<Ev
         .into_iter()
         .map(|f| Evidence {
             line: f.line,
-            source: f.source,
+            source: f.source.into(),
             text: f.text.clone(),
             points_to: f.activity.class(nodes).as_str().to_owned(),
         })

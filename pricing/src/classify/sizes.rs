@@ -18,7 +18,7 @@ impl Size {
         let tenths = self.params_millions.div_ceil(100);
         Evidence {
             line: self.line,
-            source: "size",
+            source: "size".into(),
             text: format!(
                 "`{}`: {}.{} billion parameters",
                 self.text,

@@ -38,7 +38,7 @@ pub(super) fn fast_interconnect(
     let because = |line: u32, text: &str| {
         Some(Evidence {
             line,
-            source: "link",
+            source: "link".into(),
             text: text.to_owned(),
             points_to: "needs.fast_interconnect".into(),
         })
@@ -126,7 +126,7 @@ pub(super) fn fit(
     };
     let evidence = Evidence {
         line: 1,
-        source: "tiers",
+        source: "tiers".into(),
         text,
         points_to: "tiers.consumer".into(),
     };

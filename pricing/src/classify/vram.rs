@@ -57,7 +57,7 @@ pub(super) fn stated(facts: &Facts) -> Option<(u32, Evidence)> {
         let gb = figure(&f.lower)?;
         let evidence = Evidence {
             line: f.line,
-            source: "comment",
+            source: "comment".into(),
             text: format!("the file states {gb} GB of GPU memory"),
             points_to: "needs.vram_gb_per_gpu".into(),
         };

@@ -1,0 +1,143 @@
+//! What is asked of the engine and what it answers; the same words over a channel and in the
+//! simulation.
+//!
+//! A request is answered when what it changed is on the disk, never before.
+
+use std::collections::BTreeMap;
+
+use gpu_probe::protocol::{
+    BindReply, BindRequest, CheckpointReply, CheckpointRequest, HeartbeatReply, HeartbeatRequest,
+    Problem, ResultReply, ResultReport,
+};
+use serde::{Deserialize, Serialize};
+use tandem_model::id::{AccountId, JobId};
+use tandem_model::job::JobState;
+use tandem_model::offer::Offer;
+use tandem_model::quote::Quote;
+use tandem_model::time::WorldTime;
+use tandem_model::workload::Workload;
+use tandem_pricing::classify::Classification;
+
+use crate::store::tenants::ReplyRecord;
+
+/// What was agreed at acceptance; never changes afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// Whose job it is.
+    pub account: AccountId,
+    /// What runs.
+    pub workload: Workload,
+    /// What was found of it.
+    pub classification: Classification,
+    /// The quote taken.
+    pub quote: Quote,
+    /// Values of the workload's secrets, sealed by the vault, by name.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, String>,
+    /// When it was accepted.
+    pub accepted_at: WorldTime,
+}
+
+/// What agents ask. The caller has checked the token of the epoch and the body's limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AgentRequest {
+    /// `POST /agent/v1/bind`
+    Bind(BindRequest),
+    /// `POST /agent/v1/heartbeats`
+    Heartbeat(HeartbeatRequest),
+    /// `POST /agent/v1/checkpoints`
+    Checkpoint(CheckpointRequest),
+    /// `POST /agent/v1/results`
+    Result(ResultReport),
+}
+
+/// The answer to an agent.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AgentReply {
+    /// Bound. Secrets and the checkpoint store are added by the caller, who holds the vault.
+    Bound(BindReply),
+    /// A renewal, or none.
+    Heartbeat(HeartbeatReply),
+    /// Where the pointer is.
+    Checkpoint(CheckpointReply),
+    /// The end is recorded.
+    Result(ResultReply),
+    /// Refused.
+    Refused(Problem),
+}
+
+/// What is asked of the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Run a job. Its quote must not have been taken before.
+    Accept {
+        /// Its id, made by the caller so that the answer below can name it.
+        job: JobId,
+        /// What was agreed.
+        spec: Box<JobSpec>,
+        /// The answer to keep for an idempotency key, in the same transaction.
+        reply: Option<ReplyRecord>,
+    },
+    /// Stop a job of an account.
+    Cancel {
+        /// The job.
+        job: JobId,
+        /// Whose it must be.
+        account: AccountId,
+    },
+    /// An agent speaks.
+    Agent(AgentRequest),
+}
+
+/// Why a request was refused; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The quote was taken before, or the idempotency key was used meanwhile.
+    #[error("the quote or the idempotency key was used before")]
+    UsedBefore,
+    /// The account has no such job that is open.
+    #[error("there is no open job of that id")]
+    NotFound,
+    /// More is waiting than the engine takes in; ask again later.
+    #[error("the engine has {0} requests waiting already")]
+    Busy(usize),
+    /// The store failed; ask again later.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// The engine has stopped.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The job is accepted and durable.
+    Accepted(JobId),
+    /// The stop is asked for; the state after it.
+    Cancelling(JobState),
+    /// To an agent.
+    Agent(AgentReply),
+    /// No.
+    Refused(Refused),
+}
+
+/// The market as last read: what quotes are made from and where jobs are placed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Market {
+    /// Offers of every network that answered, in the order of their ids.
+    pub offers: Vec<Offer>,
+    /// When each network was last read; none of it before the first time.
+    pub networks: BTreeMap<tandem_model::network::NetworkId, NetworkReading>,
+}
+
+/// How one network stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NetworkReading {
+    /// When its offers were last read.
+    pub read_at: Option<WorldTime>,
+    /// Why the last reading failed, when it did.
+    pub failed: Option<String>,
+    /// Offers that could not be read, in the last good reading.
+    pub unreadable: usize,
+}

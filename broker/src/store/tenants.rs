@@ -1,0 +1,117 @@
+//! Tenants' side of the store: accounts, API keys, answers kept for idempotency keys, and the
+//! installation's own settings. The same database and writer as [`super::Store`], a trait of its
+//! own because the engine needs none of it.
+
+use std::time::Duration;
+
+use tandem_model::id::{AccountId, ApiKeyId};
+use tandem_model::time::WallTime;
+
+use super::Answer;
+
+/// How long the answer of an idempotency key is kept.
+pub const REPLY_TTL: Duration = Duration::from_secs(24 * 3_600);
+/// Longest setting in bytes.
+pub const SETTING_BYTES_MAX: usize = 64 * 1_024;
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Its id.
+    pub id: AccountId,
+    /// Its name, 1 to 63 characters.
+    pub name: String,
+    /// When it was made.
+    pub created_at: WallTime,
+}
+
+/// An API key; the key itself is never stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its id, part of the key's text.
+    pub id: ApiKeyId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// What it is for, in the owner's words.
+    pub name: String,
+    /// Keyed SHA-256 of the whole key, 32 bytes.
+    pub hash: Vec<u8>,
+    /// What it may do.
+    pub scopes: Vec<String>,
+    /// When it was made.
+    pub created_at: WallTime,
+    /// From when it is refused.
+    pub expires_at: Option<WallTime>,
+    /// When it was revoked.
+    pub revoked_at: Option<WallTime>,
+}
+
+/// The answer to a request that carried an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplyRecord {
+    /// Whose key it is.
+    pub account: AccountId,
+    /// The key.
+    pub key: String,
+    /// Method and route.
+    pub route: String,
+    /// SHA-256 of the request's body, 32 bytes.
+    pub body_sha256: Vec<u8>,
+    /// Status answered.
+    pub status: u16,
+    /// Body answered.
+    pub body: String,
+    /// When; kept for [`REPLY_TTL`].
+    pub at: WallTime,
+}
+
+/// Tenants, their keys and their answers.
+pub trait Tenants: Send + Sync {
+    /// Adds an account, with the answer to keep when the request carried a key. Its id must be new.
+    fn add_account(&self, account: AccountRecord, reply: Option<ReplyRecord>) -> Answer<'_, ()>;
+
+    /// One account.
+    fn account(&self, id: AccountId) -> Answer<'_, Option<AccountRecord>>;
+
+    /// Accounts by id, after a given one; at most [`super::PAGE_MAX`].
+    fn accounts(&self, after: Option<AccountId>, limit: u32) -> Answer<'_, Vec<AccountRecord>>;
+
+    /// Adds a key, with the answer to keep when the request carried one. Its account must exist.
+    fn add_key(&self, key: KeyRecord, reply: Option<ReplyRecord>) -> Answer<'_, ()>;
+
+    /// A key by its id, whoever's it is: for the check of a request.
+    fn key(&self, id: ApiKeyId) -> Answer<'_, Option<KeyRecord>>;
+
+    /// Keys of an account by id, after a given one; at most [`super::PAGE_MAX`].
+    fn keys(
+        &self,
+        account: AccountId,
+        after: Option<ApiKeyId>,
+        limit: u32,
+    ) -> Answer<'_, Vec<KeyRecord>>;
+
+    /// Revokes a key of an account, for ever; false when the account has none of that id. A key
+    /// that was revoked before keeps its first moment.
+    fn revoke_key(&self, account: AccountId, id: ApiKeyId, at: WallTime) -> Answer<'_, bool>;
+
+    /// The answer kept for a key of an account and route, unless it is older than [`REPLY_TTL`].
+    fn reply(
+        &self,
+        account: AccountId,
+        key: String,
+        route: String,
+        now: WallTime,
+    ) -> Answer<'_, Option<ReplyRecord>>;
+
+    /// Removes answers older than [`REPLY_TTL`], at most [`super::PAGE_MAX`] at once; how many.
+    fn forget_replies(&self, now: WallTime) -> Answer<'_, u64>;
+
+    /// A setting of the installation.
+    fn setting(&self, name: &'static str) -> Answer<'_, Option<Vec<u8>>>;
+
+    /// Sets a setting unless it is set; what is set now. Brokers that start at once agree.
+    fn setting_or(&self, name: &'static str, value: Vec<u8>) -> Answer<'_, Vec<u8>>;
+
+    /// Sets a setting to a value.
+    fn set_setting(&self, name: &'static str, value: Vec<u8>) -> Answer<'_, ()>;
+}
