@@ -9,6 +9,7 @@
 //! assert!(clock.wall().unix_ms() > 0);
 //! ```
 
+pub mod api;
 pub mod cli;
 pub mod clock;
 pub mod demo;

@@ -1,0 +1,173 @@
+//! `/v1/jobs`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tandem_model::id::{JobId, PlacementId};
+use tandem_model::job::JobState;
+use tandem_model::money::MicroUsd;
+use tandem_model::network::{Country, Grade, NetworkId};
+use tandem_model::placement::Epoch;
+use tandem_model::workload::{Tier, WorkloadClass, WorkloadKind};
+use utoipa::ToSchema;
+
+use super::{Moment, QuoteView, SecretText};
+
+/// Runs a workload at a quoted price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct JobRequest {
+    /// The token of the quote.
+    pub quote_token: String,
+    /// The text that was quoted, byte for byte.
+    pub workload: String,
+    /// Values of the secrets that the workload names, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = BTreeMap<String, String>)]
+    pub secrets: BTreeMap<String, SecretText>,
+}
+
+/// A job in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobSummary {
+    /// Its id.
+    #[schema(value_type = String, example = "job_0198c1c2f0b47d3e8a1b2c3d4e5f6071")]
+    pub id: JobId,
+    /// Name of its workload.
+    pub name: String,
+    /// Where it stands.
+    #[schema(value_type = String, example = "running")]
+    pub state: JobState,
+    /// Job or service.
+    #[schema(value_type = String)]
+    pub kind: WorkloadKind,
+    /// What it is.
+    #[schema(value_type = String)]
+    pub class: WorkloadClass,
+    /// The tier sold.
+    #[schema(value_type = String)]
+    pub tier: Tier,
+    /// GPUs over all nodes.
+    pub gpus: u32,
+    /// When it was accepted (world time).
+    pub accepted_at: Moment,
+    /// When it ended (world time).
+    pub ended_at: Option<Moment>,
+}
+
+/// A job with everything that is known of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobView {
+    /// What a list shows of it.
+    #[serde(flatten)]
+    pub summary: JobSummary,
+    /// The price agreed.
+    pub quote: QuoteView,
+    /// Where it waits, while it is queued.
+    pub queue: Option<QueueView>,
+    /// Attempts, oldest first; the last is the live one unless the job is between two.
+    pub placements: Vec<PlacementView>,
+    /// Nodes of the newest attempt that was heard, by rank.
+    pub nodes: Vec<NodeView>,
+    /// The checkpoint that the next attempt would start from.
+    pub checkpoint: Option<CheckpointView>,
+    /// Charged so far.
+    #[schema(value_type = i64)]
+    pub charged_micro_usd: MicroUsd,
+    /// Charged GPU-microseconds so far.
+    pub charged_gpu_us: u64,
+    /// Proved GPU time so far, charged or not, in whole seconds.
+    pub delivered_gpu_seconds: u64,
+    /// Why it ended, when it did not succeed.
+    pub cause: Option<String>,
+    /// SHA-256 of its output file, when it named one.
+    pub output_sha256: Option<String>,
+}
+
+/// Where a queued job waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueueView {
+    /// Queued jobs of the installation that were accepted before it.
+    pub before: u64,
+    /// When it is given up unless it started (world time).
+    pub start_by: Option<Moment>,
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PlacementView {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub id: PlacementId,
+    /// Its number.
+    #[schema(value_type = u32)]
+    pub epoch: Epoch,
+    /// Whether it is the live one.
+    pub live: bool,
+    /// The network.
+    #[schema(value_type = String)]
+    pub network: NetworkId,
+    /// The network's product.
+    pub product: String,
+    /// The card's id in the catalogue.
+    pub gpu: String,
+    /// Grade of the hardware.
+    #[schema(value_type = String)]
+    pub grade: Grade,
+    /// Where it stands, ISO 3166-1 alpha-2.
+    #[schema(value_type = String)]
+    pub country: Country,
+    /// When it was decided (world time).
+    pub decided_at: Moment,
+    /// When its agent was bound (world time).
+    pub bound_at: Option<Moment>,
+    /// When it was left (world time).
+    pub left_at: Option<Moment>,
+    /// Why it was left.
+    pub left_because: Option<String>,
+}
+
+/// One node of the newest attempt that was heard.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NodeView {
+    /// The attempt.
+    #[schema(value_type = u32)]
+    pub epoch: Epoch,
+    /// Which node, from 0.
+    pub rank: u16,
+    /// When it was last heard (world time).
+    pub last_seen: Moment,
+    /// Until when it may publish (world time).
+    pub lease_until: Moment,
+    /// What it was doing then: `starting`, `restoring`, `running`, `checkpointing`, `ended`.
+    pub phase: Option<String>,
+    /// Steps done.
+    pub step: Option<u64>,
+    /// Steps in all, when known.
+    pub total_steps: Option<u64>,
+}
+
+/// A checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CheckpointView {
+    /// The attempt that made it.
+    #[schema(value_type = u32)]
+    pub epoch: Epoch,
+    /// The workload's own step count.
+    pub step: u64,
+    /// Its SHA-256.
+    pub sha256: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// A stop was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CancelReply {
+    /// The job.
+    #[schema(value_type = String)]
+    pub id: JobId,
+    /// Where it stands now.
+    #[schema(value_type = String)]
+    pub state: JobState,
+}

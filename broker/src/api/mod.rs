@@ -1,0 +1,60 @@
+//! The shapes of `/v1` as JSON: one type a body, read and written by the same definition, so that
+//! the server and the command line cannot disagree.
+//!
+//! Requests refuse fields that they do not know; answers may gain fields at any time. Words such as
+//! states, tiers and networks are open: a reader keeps a word that it does not know as text.
+//! Amounts are integers of the unit that ends their name; moments are RFC 3339 texts in UTC.
+
+mod account;
+mod classification;
+mod event;
+mod job;
+mod ledger;
+mod log;
+mod moment;
+mod offer;
+mod problem;
+mod quote;
+mod secret_text;
+mod service;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use account::{AccountRequest, AccountView, KeyRequest, KeyView, NewKeyView, SCOPES, Scope};
+pub use classification::{
+    ClassificationReply, ClassificationRequest, EvidenceView, NeedsView, NoteView, TiersView,
+};
+pub use event::EventView;
+pub use job::{
+    CancelReply, CheckpointView, JobRequest, JobSummary, JobView, NodeView, PlacementView,
+    QueueView,
+};
+pub use ledger::{BalanceView, BalancesReply};
+pub use log::{LogChunkView, LogPage};
+pub use moment::Moment;
+pub use offer::{NetworkView, OfferPage, OfferView};
+pub use problem::{FieldProblem, ProblemView};
+pub use quote::{
+    CandidateView, NoQuoteView, ObstacleView, ProductView, QuoteLineView, QuoteReply, QuoteRequest,
+    QuoteView, TierView,
+};
+pub use secret_text::SecretText;
+pub use service::{ReadyView, VersionView};
+
+/// Items of a page when the request does not say.
+pub const PAGE_ITEMS: u32 = 50;
+/// Most items of a page.
+pub const PAGE_ITEMS_MAX: u32 = 200;
+/// Longest body of a `/v1` request in bytes: a workload file as a JSON text, and its secrets.
+pub const BODY_BYTES_MAX: usize = 2 * 1_024 * 1_024;
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// Items in the order of the list.
+    pub items: Vec<T>,
+    /// Give this as `after` to go on; none at the end.
+    #[serde(default)]
+    pub next: Option<String>,
+}
