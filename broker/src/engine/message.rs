@@ -54,8 +54,13 @@ pub enum AgentRequest {
 /// The answer to an agent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AgentReply {
-    /// Bound. Secrets and the checkpoint store are added by the caller, who holds the vault.
-    Bound(BindReply),
+    /// Bound. The caller, who holds the vault, opens the secrets and adds the checkpoint store.
+    Bound {
+        /// The terms, still without secrets and store.
+        reply: BindReply,
+        /// The job's secrets as its spec keeps them, sealed, by name.
+        sealed: BTreeMap<String, String>,
+    },
     /// A renewal, or none.
     Heartbeat(HeartbeatReply),
     /// Where the pointer is.
