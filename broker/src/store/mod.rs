@@ -31,15 +31,42 @@ pub const PAGE_MAX: u32 = 500;
 /// Bytes of log kept of each epoch; the oldest chunks go first.
 pub const LOG_EPOCH_BYTES_MAX: u64 = 1 << 20;
 
+/// Which rule of the store a change breaks.
+///
+/// Of a change that breaks several, the one that stands first here is told: a request that came
+/// twice breaks [`Rule::ReplyKept`] before its quote is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// The idempotency key has an answer already.
+    ReplyKept,
+    /// The quote was taken already.
+    QuoteTaken,
+    /// The job has another live placement.
+    OneLivePlacement,
+    /// The effect's key was used already.
+    OutboxKey,
+    /// A charge would shrink.
+    ChargeShrinks,
+    /// The ledger transaction's key was posted already.
+    LedgerKey,
+    /// Another rule: a row that is missing, there already, or out of its range.
+    Other,
+}
+
 /// Why the store did not do what was asked. Nothing was changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A job was changed, or is claimed, by somebody else since it was read.
     #[error("job {0} was changed by another since it was read")]
     Conflict(JobId),
-    /// A rule of the schema refused the change: a second live placement, a key used twice.
-    #[error("the change breaks a rule of the store: {0}")]
-    Refused(String),
+    /// A rule refused the change: a second live placement, a key used twice.
+    #[error("the change breaks a rule of the store: {detail}")]
+    Refused {
+        /// Which rule, as far as a caller acts on it.
+        rule: Rule,
+        /// What was refused, for the operator.
+        detail: String,
+    },
     /// More than one commit may hold.
     #[error("{jobs} jobs in one commit; the limit is {COMMIT_JOBS_MAX}")]
     TooLarge {

@@ -1,94 +1,90 @@
-//! Each change as one statement a table over all rows of the commit, bound as one JSON array.
+//! A commit: each change as one statement a table over all its rows, bound as one JSON array.
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Savepoint, params};
+use rusqlite::{Connection, params};
 use serde_json::{Value, json};
-use tandem_model::time::WorldTime;
 
+use super::rows::{array, hex_id, over, refused};
+use super::{money, tenants};
 use crate::store::{
-    Changes, EventRecord, Expected, JobWrite, Liveness, OutboxRecord, PlacementRecord, StoreError,
+    Changes, EventRecord, Expected, JobWrite, OutboxRecord, PlacementRecord, QuoteTaken, Rule,
+    StoreError,
 };
 
-/// A 16-byte id as lower-case hexadecimal, which `unhex` turns into the blob.
-fn hex(id: uuid::Uuid) -> String {
-    id.simple().to_string()
+/// Writes everything of a commit, in the order in which [`Rule`] tells what is broken.
+pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    tenants::keep_replies(connection, &changes.replies)?;
+    jobs(connection, &changes.jobs)?;
+    quotes(connection, &changes.quotes_taken)?;
+    placements(connection, &changes.placements)?;
+    events(connection, &changes.events)?;
+    outbox(connection, &changes.outbox)?;
+    settle(connection, &changes.outbox_settled)?;
+    money::charges(connection, &changes.charges)?;
+    money::post(connection, &changes.ledger)
 }
 
-fn us(time: WorldTime) -> i64 {
-    time.micros()
-}
-
-/// A rule of the schema, or a failure of the database.
-pub(super) fn database(error: rusqlite::Error) -> StoreError {
-    match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::ConstraintViolation) => StoreError::Refused(error.to_string()),
-        _ => StoreError::Database(error.to_string()),
+fn jobs(connection: &Connection, writes: &[JobWrite]) -> Result<(), StoreError> {
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = writes.iter().find(|write| !seen.insert(write.job.id)) {
+        let detail = format!("{} stands twice in one commit", twice.job.id);
+        return Err(refused(Rule::Other, detail));
     }
-}
-
-/// Runs one statement over all rows.
-fn over(
-    savepoint: &Savepoint<'_>,
-    sql: &str,
-    rows: impl Iterator<Item = Value>,
-) -> Result<(), StoreError> {
-    let rows = Value::Array(rows.collect()).to_string();
-    let mut statement = savepoint.prepare_cached(sql).map_err(database)?;
-    statement
-        .execute(params![rows])
-        .map_err(database)
-        .map(|_| ())
-}
-
-/// Writes everything of a commit.
-pub(super) fn changes(savepoint: &Savepoint<'_>, changes: &Changes) -> Result<(), StoreError> {
-    insert_jobs(savepoint, &changes.jobs)?;
-    update_jobs(savepoint, &changes.jobs)?;
-    placements(savepoint, &changes.placements)?;
-    events(savepoint, &changes.events)?;
-    outbox(savepoint, &changes.outbox)?;
-    settle(savepoint, &changes.outbox_settled)
+    let (new, old): (Vec<_>, Vec<_>) = writes
+        .iter()
+        .partition(|write| matches!(write.expected, Expected::New { .. }));
+    insert_jobs(connection, &new)?;
+    update_jobs(connection, &old)
 }
 
 fn row(write: &JobWrite) -> Value {
     let job = &write.job;
-    let (expected, claim) = match write.expected {
-        Expected::New => (0, None),
-        Expected::Version { version, claim } => (version, claim),
+    let (expected, owner, generation) = match write.expected {
+        Expected::New { owner } => (0, owner, u64::from(owner.is_some())),
+        Expected::Version { version, claim } => (
+            version,
+            claim.map(|claim| claim.owner),
+            claim.map_or(0, |claim| claim.generation),
+        ),
     };
     json!({
-        "id": hex(job.id.uuid()),
-        "account": hex(job.account.uuid()),
+        "id": hex_id(job.id.uuid()),
+        "account": hex_id(job.account.uuid()),
         "version": job.version,
         "state": job.state,
-        "open": i64::from(!job.state.is_terminal()),
-        "wake": job.wake_at.map(us),
+        "open": i64::from(job.open),
+        "wake": job.wake_at.map(|at| at.micros()),
         "document": job.document,
         "expected": expected,
-        "owner": claim.map(|c| hex(c.owner.0)),
-        "generation": claim.map(|c| c.generation),
+        "owner": owner.map(|owner| hex_id(owner.0)),
+        "generation": generation,
     })
 }
 
-fn insert_jobs(savepoint: &Savepoint<'_>, writes: &[JobWrite]) -> Result<(), StoreError> {
-    const SQL: &str = "
-        INSERT INTO jobs (id, account, version, state, open, wake_at_us, document)
+fn insert_jobs(connection: &Connection, new: &[&JobWrite]) -> Result<(), StoreError> {
+    const JOBS: &str = "
+        INSERT INTO jobs (id, account, version, state, open, wake_at_us, claim_owner,
+                          claim_generation, document)
         SELECT unhex(value ->> 'id'), unhex(value ->> 'account'), value ->> 'version',
-               value ->> 'state', value ->> 'open', value ->> 'wake', value ->> 'document'
+               value ->> 'state', value ->> 'open', value ->> 'wake',
+               unhex(ifnull(value ->> 'owner', '')), value ->> 'generation',
+               value ->> 'document'
         FROM json_each(?1)";
-    let new = || writes.iter().filter(|w| w.expected == Expected::New);
-    if let Some(wrong) = new().find(|w| w.job.version != 1) {
+    const SPECS: &str = "
+        INSERT INTO specs (job, spec)
+        SELECT unhex(value ->> 'job'), value ->> 'spec' FROM json_each(?1)";
+    if let Some(wrong) = new.iter().find(|write| write.job.version != 1) {
         return Err(StoreError::Conflict(wrong.job.id));
     }
-    if new().next().is_some() {
-        return over(savepoint, SQL, new().map(row));
-    }
-    Ok(())
+    over(connection, JOBS, new.iter().map(|write| row(write)))?;
+    let spec =
+        |write: &&JobWrite| json!({ "job": hex_id(write.job.id.uuid()), "spec": write.job.spec });
+    over(connection, SPECS, new.iter().map(spec))
 }
 
 /// Updates every job that still is what the writer read; one that is not fails the commit.
-fn update_jobs(savepoint: &Savepoint<'_>, writes: &[JobWrite]) -> Result<(), StoreError> {
+fn update_jobs(connection: &Connection, old: &[&JobWrite]) -> Result<(), StoreError> {
     const SQL: &str = "
         UPDATE jobs SET
             version = w.value ->> 'version', state = w.value ->> 'state',
@@ -103,17 +99,13 @@ fn update_jobs(savepoint: &Savepoint<'_>, writes: &[JobWrite]) -> Result<(), Sto
                OR (jobs.claim_owner = unhex(w.value ->> 'owner')
                    AND jobs.claim_generation = w.value ->> 'generation'))
         RETURNING jobs.id";
-    let old: Vec<&JobWrite> = writes
-        .iter()
-        .filter(|w| w.expected != Expected::New)
-        .collect();
     if old.is_empty() {
         return Ok(());
     }
-    let rows = Value::Array(old.iter().map(|w| row(w)).collect()).to_string();
-    let mut statement = savepoint.prepare_cached(SQL).map_err(database)?;
-    let updated = statement.query_map(params![rows], |row| row.get::<_, Vec<u8>>(0));
-    let updated: BTreeSet<Vec<u8>> = updated.and_then(Iterator::collect).map_err(database)?;
+    let mut statement = connection.prepare_cached(SQL)?;
+    let rows = array(old.iter().map(|write| row(write)));
+    let updated = statement.query_map(params![rows], |row| row.get::<_, Vec<u8>>(0))?;
+    let updated: BTreeSet<Vec<u8>> = updated.collect::<Result<_, _>>()?;
     match old
         .iter()
         .find(|write| !updated.contains(&write.job.id.uuid().as_bytes()[..]))
@@ -123,7 +115,16 @@ fn update_jobs(savepoint: &Savepoint<'_>, writes: &[JobWrite]) -> Result<(), Sto
     }
 }
 
-fn placements(savepoint: &Savepoint<'_>, rows: &[PlacementRecord]) -> Result<(), StoreError> {
+fn quotes(connection: &Connection, rows: &[QuoteTaken]) -> Result<(), StoreError> {
+    const SQL: &str = "
+        INSERT INTO quotes_taken (quote, job)
+        SELECT unhex(value ->> 'quote'), unhex(value ->> 'job') FROM json_each(?1)";
+    let row =
+        |q: &QuoteTaken| json!({ "quote": hex_id(q.quote.uuid()), "job": hex_id(q.job.uuid()) });
+    over(connection, SQL, rows.iter().map(row))
+}
+
+fn placements(connection: &Connection, rows: &[PlacementRecord]) -> Result<(), StoreError> {
     // What ends is written before what begins, so that a move needs no order of the caller.
     const SQL: &str = "
         INSERT INTO placements (id, job, epoch, network, tag, live, document)
@@ -131,68 +132,40 @@ fn placements(savepoint: &Savepoint<'_>, rows: &[PlacementRecord]) -> Result<(),
                value ->> 'network', value ->> 'tag', value ->> 'live', value ->> 'document'
         FROM json_each(?1) WHERE TRUE ORDER BY value ->> 'live'
         ON CONFLICT (id) DO UPDATE SET live = excluded.live, document = excluded.document";
-    if rows.is_empty() {
-        return Ok(());
-    }
     let row = |p: &PlacementRecord| {
         json!({
-            "id": hex(p.id.uuid()), "job": hex(p.job.uuid()), "epoch": p.epoch,
+            "id": hex_id(p.id.uuid()), "job": hex_id(p.job.uuid()), "epoch": p.epoch,
             "network": p.network, "tag": p.tag, "live": i64::from(p.live), "document": p.document,
         })
     };
-    over(savepoint, SQL, rows.iter().map(row))
+    over(connection, SQL, rows.iter().map(row))
 }
 
-fn events(savepoint: &Savepoint<'_>, rows: &[EventRecord]) -> Result<(), StoreError> {
+fn events(connection: &Connection, rows: &[EventRecord]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO events (job, at_us, document)
         SELECT unhex(value ->> 'job'), value ->> 'at', value ->> 'document'
         FROM json_each(?1) ORDER BY key";
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let row = |e: &EventRecord| json!({ "job": hex(e.job.uuid()), "at": us(e.at), "document": e.document });
-    over(savepoint, SQL, rows.iter().map(row))
+    let row = |e: &EventRecord| json!({ "job": hex_id(e.job.uuid()), "at": e.at.micros(), "document": e.document });
+    over(connection, SQL, rows.iter().map(row))
 }
 
-fn outbox(savepoint: &Savepoint<'_>, rows: &[OutboxRecord]) -> Result<(), StoreError> {
+fn outbox(connection: &Connection, rows: &[OutboxRecord]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO outbox (key, job, due_at_us, document)
         SELECT value ->> 'key', unhex(value ->> 'job'), value ->> 'due', value ->> 'document'
         FROM json_each(?1)";
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let row = |o: &OutboxRecord| json!({ "key": o.key, "job": hex(o.job.uuid()), "due": us(o.due_at), "document": o.document });
-    over(savepoint, SQL, rows.iter().map(row))
-}
-
-fn settle(savepoint: &Savepoint<'_>, keys: &[String]) -> Result<(), StoreError> {
-    const SQL: &str =
-        "UPDATE outbox SET settled = 1 WHERE key IN (SELECT value FROM json_each(?1))";
-    if keys.is_empty() {
-        return Ok(());
-    }
-    over(savepoint, SQL, keys.iter().map(|key| json!(key)))
-}
-
-/// Writes heartbeats; only a higher sequence changes a row.
-pub(super) fn liveness(savepoint: &Savepoint<'_>, beats: &[Liveness]) -> Result<(), StoreError> {
-    const SQL: &str = "
-        INSERT INTO liveness (job, epoch, rank, sequence, last_seen_us, lease_until_us)
-        SELECT unhex(value ->> 'job'), value ->> 'epoch', value ->> 'rank', value ->> 'sequence',
-               value ->> 'seen', value ->> 'lease'
-        FROM json_each(?1) WHERE TRUE
-        ON CONFLICT (job, epoch, rank) DO UPDATE SET
-            sequence = excluded.sequence,
-            last_seen_us = max(last_seen_us, excluded.last_seen_us),
-            lease_until_us = max(lease_until_us, excluded.lease_until_us)
-        WHERE excluded.sequence > liveness.sequence";
-    let row = |b: &Liveness| {
+    let row = |o: &OutboxRecord| {
         json!({
-            "job": hex(b.job.uuid()), "epoch": b.epoch, "rank": b.rank, "sequence": b.sequence,
-            "seen": us(b.last_seen), "lease": us(b.lease_until),
+            "key": o.key, "job": hex_id(o.job.uuid()), "due": o.due_at.micros(),
+            "document": o.document,
         })
     };
-    over(savepoint, SQL, beats.iter().map(row))
+    over(connection, SQL, rows.iter().map(row))
+}
+
+fn settle(connection: &Connection, keys: &[String]) -> Result<(), StoreError> {
+    const SQL: &str =
+        "UPDATE outbox SET settled = 1 WHERE key IN (SELECT value FROM json_each(?1))";
+    over(connection, SQL, keys.iter().map(|key| json!(key)))
 }

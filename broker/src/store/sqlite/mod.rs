@@ -1,70 +1,99 @@
 //! The embedded store: SQLite in the data folder, one writer thread, a few readers.
 //!
 //! Bundled, so nothing has to be installed. Writes go through `writer`; reads use their own
-//! connections and see every write that was answered.
+//! connections and see every write that was answered. One process has the database at a time.
 
 mod apply;
+mod claims;
+mod file;
+mod live;
+mod money;
 mod read;
+mod rows;
 mod schema;
+mod tenants;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Savepoint};
 use tandem_model::id::{AccountId, JobId};
+use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
+use tandem_settlement::ledger;
 use tokio::sync::oneshot;
 
 use super::{
-    Answer, BrokerId, COMMIT_JOBS_MAX, Changes, Claimed, EventRecord, JobRecord, Liveness,
-    OutboxRecord, PAGE_MAX, PlacementRecord, Store, StoreError,
+    Answer, BrokerId, COMMIT_JOBS_MAX, Changes, ChargeRecord, Claimed, EventRecord, JobRecord,
+    Liveness, LogChunk, OutboxRecord, PAGE_MAX, PlacementRecord, Store, StoreError,
 };
+use file::Hold;
 use writer::Writer;
 
 /// Connections that read beside the writer.
 const READERS: usize = 2;
+/// Statements that a connection keeps prepared: more than there are.
+const STATEMENTS_MAX: usize = 64;
 
 /// The embedded store.
 pub struct SqliteStore {
     writer: Writer,
     readers: Vec<Mutex<Connection>>,
     next_reader: AtomicUsize,
+    file: PathBuf,
+    // Let go last, when the writer has ended.
+    _hold: Hold,
 }
 
 fn failed(what: &str, error: impl std::fmt::Display) -> StoreError {
     StoreError::Database(format!("{what}: {error}"))
 }
 
+/// A connection that only reads.
+fn reader(file: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(file, flags).map_err(|e| failed("cannot open a reader", e))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(connection)
+}
+
 impl SqliteStore {
     /// Opens the database file, makes it when there is none, and brings its schema up to date.
     ///
-    /// Fails when the file is no database, is newer than this program, or its folder is missing.
+    /// Fails when the file is no database, is newer than this program, is held by another process
+    /// (by a lock on `<file>.lock`, which the system lets go when that process ends in any way),
+    /// or its folder is missing.
     pub fn open(file: &Path) -> Result<Self, StoreError> {
-        let open = |flags| {
-            let connection = Connection::open_with_flags(file, flags)
-                .map_err(|e| failed(&format!("cannot open {}", file.display()), e))?;
-            schema::prepare(&connection).map_err(|e| failed("cannot set the database up", e))?;
-            Ok::<_, StoreError>(connection)
-        };
-        let mut writes = open(OpenFlags::default())?;
+        let hold = Hold::take(file)?;
+        file::make(file)?;
+        let mut writes = Connection::open(file)
+            .map_err(|e| failed(&format!("cannot open {}", file.display()), e))?;
+        writes.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        schema::prepare(&writes).map_err(|e| failed("cannot set the database up", e))?;
         schema::migrate(&mut writes).map_err(StoreError::Database)?;
-        let reads = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let readers = (0..READERS)
-            .map(|_| {
-                let connection = Connection::open_with_flags(file, reads)
-                    .map_err(|e| failed("cannot open a reader", e))?;
-                Ok(Mutex::new(connection))
-            })
-            .collect::<Result<_, StoreError>>()?;
+            .map(|_| reader(file).map(Mutex::new))
+            .collect::<Result<_, _>>()?;
         let writer = Writer::start(writes).map_err(|e| failed("no writer thread", e))?;
         Ok(Self {
             writer,
             readers,
             next_reader: AtomicUsize::new(0),
+            file: file.to_owned(),
+            _hold: hold,
         })
+    }
+
+    /// Writes a copy of the database, as it is at one moment, into a new file; work goes on
+    /// meanwhile. Blocks until the copy is on the disk.
+    ///
+    /// Fails when the file is there already, or cannot be written.
+    pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        file::copy(&reader(&self.file)?, to)
     }
 
     /// Runs a read on the next reader. Reads are short and served from memory, so they run where
@@ -77,17 +106,17 @@ impl SqliteStore {
         let reader = self.readers[turn]
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        act(&reader).map_err(apply::database)
+        Ok(act(&reader)?)
     }
 
-    /// Runs a write that also has something to say.
+    /// Runs a write and returns what it says when it is durable.
     async fn write<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&rusqlite::Savepoint<'_>) -> rusqlite::Result<T> + Send + 'static,
+        act: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (say, said) = oneshot::channel();
-        let work = Box::new(move |savepoint: &mut rusqlite::Savepoint<'_>| {
-            let value = act(savepoint).map_err(apply::database)?;
+        let work = Box::new(move |savepoint: &Savepoint<'_>| {
+            let value = act(savepoint)?;
             // The receiver waits below; it is gone only when the caller gave up.
             let _ = say.send(value);
             Ok(())
@@ -106,11 +135,7 @@ impl Store for SqliteStore {
                     jobs: changes.jobs.len(),
                 });
             }
-            self.writer
-                .submit(Box::new(move |savepoint| {
-                    apply::changes(savepoint, &changes)
-                }))
-                .await
+            self.write(move |c| apply::changes(c, &changes)).await
         })
     }
 
@@ -122,20 +147,22 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Answer<'_, Vec<Claimed>> {
         let limit = limit.min(PAGE_MAX);
-        Box::pin(self.write(move |s| read::claim(s, owner, now, now.after(ttl), limit)))
+        Box::pin(self.write(move |c| Ok(claims::claim(c, owner, (now, now.after(ttl)), limit)?)))
     }
 
     fn release(&self, owner: BrokerId) -> Answer<'_, ()> {
-        Box::pin(self.write(move |savepoint| read::release(savepoint, owner)))
+        Box::pin(self.write(move |c| Ok(claims::release(c, owner)?)))
     }
 
-    fn flush_liveness(&self, beats: Vec<Liveness>) -> Answer<'_, ()> {
-        let work = Box::new(move |s: &mut rusqlite::Savepoint<'_>| apply::liveness(s, &beats));
-        Box::pin(self.writer.submit(work))
+    fn flush_liveness(&self, beats: Vec<Liveness>, logs: Vec<LogChunk>) -> Answer<'_, ()> {
+        Box::pin(self.write(move |c| {
+            live::beats(c, &beats)?;
+            live::write_logs(c, &logs)
+        }))
     }
 
     fn liveness(&self, job: JobId) -> Answer<'_, Vec<Liveness>> {
-        Box::pin(async move { self.read(|c| read::liveness(c, job)) })
+        Box::pin(async move { self.read(|c| live::of_job(c, job)) })
     }
 
     fn job(&self, account: AccountId, id: JobId) -> Answer<'_, Option<JobRecord>> {
@@ -152,8 +179,16 @@ impl Store for SqliteStore {
         Box::pin(async move { self.read(|c| read::jobs(c, account, after, limit)) })
     }
 
-    fn live_placement(&self, job: JobId) -> Answer<'_, Option<PlacementRecord>> {
-        Box::pin(async move { self.read(|c| read::live_placement(c, job)) })
+    fn placements(&self, job: JobId) -> Answer<'_, Vec<PlacementRecord>> {
+        Box::pin(async move { self.read(|c| read::placements(c, job)) })
+    }
+
+    fn not_open(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<JobId>> {
+        Box::pin(async move { self.read(|c| read::not_open(c, &jobs)) })
+    }
+
+    fn queued_before(&self, job: JobId) -> Answer<'_, u64> {
+        Box::pin(async move { self.read(|c| read::queued_before(c, job)) })
     }
 
     fn events(&self, job: JobId, after: u64, limit: u32) -> Answer<'_, Vec<EventRecord>> {
@@ -164,5 +199,23 @@ impl Store for SqliteStore {
     fn outbox_due(&self, now: WorldTime, limit: u32) -> Answer<'_, Vec<OutboxRecord>> {
         let limit = limit.min(PAGE_MAX);
         Box::pin(async move { self.read(|c| read::outbox_due(c, now, limit)) })
+    }
+
+    fn logs(
+        &self,
+        job: JobId,
+        after: Option<(Epoch, u16, u64)>,
+        limit: u32,
+    ) -> Answer<'_, Vec<LogChunk>> {
+        let limit = limit.min(PAGE_MAX);
+        Box::pin(async move { self.read(|c| live::read_logs(c, job, after, limit)) })
+    }
+
+    fn charges(&self, job: JobId) -> Answer<'_, Vec<ChargeRecord>> {
+        Box::pin(async move { self.read(|c| money::of_job(c, job)) })
+    }
+
+    fn balances(&self) -> Answer<'_, Vec<ledger::Balance>> {
+        Box::pin(async move { self.read(money::balances) })
     }
 }

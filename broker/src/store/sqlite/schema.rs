@@ -3,25 +3,39 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each step brings the schema one version further.
+///
+/// What never changes of a job stands in `specs`, because SQLite writes a changed row whole. A job
+/// that nobody holds has an empty owner, so that one index finds the free ones of any holder. In
+/// `jobs_open`, a job without a time to wake comes after all that have one.
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE jobs (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     account BLOB NOT NULL,
     version INTEGER NOT NULL,
     state TEXT NOT NULL,
     open INTEGER NOT NULL,
     wake_at_us INTEGER,
-    claim_owner BLOB,
-    claim_generation INTEGER NOT NULL DEFAULT 0,
-    claim_until_us INTEGER,
+    claim_owner BLOB NOT NULL,
+    claim_generation INTEGER NOT NULL,
     document TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX jobs_by_account ON jobs (account, id);
+CREATE INDEX jobs_open
+    ON jobs (claim_owner, ifnull(wake_at_us, 9223372036854775807), id) WHERE open = 1;
+CREATE INDEX jobs_queued ON jobs (id) WHERE state = 'queued';
+
+CREATE TABLE specs (
+    job BLOB NOT NULL PRIMARY KEY REFERENCES jobs (id),
+    spec TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE brokers (
+    id BLOB NOT NULL PRIMARY KEY,
+    alive_until_us INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX jobs_by_account ON jobs (account, id);
-CREATE INDEX jobs_due ON jobs (wake_at_us, id) WHERE open = 1;
-CREATE INDEX jobs_claimed ON jobs (claim_owner) WHERE claim_owner IS NOT NULL;
 
 CREATE TABLE placements (
-    id BLOB PRIMARY KEY,
+    id BLOB NOT NULL PRIMARY KEY,
     job BLOB NOT NULL REFERENCES jobs (id),
     epoch INTEGER NOT NULL,
     network TEXT NOT NULL,
@@ -29,7 +43,7 @@ CREATE TABLE placements (
     live INTEGER NOT NULL,
     document TEXT NOT NULL,
     UNIQUE (job, epoch)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE UNIQUE INDEX placements_one_live ON placements (job) WHERE live = 1;
 
 CREATE TABLE events (
@@ -41,22 +55,112 @@ CREATE TABLE events (
 CREATE INDEX events_by_job ON events (job, sequence);
 
 CREATE TABLE outbox (
-    key TEXT PRIMARY KEY,
+    key TEXT NOT NULL PRIMARY KEY,
     job BLOB NOT NULL REFERENCES jobs (id),
     due_at_us INTEGER NOT NULL,
     settled INTEGER NOT NULL DEFAULT 0,
     document TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX outbox_due ON outbox (due_at_us, key) WHERE settled = 0;
+CREATE INDEX outbox_owed ON outbox (job) WHERE settled = 0;
 
 CREATE TABLE liveness (
-    job BLOB NOT NULL REFERENCES jobs (id),
+    job BLOB NOT NULL,
     epoch INTEGER NOT NULL,
     rank INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     last_seen_us INTEGER NOT NULL,
     lease_until_us INTEGER NOT NULL,
+    proved_us INTEGER NOT NULL,
     PRIMARY KEY (job, epoch, rank)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE logs (
+    job BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (job, epoch, rank, sequence)
+) STRICT;
+CREATE INDEX logs_by_age ON logs (job, epoch, at_us, sequence, rank);
+CREATE TABLE log_sizes (
+    job BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    PRIMARY KEY (job, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE charges (
+    job BLOB NOT NULL REFERENCES jobs (id),
+    epoch INTEGER NOT NULL,
+    gpu_us INTEGER NOT NULL,
+    amount_micro_usd INTEGER NOT NULL CHECK (amount_micro_usd >= 0),
+    PRIMARY KEY (job, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE quotes_taken (
+    quote BLOB NOT NULL PRIMARY KEY,
+    job BLOB NOT NULL REFERENCES jobs (id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE ledger_transactions (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    at_us INTEGER NOT NULL
+) STRICT;
+CREATE TABLE ledger_postings (
+    transaction_id INTEGER NOT NULL REFERENCES ledger_transactions (id),
+    line INTEGER NOT NULL,
+    account TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    debit BLOB NOT NULL CHECK (length(debit) = 16),
+    credit BLOB NOT NULL CHECK (length(credit) = 16),
+    PRIMARY KEY (transaction_id, line)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE ledger_balances (
+    account TEXT NOT NULL,
+    currency TEXT NOT NULL,
+    debit BLOB NOT NULL CHECK (length(debit) = 16),
+    credit BLOB NOT NULL CHECK (length(credit) = 16),
+    PRIMARY KEY (account, currency)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE accounts (
+    id BLOB NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 63),
+    created_at_us INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE api_keys (
+    id BLOB NOT NULL PRIMARY KEY,
+    account BLOB NOT NULL REFERENCES accounts (id),
+    name TEXT NOT NULL,
+    hash BLOB NOT NULL CHECK (length(hash) = 32),
+    scopes TEXT NOT NULL,
+    created_at_us INTEGER NOT NULL,
+    expires_at_us INTEGER,
+    revoked_at_us INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX api_keys_by_account ON api_keys (account, id);
+
+CREATE TABLE replies (
+    account BLOB NOT NULL,
+    key TEXT NOT NULL,
+    route TEXT NOT NULL,
+    body_sha256 BLOB NOT NULL CHECK (length(body_sha256) = 32),
+    status INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    at_us INTEGER NOT NULL,
+    PRIMARY KEY (account, key, route)
+) STRICT;
+CREATE INDEX replies_by_age ON replies (at_us);
+
+CREATE TABLE settings (
+    name TEXT NOT NULL PRIMARY KEY,
+    value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 "];
 

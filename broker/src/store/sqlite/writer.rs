@@ -8,7 +8,7 @@
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, Savepoint, TransactionBehavior};
+use rusqlite::{Connection, Savepoint, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use crate::store::StoreError;
@@ -19,7 +19,7 @@ const QUEUE_MAX: usize = 4_096;
 const GROUP_MAX: usize = 512;
 
 /// What a request does inside its savepoint.
-pub(super) type Work = Box<dyn FnOnce(&mut Savepoint<'_>) -> Result<(), StoreError> + Send>;
+pub(super) type Work = Box<dyn FnOnce(&Savepoint<'_>) -> Result<(), StoreError> + Send>;
 
 /// A request with where its answer goes.
 struct Request {
@@ -85,27 +85,52 @@ fn run(mut connection: Connection, requests: &Receiver<Request>) {
 
 /// Carries out a group in one transaction and answers each request.
 fn commit_group(connection: &mut Connection, group: Vec<Request>) {
-    let mut answers = Vec::with_capacity(group.len());
-    let committed = (|| {
-        let mut transaction =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for Request { work, answer } in group {
-            let mut savepoint = transaction.savepoint()?;
-            let result = work(&mut savepoint);
-            match &result {
-                Ok(()) => savepoint.commit()?,
-                Err(_) => savepoint.rollback()?,
-            }
-            answers.push((answer, result));
-        }
-        transaction.commit()
-    })();
-    for (answer, result) in answers {
-        let result = match &committed {
-            Ok(()) => result,
-            Err(error) => result.and(Err(StoreError::Database(error.to_string()))),
+    let (works, answers): (Vec<_>, Vec<_>) = group
+        .into_iter()
+        .map(|request| (request.work, request.answer))
+        .unzip();
+    let results = in_one_transaction(connection, works);
+    for (index, answer) in answers.into_iter().enumerate() {
+        let result = match &results {
+            Ok(results) => results[index].clone(),
+            Err(error) => Err(StoreError::Database(error.clone())),
         };
         // Whoever asked may have gone away; the write stands all the same.
         let _ = answer.send(result);
     }
+}
+
+/// The result of each request, once all that succeeded are durable.
+fn in_one_transaction(
+    connection: &mut Connection,
+    works: Vec<Work>,
+) -> Result<Vec<Result<(), StoreError>>, String> {
+    let mut transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(|e| e.to_string())?;
+    let results = works
+        .into_iter()
+        .map(|work| in_savepoint(&mut transaction, work))
+        .collect::<Result<_, _>>()?;
+    transaction.commit().map_err(|e| e.to_string())?;
+    Ok(results)
+}
+
+/// The result of one request; the outer error says that the whole transaction is lost.
+fn in_savepoint(
+    transaction: &mut Transaction<'_>,
+    work: Work,
+) -> Result<Result<(), StoreError>, String> {
+    let mut savepoint = transaction.savepoint().map_err(|e| e.to_string())?;
+    let result = work(&savepoint);
+    // A full disk makes SQLite roll everything back by itself; its reason is the one to tell.
+    if let (Err(error), true) = (&result, savepoint.is_autocommit()) {
+        return Err(error.to_string());
+    }
+    let ended = match &result {
+        Ok(()) => savepoint.commit(),
+        Err(_) => savepoint.rollback().and_then(|()| savepoint.commit()),
+    };
+    ended.map_err(|e| e.to_string())?;
+    Ok(result)
 }
