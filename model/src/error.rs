@@ -66,6 +66,12 @@ codes! {
     FILE_UNREADABLE = "TDM-5002", "a file could not be read";
     LISTEN_FAILED = "TDM-5003", "the address to listen on could not be taken";
     JOB_ENDED_BADLY = "TDM-5004", "a job ended without the result that was expected";
+    CONFIG_REFUSED = "TDM-5005", "the configuration is refused";
+    DATA_DIR = "TDM-5006", "the data folder cannot be used";
+    MASTER_KEY = "TDM-5007", "the master key cannot be used";
+    BROKER_UNREACHABLE = "TDM-5008", "the broker did not answer";
+    START_FAILED = "TDM-5009", "a part of the broker could not start";
+    API_KEY_UNKNOWN = "TDM-5010", "no API key is known for this broker";
 }
 
 impl ErrorCode {
