@@ -12,6 +12,7 @@
 pub mod api;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod http;
@@ -20,3 +21,4 @@ pub mod networks;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;
+pub mod vault;
