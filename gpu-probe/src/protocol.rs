@@ -154,6 +154,10 @@ pub struct HeartbeatRequest {
     pub progress: Option<Progress>,
     /// World milliseconds since the agent started.
     pub uptime_ms: u64,
+    /// World milliseconds during which the workload itself has run in this run of the agent, so
+    /// far; its set-up and the restoring before it do not count. Never falls.
+    #[serde(default)]
+    pub worked_ms: u64,
     /// Lines that the workload printed since the last acknowledged heartbeat, oldest first; up to
     /// [`LOG_LINES_MAX`] lines of [`LOG_LINE_BYTES_MAX`] bytes, [`LOG_BYTES_MAX`] bytes in all.
     #[serde(default)]
@@ -265,6 +269,9 @@ pub struct ResultReport {
     pub signal: Option<i32>,
     /// Last step known; 0 when it told none.
     pub step: u64,
+    /// World milliseconds during which the workload itself has run in this run of the agent.
+    #[serde(default)]
+    pub worked_ms: u64,
     /// Digest of the file named by `TANDEM_OUTPUT_FILE`, when there is one.
     #[serde(default)]
     pub output_sha256: Option<Sha256>,
@@ -281,6 +288,11 @@ pub struct ResultReport {
 }
 
 impl ResultReport {
+    /// Whether the workload failed by itself.
+    pub fn is_failure(&self) -> bool {
+        self.cause.is_outcome() && !self.is_success()
+    }
+
     /// Whether the job itself is over and went well.
     pub fn is_success(&self) -> bool {
         self.cause.is_outcome() && self.exit_code == Some(0)

@@ -6,16 +6,19 @@
 //! *fenced* (nothing counts any more). A higher epoch is raised only over a fenced one, except for
 //! a service, whose replacement may start first; raising it fences the one before.
 
+mod beat;
 mod bound;
 mod publish;
+mod verdict;
 
 #[cfg(test)]
 mod props;
 #[cfg(test)]
 mod tests;
 
+pub use beat::Beat;
 pub use bound::Bound;
-pub use publish::Outcome;
+pub use verdict::{Outcome, Verdict};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -97,6 +100,12 @@ struct Live {
     standing: Standing,
     directive: Directive,
     ranks: BTreeMap<u16, Bound>,
+    /// The rank whose failure was reported first.
+    #[serde(default)]
+    failed: Option<u16>,
+    /// The rank that stayed silent for good while another one's failure was in doubt.
+    #[serde(default)]
+    peer_lost: Option<u16>,
 }
 
 /// The lease has not run out.
@@ -203,6 +212,8 @@ impl Session {
             standing: Standing::Granting,
             directive: Directive::Continue,
             ranks: BTreeMap::new(),
+            failed: None,
+            peer_lost: None,
         });
         Ok(())
     }
@@ -281,12 +292,9 @@ impl Session {
                 return refused("another instance is bound to it");
             }
             Some(bound) if bound.end.is_some() => return refused("the instance has ended"),
-            Some(bound) => Bound {
-                lease_until: Some(lease_until),
-                heard_at: now,
-                ..bound.clone()
-            },
+            Some(bound) => bound.bound_again(lease_until, now),
         };
+        self.note_lost_peer(now);
         if let Some(live) = &mut self.live {
             live.ranks.insert(request.rank, bound);
         }
@@ -317,9 +325,15 @@ impl Session {
         bound.is_some_and(|b| b.is(request.boot_id) && request.sequence > b.sequence)
     }
 
-    /// Renews the lease of a bound instance; an older heartbeat than the newest renews nothing.
+    /// Renews the lease of a bound instance and counts the work that it claims; an older heartbeat
+    /// than the newest does neither, and is no sign of life.
     pub fn heartbeat(&mut self, request: &HeartbeatRequest, now: WorldTime) -> HeartbeatReply {
-        let lease_ttl = self.terms.lease_ttl;
+        let is_news = self.is_news(request);
+        if is_news {
+            self.note_lost_peer(now);
+        }
+        let terms = self.terms;
+        let lease_ttl = terms.lease_ttl;
         let mut reply = HeartbeatReply {
             granted: false,
             lease_ttl_ms: duration_ms(lease_ttl),
@@ -340,16 +354,18 @@ impl Session {
         let Some(bound) = bound else {
             return reply;
         };
-        bound.heard_at = bound.heard_at.max(now);
         if live.standing != Standing::Fenced {
             reply.directive = live.directive;
         }
-        if request.sequence > bound.sequence {
+        if is_news {
             bound.sequence = request.sequence;
-            bound.phase = request.phase;
             bound.progress = request.progress;
-            if live.standing == Standing::Granting && bound.end.is_none() {
-                bound.lease_until = bound.lease_until.max(Some(now.after(lease_ttl)));
+            if bound.end.is_none() {
+                bound.claim(request.worked_ms, now, &terms);
+                bound.hear(request.phase, now);
+                if live.standing == Standing::Granting {
+                    bound.renew(now.after(lease_ttl));
+                }
             }
         }
         let leased = bound.lease_until.is_some_and(|until| now < until);

@@ -110,6 +110,10 @@ pub struct AgentState {
     pub(super) log: LogTail,
     pub(super) progress: Option<Progress>,
     pub(super) checkpoints: Checkpoints,
+    /// When the workload itself began to run.
+    pub(super) worked_from: Option<AgentTime>,
+    /// When it was over.
+    pub(super) worked_until: Option<AgentTime>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) result_under_way: bool,
     pub(super) result_retry: Retry,
@@ -132,6 +136,8 @@ impl AgentState {
             log: LogTail::default(),
             progress: None,
             checkpoints: Checkpoints::starting_from(None),
+            worked_from: None,
+            worked_until: None,
             ended: None,
             result_under_way: false,
             result_retry: Retry::default(),
@@ -171,8 +177,14 @@ impl AgentState {
         }
     }
 
+    /// How long the workload itself has run, in milliseconds.
+    fn worked_ms(&self) -> u64 {
+        let until = self.worked_until.unwrap_or(self.now);
+        let worked = self.worked_from.map(|from| until.since(from));
+        milliseconds(worked.unwrap_or_default())
+    }
+
     pub(super) fn heartbeat_request(&mut self, sequence: u64) -> HeartbeatRequest {
-        let uptime = self.now.since(self.booted_at);
         HeartbeatRequest {
             job: self.identity.job,
             epoch: self.identity.epoch,
@@ -181,7 +193,8 @@ impl AgentState {
             sequence,
             phase: self.phase(),
             progress: self.progress,
-            uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+            uptime_ms: milliseconds(self.now.since(self.booted_at)),
+            worked_ms: self.worked_ms(),
             log_tail: self.log.carry(sequence),
         }
     }
@@ -198,12 +211,17 @@ impl AgentState {
             exit_code: ended.exit_code,
             signal: ended.signal,
             step: told.max(self.checkpoints.finished().unwrap_or(0)),
+            worked_ms: self.worked_ms(),
             output_sha256: ended.output_sha256,
             output_tail: ended.output_tail.clone(),
             cause: ended.cause,
             detail: ended.detail.clone(),
         })
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Ended {

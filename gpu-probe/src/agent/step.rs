@@ -42,12 +42,7 @@ fn take(state: &mut AgentState, input: Input, actions: &mut Vec<Action>) {
             heartbeat_replied(state, sequence, outcome, actions);
         }
         Input::Restored(outcome) => restored(state, outcome),
-        Input::Started => {
-            if state.stage == Stage::Starting {
-                state.stage = Stage::Running;
-                state.heartbeats.hurry();
-            }
-        }
+        Input::Started => started(state),
         Input::WorkloadEnded(ended) => workload_ended(state, ended, actions),
         Input::Progress(progress) => {
             if progress.step.max(progress.total_steps.unwrap_or(0)) <= STEP_MAX {
@@ -194,6 +189,17 @@ fn heartbeat_replied(
     }
 }
 
+/// The workload itself runs; it may be so late that its stop was asked for already.
+fn started(state: &mut AgentState) {
+    if state.stage.has_workload() && state.worked_from.is_none() {
+        state.worked_from = Some(state.now);
+    }
+    if state.stage == Stage::Starting {
+        state.stage = Stage::Running;
+        state.heartbeats.hurry();
+    }
+}
+
 fn workload_ended(state: &mut AgentState, mut ended: Box<Ended>, actions: &mut Vec<Action>) {
     match state.stage {
         Stage::Killing(_, reason) => return exit(state, exit_reason(reason), actions),
@@ -210,6 +216,7 @@ fn workload_ended(state: &mut AgentState, mut ended: Box<Ended>, actions: &mut V
         _ => return,
     }
     state.ended = Some(ended);
+    state.worked_until = Some(state.now);
     state.heartbeats.hurry();
 }
 

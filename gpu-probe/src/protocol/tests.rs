@@ -164,6 +164,7 @@ fn bodies_over_their_limits_are_refused_by_field() {
             total_steps: Some(2),
         }),
         uptime_ms: 0,
+        worked_ms: 0,
         log_tail: vec!["a line".to_owned()],
     };
     assert_eq!(heartbeat.check(), Ok(()));

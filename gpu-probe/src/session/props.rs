@@ -1,6 +1,9 @@
 //! Agents and a session over a network that delays, loses, repeats and reorders everything, on
 //! machines that stop and go on: the pointer never goes back, and one epoch publishes at a time.
 
+mod gang;
+mod proof;
+
 use proptest::prelude::*;
 
 use super::*;

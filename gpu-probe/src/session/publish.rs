@@ -5,16 +5,9 @@ use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
 use super::{Bound, Session, Standing};
-use crate::protocol::{CheckpointReply, CheckpointRequest, Problem, ResultReply, ResultReport};
-
-/// The job's own outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome<'a> {
-    /// Every rank ended with exit code 0; the report of rank 0.
-    Succeeded(&'a ResultReport),
-    /// A rank failed by itself; its report.
-    Failed(&'a ResultReport),
-}
+use crate::protocol::{
+    CheckpointReply, CheckpointRequest, Phase, Problem, ResultReply, ResultReport,
+};
 
 impl Session {
     /// The bound instance that asks, or why it may not.
@@ -73,27 +66,19 @@ impl Session {
         if report.job != self.job {
             return Err(self.refused(report.epoch, "it belongs to another job"));
         }
-        let ranks = self.live.as_mut().map(|live| &mut live.ranks);
-        if let Some(bound) = ranks.and_then(|ranks| ranks.get_mut(&report.rank)) {
-            bound.heard_at = bound.heard_at.max(now);
+        self.note_lost_peer(now);
+        let terms = self.terms;
+        if let Some(live) = &mut self.live
+            && let Some(bound) = live.ranks.get_mut(&report.rank)
+        {
+            bound.claim(report.worked_ms, now, &terms);
+            bound.hear(Phase::Ended, now);
             bound.lease_until = None;
             bound.end = Some(report.clone());
+            if report.is_failure() && live.failed.is_none() {
+                live.failed = Some(report.rank);
+            }
         }
         Ok(ResultReply { recorded: true })
-    }
-
-    /// The job's own outcome; ends that only concern the placement are not one.
-    pub fn outcome(&self) -> Option<Outcome<'_>> {
-        let live = self.live.as_ref()?;
-        let ends = live.ranks.values().filter_map(|bound| bound.end.as_ref());
-        let mut succeeded = 0;
-        for end in ends.filter(|end| end.cause.is_outcome()) {
-            if !end.is_success() {
-                return Some(Outcome::Failed(end));
-            }
-            succeeded += 1;
-        }
-        let first = live.ranks.get(&0).and_then(|bound| bound.end.as_ref())?;
-        (succeeded == live.nodes).then_some(Outcome::Succeeded(first))
     }
 }

@@ -1,5 +1,8 @@
 //! One sentence for each thing that the broker's side promises.
 
+mod gang;
+mod proof;
+
 use super::*;
 use crate::protocol::{CheckpointRequest, EndCause, Phase, ResultReport, Sha256, checkpoint_key};
 use tandem_model::id::BootId;
@@ -39,6 +42,7 @@ fn heartbeat(epoch: u32, n: u8, sequence: u64) -> HeartbeatRequest {
         phase: Phase::Running,
         progress: None,
         uptime_ms: 0,
+        worked_ms: 0,
         log_tail: Vec::new(),
     }
 }
@@ -65,6 +69,7 @@ fn result(epoch: u32, n: u8, exit_code: i32) -> ResultReport {
         exit_code: Some(exit_code),
         signal: None,
         step: 1,
+        worked_ms: 0,
         output_sha256: None,
         output_tail: String::new(),
         cause: EndCause::Workload,
@@ -299,42 +304,6 @@ fn a_stop_that_is_reported_frees_the_epoch_and_is_no_outcome() {
         Ok(()),
         "no lease is left to wait for"
     );
-}
-
-#[test]
-fn a_job_of_two_nodes_fails_with_the_first_and_succeeds_with_the_last() {
-    let mut session = Session::new(job(), WorkloadKind::Job, LeaseTerms::default());
-    session.raise_epoch(Epoch(1), 2).unwrap();
-    for rank in [0, 1] {
-        let request = BindRequest {
-            rank,
-            ..bind(1, rank as u8)
-        };
-        session.bind(&request, &Grants::default(), at(0)).unwrap();
-    }
-    let mut failing = session.clone();
-    session.result(&result(1, 0, 0), at(1)).unwrap();
-    assert_eq!(session.outcome(), None);
-    session
-        .result(
-            &ResultReport {
-                rank: 1,
-                ..result(1, 1, 0)
-            },
-            at(2),
-        )
-        .unwrap();
-    assert!(matches!(session.outcome(), Some(Outcome::Succeeded(r)) if r.rank == 0));
-    failing
-        .result(
-            &ResultReport {
-                rank: 1,
-                ..result(1, 1, 3)
-            },
-            at(1),
-        )
-        .unwrap();
-    assert!(matches!(failing.outcome(), Some(Outcome::Failed(r)) if r.exit_code == Some(3)));
 }
 
 #[test]

@@ -174,6 +174,7 @@ async fn a_frozen_machine_that_wakes_after_it_was_replaced_publishes_nothing() {
         exit_code: Some(1),
         signal: None,
         step,
+        worked_ms: 0,
         output_sha256: None,
         output_tail: String::new(),
         cause: EndCause::Workload,
