@@ -20,6 +20,8 @@ use tandem_model::placement::Epoch;
 use tandem_model::workload::WorkloadKind;
 use tandem_sandbox::world::{AgentCall, AgentReply, SshReply, WorldOptions};
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// A broker of one job on a table with a world.
 struct Desk {
     table: Table,
@@ -142,6 +144,21 @@ impl Desk {
     }
 }
 
+/// The work that the agent claims is what its unit ran, to the millisecond it is told in; what is
+/// proved differs by no more than messages were under way.
+fn assert_claims_the_truth(desk: &mut Desk) {
+    let unit = desk.units().remove(0);
+    let ran_us = unit["gpu_microseconds"].as_u64().unwrap() / unit["gpu_count"].as_u64().unwrap();
+    let claimed = desk.session.bound(0).unwrap().worked;
+    let proved = desk.session.proved();
+    let ran = Duration::from_micros(ran_us);
+    assert!(ran.abs_diff(claimed) <= MILLISECOND, "{claimed:?} {ran:?}");
+    assert!(
+        claimed.abs_diff(proved) <= 5 * MILLISECOND,
+        "{proved:?} {ran:?}"
+    );
+}
+
 #[test]
 fn a_job_binds_works_publishes_and_reports_its_result() {
     let mut desk = Desk::new(WorkloadKind::Job);
@@ -156,6 +173,7 @@ fn a_job_binds_works_publishes_and_reports_its_result() {
     );
     let ran = unit["gpu_seconds"].as_u64().unwrap();
     assert!((60..=62).contains(&ran), "{ran}");
+    assert_claims_the_truth(&mut desk);
 }
 
 #[test]
@@ -259,6 +277,7 @@ fn a_slow_node_takes_four_times_as_long() {
     assert!(!desk.is_done());
     desk.pass(160);
     assert!(desk.is_done());
+    assert_claims_the_truth(&mut desk);
 }
 
 #[test]

@@ -111,9 +111,22 @@ struct Witness {
     exited: bool,
     asked_step: Option<u64>,
     finished_step: Option<u64>,
+    worked_ms: u64,
 }
 
 impl Witness {
+    fn claims(&mut self, worked_ms: u64, state: &AgentState) -> Result<(), TestCaseError> {
+        prop_assert!(self.worked_ms <= worked_ms, "claimed work fell");
+        prop_assert!(worked_ms == 0 || self.started, "worked before the start");
+        let lived = state.now.since(state.booted_at).as_millis();
+        prop_assert!(
+            u128::from(worked_ms) <= lived,
+            "worked longer than it lived"
+        );
+        self.worked_ms = worked_ms;
+        Ok(())
+    }
+
     fn see(&mut self, action: &Action, state: &AgentState) -> Result<(), TestCaseError> {
         prop_assert!(!self.exited, "{action:?} after the exit");
         match action {
@@ -137,14 +150,18 @@ impl Witness {
                 );
                 self.asked_step = Some(request.step);
             }
-            Action::SendResult(_) => prop_assert!(!self.killed, "reported after a kill"),
+            Action::SendResult(report) => {
+                prop_assert!(!self.killed, "reported after a kill");
+                self.claims(report.worked_ms, state)?;
+            }
+            Action::SendHeartbeat(request) => self.claims(request.worked_ms, state)?,
             Action::Kill(_) => {
                 prop_assert!(self.started && !self.killed);
                 self.killed = true;
             }
             Action::Stop(_) => prop_assert!(self.started && !self.killed),
             Action::Exit(_) => self.exited = true,
-            Action::SendBind(..) | Action::Restore(..) | Action::SendHeartbeat(_) => {}
+            Action::SendBind(..) | Action::Restore(..) => {}
         }
         Ok(())
     }

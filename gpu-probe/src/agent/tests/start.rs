@@ -134,3 +134,52 @@ fn nothing_starts_while_the_lease_is_lost() {
     rig.renew();
     assert!(rig.last.iter().any(|a| matches!(a, Do::Start { .. })));
 }
+
+/// What a heartbeat or a result among the actions claims.
+fn claimed(actions: &[Action]) -> Option<u64> {
+    actions.iter().rev().find_map(|action| match action {
+        Do::SendHeartbeat(request) => Some(request.worked_ms),
+        Do::SendResult(report) => Some(report.worked_ms),
+        _ => None,
+    })
+}
+
+#[test]
+fn only_the_time_in_which_the_workload_itself_runs_is_claimed() {
+    let mut rig = Rig::bound(WorkloadKind::Job, terms());
+    rig.renew();
+    assert_eq!(claimed(rig.wait(5)), Some(0), "set-up runs");
+    rig.renew();
+    assert_eq!(claimed(rig.give(Input::Started)), Some(0));
+    assert_eq!(claimed(rig.wait(7)), Some(7_000));
+    rig.give(Input::Started);
+    rig.give(Input::CheckpointFinished(9));
+    assert_eq!(claimed(rig.wait(5)), Some(12_000));
+    rig.renew();
+    rig.now = rig.now.after(Duration::from_millis(250));
+    assert_eq!(claimed(rig.give(ended(0))), Some(12_250));
+    assert_eq!(
+        claimed(rig.wait(5)),
+        Some(12_250),
+        "the last upload is no work"
+    );
+    rig.give(uploaded(9));
+    let reply = CheckpointReply {
+        accepted: true,
+        pointer: Some(checkpoint(3, 9)),
+    };
+    rig.give(Input::CheckpointReplied(9, Ok(reply)));
+    let report = rig.reported().expect("its checkpoint is published");
+    assert_eq!(report.worked_ms, 12_250);
+}
+
+#[test]
+fn a_workload_that_never_ran_claims_nothing() {
+    let mut rig = Rig::bound(WorkloadKind::Job, terms());
+    rig.wait(20);
+    rig.give(Input::WorkloadEnded(Box::new(Ended::unstarted(
+        EndCause::SetupFailed,
+        None,
+    ))));
+    assert_eq!(rig.reported().map(|r| r.worked_ms), Some(0));
+}
