@@ -1,0 +1,130 @@
+//! Quotes that nobody stores: the quote itself travels with the customer, under a MAC.
+//!
+//! `v1.<key id>.<base64url of JSON>.<base64url of HMAC-SHA256>`. The MAC covers everything before
+//! it, so neither the price nor whose it is can be changed.
+
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use tandem_model::id::AccountId;
+use tandem_model::quote::Quote;
+use tandem_model::workload::Tier;
+
+use super::{FORM, Vault};
+
+/// Longest token in bytes.
+pub const TOKEN_BYTES_MAX: usize = 8 * 1_024;
+
+/// What a token promises, to whom, for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promise {
+    /// The price.
+    pub quote: Quote,
+    /// Who asked for it; nobody else can take it.
+    pub account: AccountId,
+    /// SHA-256 of the workload's text, 64 hex digits.
+    pub workload_sha256: String,
+    /// The tier sold.
+    pub tier: Tier,
+    /// Version of the pricing rules.
+    pub policy_version: u32,
+}
+
+/// The text is not a quote of this installation, or was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the text is not a quote of this broker, or was changed")]
+pub struct NotAQuote;
+
+impl Vault {
+    /// Makes the token of a quote.
+    pub fn quote_token(&self, promise: &Promise) -> String {
+        let json = serde_json::to_vec(promise).expect("a quote is plain JSON");
+        let body = format!(
+            "{FORM}.{}.{}",
+            self.current.id,
+            URL_SAFE_NO_PAD.encode(json)
+        );
+        let tag = hmac::sign(&self.current.quote, body.as_bytes());
+        format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
+    }
+
+    /// Reads a token. Whether it has expired, and whose it is, is for the caller to ask.
+    pub fn promise(&self, token: &str) -> Result<Promise, NotAQuote> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(NotAQuote);
+        }
+        let (ring, _) = self.ring_of(token).ok_or(NotAQuote)?;
+        let (body, tag) = token.rsplit_once('.').ok_or(NotAQuote)?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| NotAQuote)?;
+        hmac::verify(&ring.quote, body.as_bytes(), &tag).map_err(|_| NotAQuote)?;
+        let (_, payload) = body.rsplit_once('.').ok_or(NotAQuote)?;
+        let json = URL_SAFE_NO_PAD.decode(payload).map_err(|_| NotAQuote)?;
+        serde_json::from_slice(&json).map_err(|_| NotAQuote)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tandem_model::id::QuoteId;
+    use tandem_model::money::{MicroUsd, RatePerGpuHour};
+    use tandem_model::offer::OfferId;
+    use tandem_model::secret::Secret;
+    use tandem_model::time::WallTime;
+
+    fn vault() -> Vault {
+        Vault::new(&Secret::new("11".repeat(32))).unwrap()
+    }
+
+    fn promise() -> Promise {
+        Promise {
+            quote: Quote {
+                id: QuoteId::from_parts(1, &[1; 10]),
+                tier: Tier::Consumer,
+                offer: OfferId("ionet/caas/1".into()),
+                rate: RatePerGpuHour::new(MicroUsd::from_cents(40)),
+                gpus: 2,
+                term_seconds: 86_400,
+                not_to_exceed: MicroUsd::from_cents(1_920),
+                lines: Vec::new(),
+                expires_at: WallTime::from_micros(5),
+            },
+            account: AccountId::from_parts(1, &[2; 10]),
+            workload_sha256: "ab".repeat(32),
+            tier: Tier::Consumer,
+            policy_version: 1,
+        }
+    }
+
+    #[test]
+    fn a_quote_comes_back_as_it_was_and_no_character_of_it_can_be_changed() {
+        let vault = vault();
+        let token = vault.quote_token(&promise());
+        assert_eq!(vault.promise(&token), Ok(promise()));
+        assert!(token.len() < TOKEN_BYTES_MAX / 4, "{}", token.len());
+        for at in 0..token.len() {
+            let other = if token.as_bytes()[at] == b'A' {
+                'B'
+            } else {
+                'A'
+            };
+            let changed = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+            assert_eq!(vault.promise(&changed), Err(NotAQuote), "{at}");
+        }
+        let other = Vault::new(&Secret::new("22".repeat(32))).unwrap();
+        assert_eq!(other.promise(&token), Err(NotAQuote));
+        assert_eq!(
+            vault.promise(&"A".repeat(TOKEN_BYTES_MAX + 1)),
+            Err(NotAQuote)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "(v1\\.[0-9a-f]{8}\\.)?[A-Za-z0-9._-]{0,200}") {
+            prop_assert_eq!(vault().promise(&text), Err(NotAQuote));
+        }
+    }
+}
