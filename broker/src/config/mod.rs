@@ -167,3 +167,6 @@ fn problems_text(problems: &[Problem]) -> String {
 pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     read::validate(&Layers::read(sources)?, sources)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! Stories of configurations: who wins, what is refused, and what is never shown.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::*;
+
+const MASTER: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+fn sources() -> Sources {
+    let mut sources = Sources::default();
+    sources.variables.insert("HOME".into(), "/home/ada".into());
+    sources
+}
+
+fn with_variables(variables: &[(&str, &str)]) -> Sources {
+    let mut sources = sources();
+    for (name, value) in variables {
+        sources.variables.insert((*name).into(), (*value).into());
+    }
+    sources
+}
+
+fn with_file(text: &str) -> (Sources, tempfile::NamedTempFile) {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    let mut sources = sources();
+    sources.file = Some(file.path().to_owned());
+    (sources, file)
+}
+
+fn problems(sources: &Sources) -> Vec<Problem> {
+    match load(sources) {
+        Err(ConfigError::Problems(problems)) => problems,
+        other => panic!("no problems but {other:?}"),
+    }
+}
+
+#[test]
+fn the_defaults_alone_are_a_whole_configuration_without_a_live_network() {
+    let config = load(&sources()).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.data_dir, Path::new("/home/ada/.local/share/tandem"));
+    let key = Path::new("/home/ada/.config/tandem/master.key");
+    assert_eq!(config.master_key, MasterKeySource::File(key.into()));
+    assert!(config.ionet.is_none() && config.aethir.is_none());
+    assert!(config.checkpoint_store.is_none());
+    assert_eq!(config.policy, Policy::default());
+    assert!(config.telemetry.otlp_endpoint.is_none());
+}
+
+#[test]
+fn the_users_folders_may_be_elsewhere() {
+    let config = load(&with_variables(&[
+        ("XDG_DATA_HOME", "/data"),
+        ("XDG_CONFIG_HOME", "relative/is/passed/over"),
+    ]))
+    .unwrap();
+    assert_eq!(config.data_dir, Path::new("/data/tandem"));
+    let key = Path::new("/home/ada/.config/tandem/master.key");
+    assert_eq!(config.master_key, MasterKeySource::File(key.into()));
+}
+
+#[test]
+fn a_file_wins_over_defaults_a_variable_over_a_file_and_a_flag_over_all() {
+    let (mut sources, _file) = with_file(
+        "listen = \"127.0.0.1:1\"\n[market]\nrefresh_seconds = 11\n\
+         [policy]\nmargin_basis_points = 500\n",
+    );
+    for (name, value) in [
+        ("TANDEM__LISTEN", "127.0.0.1:2"),
+        ("TANDEM__MARKET__REFRESH_SECONDS", "12"),
+    ] {
+        sources.variables.insert(name.into(), value.into());
+    }
+    sources.flag("--listen", "listen", Some("127.0.0.1:3".into()));
+    sources.flag("--data-dir", "data_dir", None);
+    let config = load(&sources).unwrap();
+    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.market_refresh, Duration::from_secs(12));
+    assert_eq!(config.policy.margin_basis_points, 500);
+    let layers = Layers::read(&sources).unwrap();
+    assert_eq!(layers.origin("listen"), "--listen");
+    assert_eq!(
+        layers.origin("market.refresh_seconds"),
+        "TANDEM__MARKET__REFRESH_SECONDS"
+    );
+    let file = sources.file.unwrap().display().to_string();
+    assert_eq!(layers.origin("policy.margin_basis_points"), file);
+}
+
+#[test]
+fn every_wrong_value_names_its_key_and_its_variable_and_all_are_named_at_once() {
+    let wrong = [
+        ("TANDEM__LISTEN", "localhost"),
+        ("TANDEM__PUBLIC_URL", "ftp://x"),
+        ("TANDEM__MASTER_KEY", "hunter2"),
+        ("TANDEM__NETWORKS__IONET__URL", "http://api.io.solutions"),
+        ("TANDEM__NETWORKS__IONET__VM_PRICE_UNIT", "hour"),
+        ("TANDEM__NETWORKS__AETHIR__URL", "https://u:hunter2@x"),
+        ("TANDEM__CHECKPOINT_STORE__URL", "ftp://bucket"),
+        ("TANDEM__CHECKPOINT_STORE__ENDPOINT", "http://minio:9000"),
+        ("TANDEM__CHECKPOINT_STORE__ALLOW_HTTP", "perhaps"),
+        ("TANDEM__MARKET__REFRESH_SECONDS", "0"),
+        ("TANDEM__POLICY__MARGIN_BASIS_POINTS", "-1"),
+        ("TANDEM__POLICY__TERM_SECONDS", "1"),
+        ("TANDEM__POLICY__VALID_SECONDS", "99999999999999999999"),
+        ("TANDEM__LIMITS__REQUESTS_PER_MINUTE", "many"),
+        ("TANDEM__TELEMETRY__LOG_FORMAT", "xml"),
+        ("TANDEM__TELEMETRY__LOG_FILTER", "a=b=c"),
+        ("TANDEM__TELEMETRY__OTLP_ENDPOINT", "collector"),
+    ];
+    let found = problems(&with_variables(&wrong));
+    for (name, _) in wrong {
+        let key = name[VARIABLE_PREFIX.len()..]
+            .to_ascii_lowercase()
+            .replace("__", ".");
+        let problem = found.iter().find(|p| p.key == key);
+        assert_eq!(problem.map(|p| p.origin.as_str()), Some(name), "{found:?}");
+    }
+    let shown = ConfigError::Problems(found).to_string();
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn unknown_keys_are_refused_wherever_they_stand_and_the_likely_one_is_named() {
+    let (file, _kept) = with_file("[market]\nrefresh_second = 5\n");
+    let found = problems(&file);
+    assert_eq!(found[0].key, "market.refresh_second");
+    assert!(
+        found[0].text.contains("`market.refresh_seconds`"),
+        "{found:?}"
+    );
+    let found = problems(&with_variables(&[("TANDEM__IONET__API_KEY", "hunter2")]));
+    assert_eq!(found[0].origin, "TANDEM__IONET__API_KEY");
+    assert!(
+        found[0].text.contains("`networks.ionet.api_key`"),
+        "{found:?}"
+    );
+    let found = problems(&with_variables(&[("TANDEM__COLOUR", "red")]));
+    assert!(found[0].text.contains("config show --default"), "{found:?}");
+    let (section, _kept) = with_file("market = 3\n");
+    assert_eq!(problems(&section)[0].key, "market");
+}
+
+#[test]
+fn a_file_that_is_no_toml_or_is_not_there_is_named() {
+    let (sources, file) = with_file("listen = \n");
+    let path = file.path().display().to_string();
+    let error = load(&sources).unwrap_err();
+    assert!(matches!(&error, ConfigError::Syntax { path: p, .. } if *p == path));
+    let mut missing = self::sources();
+    missing.file = Some("/nonexistent/tandem.toml".into());
+    let error = load(&missing).unwrap_err().to_string();
+    assert!(error.contains("/nonexistent/tandem.toml"), "{error}");
+}
+
+#[test]
+fn the_master_key_must_not_lie_in_the_data_folder_however_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&data, &link).unwrap();
+    for key in [
+        data.join("master.key"),
+        data.join("deep/master.key"),
+        link.join("master.key"),
+        folder.path().join("other/../data/master.key"),
+    ] {
+        let mut sources = sources();
+        std::fs::create_dir_all(folder.path().join("other")).unwrap();
+        sources.flag("--data-dir", "data_dir", Some(data.display().to_string()));
+        let name = "TANDEM__MASTER_KEY_FILE";
+        let text = key.display().to_string();
+        sources.variables.insert(name.into(), text);
+        let found = problems(&sources);
+        assert_eq!(found[0].key, "master_key_file", "{}", key.display());
+        assert_eq!(found[0].origin, name);
+    }
+}
+
+#[test]
+fn live_networks_need_all_their_keys_and_a_public_https_url() {
+    let found = problems(&with_variables(&[(
+        "TANDEM__NETWORKS__IONET__API_KEY",
+        "hunter2",
+    )]));
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].key, "public_url");
+    let found = problems(&with_variables(&[(
+        "TANDEM__NETWORKS__AETHIR__URL",
+        "https://aethir.example.com",
+    )]));
+    let keys: Vec<&str> = found.iter().map(|p| p.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["networks.aethir.access_key", "networks.aethir.secret_key"]
+    );
+    let whole = load(&with_variables(&[
+        ("TANDEM__PUBLIC_URL", "https://gpu.example.com/"),
+        ("TANDEM__NETWORKS__IONET__API_KEY", "hunter2"),
+    ]));
+    let config = whole.unwrap();
+    assert_eq!(
+        config.public_url.as_deref(),
+        Some("https://gpu.example.com")
+    );
+    assert!(config.ionet.is_some());
+}
+
+#[test]
+fn half_of_a_pair_of_checkpoint_keys_is_refused() {
+    let found = problems(&with_variables(&[
+        ("TANDEM__CHECKPOINT_STORE__URL", "s3://bucket/tandem"),
+        ("TANDEM__CHECKPOINT_STORE__ACCESS_KEY_ID", "ak"),
+    ]));
+    assert_eq!(found[0].key, "checkpoint_store.secret_access_key");
+}
+
+#[test]
+fn neither_showing_nor_debugging_a_configuration_tells_a_secret() {
+    let sources = with_variables(&[
+        ("TANDEM__MASTER_KEY", MASTER),
+        ("TANDEM__PUBLIC_URL", "https://gpu.example.com"),
+        ("TANDEM__NETWORKS__IONET__API_KEY", "hunter2"),
+        ("TANDEM__NETWORKS__AETHIR__URL", "https://a.example.com"),
+        ("TANDEM__NETWORKS__AETHIR__ACCESS_KEY", "ak"),
+        ("TANDEM__NETWORKS__AETHIR__SECRET_KEY", "hunter2"),
+        ("TANDEM__CHECKPOINT_STORE__URL", "s3://b"),
+        ("TANDEM__CHECKPOINT_STORE__ACCESS_KEY_ID", "ak"),
+        ("TANDEM__CHECKPOINT_STORE__SECRET_ACCESS_KEY", "hunter2"),
+    ]);
+    let layers = Layers::read(&sources).unwrap();
+    let config = load(&sources).unwrap();
+    let shown = format!("{} {} {config:?}", show(&layers), show_json(&layers));
+    for secret in ["hunter2", MASTER] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains("api_key = \"[secret]\" # from TANDEM__NETWORKS__IONET__API_KEY"));
+}
+
+#[test]
+fn what_is_shown_is_itself_a_configuration() {
+    let (mut sources, _file) = with_file("data_dir = 'C:\\odd \"name\"'\n");
+    let shown = show(&Layers::read(&sources).unwrap());
+    let (again, _kept) = with_file(&shown);
+    sources.file = again.file;
+    let config = load(&sources).unwrap();
+    assert_eq!(config.data_dir, Path::new("C:\\odd \"name\""));
+}
+
+#[test]
+fn the_commented_defaults_explain_every_key() {
+    let mut explained = false;
+    for line in DEFAULTS.lines() {
+        let is_key = line.contains(" = ") && !line.starts_with('#');
+        assert!(!is_key || explained, "`{line}` has no comment above it");
+        explained = line.starts_with('#') || (is_key && explained);
+    }
+}
