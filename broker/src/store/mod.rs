@@ -53,6 +53,13 @@ pub enum Rule {
     Other,
 }
 
+impl Rule {
+    /// Whether something that can be used once was used before.
+    pub const fn is_used_before(self) -> bool {
+        matches!(self, Self::QuoteTaken | Self::ReplyKept)
+    }
+}
+
 /// Why the store did not do what was asked. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

@@ -214,3 +214,18 @@ pub struct Changes {
     /// Answers kept for idempotency keys; a key used before is refused.
     pub replies: Vec<ReplyRecord>,
 }
+
+impl Changes {
+    /// Joins another decision's changes to these.
+    pub fn append(&mut self, mut other: Self) {
+        self.jobs.append(&mut other.jobs);
+        self.placements.append(&mut other.placements);
+        self.events.append(&mut other.events);
+        self.outbox.append(&mut other.outbox);
+        self.outbox_settled.append(&mut other.outbox_settled);
+        self.charges.append(&mut other.charges);
+        self.ledger.append(&mut other.ledger);
+        self.quotes_taken.append(&mut other.quotes_taken);
+        self.replies.append(&mut other.replies);
+    }
+}

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use tandem::store::sqlite::SqliteStore;
-use tandem::store::{Changes, PAGE_MAX, Store};
+use tandem::store::{Changes, PAGE_MAX, Store, StoreError};
+use tandem_model::id::JobId;
 
 use crate::rows::*;
 
@@ -19,12 +20,22 @@ const ROUNDS: u64 = 8;
 /// Writers of the child.
 const WRITERS: u64 = 16;
 
+/// What is owed for a job: more than 64 bits hold.
+fn amount(n: u64) -> u128 {
+    (1 << 80) + u128::from(n)
+}
+
 /// A job with everything that belongs to it, in one commit.
 fn whole(n: u64) -> Changes {
+    let key = format!("key-{n}");
     Changes {
         placements: vec![placement(n, 1, true)],
         events: vec![event(n, 1), event(n, 2)],
-        outbox: vec![effect(n, &format!("key-{n}"), 0)],
+        outbox: vec![effect(n, &key, 0)],
+        charges: vec![charge(n, 1, n, 1)],
+        ledger: vec![owed(&key, amount(n))],
+        quotes_taken: vec![quote(n, n)],
+        replies: vec![reply(&key, 0)],
         ..jobs(vec![new_job(n)])
     }
 }
@@ -61,6 +72,11 @@ fn run_and_kill(file: &std::path::Path, answers: u64) -> Vec<u64> {
             answered.push(n.parse().expect("a number"));
         }
         if answered.len() as u64 == answers {
+            let second = SqliteStore::open(file).map(|_| ());
+            assert!(
+                matches!(&second, Err(StoreError::Database(why)) if why.contains("in use")),
+                "{second:?}"
+            );
             child.kill().expect("SIGKILL");
         }
     }
@@ -71,45 +87,65 @@ fn run_and_kill(file: &std::path::Path, answers: u64) -> Vec<u64> {
 
 async fn check(file: &std::path::Path, answered: &[u64]) {
     let store = SqliteStore::open(file).expect("the database opens after a kill");
-    for &n in answered {
-        assert!(
-            store.job(account(1), job_id(n)).await.unwrap().is_some(),
-            "job {n} was answered"
-        );
-    }
-    let mut after = None;
-    let mut found = 0;
+    let mut found = Vec::new();
     loop {
+        let after = found.last().copied();
         let page = store.jobs(account(1), after, PAGE_MAX).await.unwrap();
-        for job in &page {
-            assert!(
-                store.live_placement(job.id).await.unwrap().is_some(),
-                "{}",
-                job.id
-            );
-            assert_eq!(
-                store.events(job.id, 0, 9).await.unwrap().len(),
-                2,
-                "{}",
-                job.id
-            );
+        if page.is_empty() {
+            break;
         }
-        found += page.len();
-        match page.last() {
-            Some(last) => after = Some(last.id),
-            None => break,
-        }
+        found.extend(page.iter().map(|job| job.id));
     }
-    assert!(found >= answered.len());
-    let connection = rusqlite::Connection::open(file).expect("the same database");
-    let state: String = connection
+    for &n in answered {
+        assert!(found.contains(&job_id(n)), "job {n} was answered");
+    }
+    for &job in &found {
+        assert_eq!(store.placements(job).await.unwrap().len(), 1, "{job}");
+        assert_eq!(store.events(job, 0, 9).await.unwrap().len(), 2, "{job}");
+        assert_eq!(store.charges(job).await.unwrap().len(), 1, "{job}");
+    }
+    let balances = store.balances().await.unwrap();
+    let rows = Rows(rusqlite::Connection::open(file).expect("the same database"));
+    let state: String = rows
+        .0
         .query_row("PRAGMA integrity_check", [], |row| row.get(0))
         .unwrap();
     assert_eq!(state, "ok");
-    let effects: i64 = connection
-        .query_row("SELECT count(*) FROM outbox", [], |r| r.get(0))
-        .unwrap();
-    assert_eq!(effects, i64::try_from(found).unwrap());
+    for table in ["outbox", "quotes_taken", "replies", "ledger_transactions"] {
+        assert_eq!(rows.count(table), found.len(), "{table}");
+    }
+    let (debit, credit) = rows.posted();
+    assert_eq!((balances[0].debit, balances[0].credit), (debit, 0));
+    assert_eq!((balances[1].debit, balances[1].credit), (0, credit));
+    assert_eq!(debit, found.iter().map(|&job| owed_for(job)).sum());
+    assert_eq!(debit, credit);
+}
+
+/// What [`whole`] posted for a job; its number is the time in its id.
+fn owed_for(job: JobId) -> u128 {
+    amount((job.uuid().as_u128() >> 80) as u64)
+}
+
+/// The tables as they lie in the file.
+struct Rows(rusqlite::Connection);
+
+impl Rows {
+    fn count(&self, table: &str) -> usize {
+        let sql = format!("SELECT count(*) FROM {table}");
+        self.0.query_row(&sql, [], |row| row.get(0)).unwrap()
+    }
+
+    /// Sums of all debits and of all credits.
+    fn posted(&self) -> (u128, u128) {
+        let sql = "SELECT debit, credit FROM ledger_postings";
+        let mut statement = self.0.prepare(sql).unwrap();
+        let postings = statement.query_map([], |row| {
+            let (debit, credit) = (row.get(0)?, row.get(1)?);
+            Ok((u128::from_be_bytes(debit), u128::from_be_bytes(credit)))
+        });
+        let postings = postings.unwrap().map(Result::unwrap);
+        postings.fold((0, 0), |sum, line| (sum.0 + line.0, sum.1 + line.1))
+    }
 }
 
 /// The child: writes jobs that no earlier child wrote, and prints each once it was answered.
