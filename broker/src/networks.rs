@@ -6,17 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_adapters::adapter::Adapter;
-use tandem_adapters::command::{Command, Outcome};
+use tandem_adapters::command::{Command, Failure, FailureKind, Outcome};
+use tandem_model::error::ErrorCode;
 use tandem_adapters::ssh::{self, PinnedHostKey, SshKeyPair};
 use tandem_adapters::transport::{TraceId, Transport, TransportError, TransportOptions};
-use tandem_model::launch::SshLaunch;
 use tandem_model::network::{NetworkId, Product};
-use tandem_model::offer::Offer;
-use tandem_model::placement::SshAddress;
 use tandem_model::time::Clock;
 use tokio::time::Instant;
 
-use super::engine::plan::impossible;
+use crate::engine::commands::{Performance, Performed, SshStart};
+use crate::engine::job::HostKeys;
 
 /// Longest time for one command with all its requests, waits and retries.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -57,7 +56,7 @@ impl Networks {
     /// Carries out a command on a network.
     pub async fn perform(&self, network: &NetworkId, command: &Command) -> Outcome {
         let Some(found) = self.all.get(network) else {
-            return impossible("the network is not configured");
+            return not_configured();
         };
         let trace = TraceId::new(*uuid::Uuid::new_v4().as_bytes());
         let deadline = Instant::now() + COMMAND_TIMEOUT;
@@ -67,13 +66,6 @@ impl Networks {
             .await
     }
 
-    /// The product that an offer is of.
-    pub fn product(&self, offer: &Offer) -> Option<&Product> {
-        self.products(&offer.network)
-            .iter()
-            .find(|product| product.name == offer.product)
-    }
-
     /// The products of a network; none for an unknown one.
     pub fn products(&self, network: &NetworkId) -> &[Product] {
         self.all
@@ -81,10 +73,29 @@ impl Networks {
             .map_or(&[], |found| found.adapter.products())
     }
 
-    /// The shortest time that can be bought of an offer, in hours.
-    pub fn prepaid_hours(&self, offer: &Offer) -> u32 {
-        self.product(offer)
-            .map_or(1, |product| product.prepaid_hours_min)
+    /// Products of every network.
+    pub fn all_products(&self) -> Vec<Product> {
+        let adapters = self.all.values().map(|found| &found.adapter);
+        adapters.flat_map(|a| a.products().to_vec()).collect()
+    }
+
+    /// Does what the engine ordered.
+    pub async fn act(&self, performance: &Performance) -> Performed {
+        match performance {
+            Performance::Command(network, command) => {
+                Performed::Outcome(self.perform(network, command).await)
+            }
+            Performance::Ssh(starts) => {
+                let mut shown = HostKeys::new();
+                for start in starts {
+                    match self.start_over_ssh(start).await {
+                        Ok(key) => shown.insert(start.rank, key),
+                        Err(why) => return Performed::Ssh(Err(why), shown),
+                    };
+                }
+                Performed::Ssh(Ok(()), shown)
+            }
+        }
     }
 
     /// The public key that machines must accept, in OpenSSH form.
@@ -97,16 +108,15 @@ impl Networks {
     /// The key must be the one that its network publishes or, where it publishes none, the one
     /// that this placement's machine `showed_before`. Another placement's machine may have had the
     /// same address, so nothing is remembered by address.
-    pub async fn start_over_ssh(
-        &self,
-        address: &SshAddress,
-        launch: &SshLaunch,
-        showed_before: Option<String>,
-    ) -> Result<String, String> {
-        let known = address.host_key.clone().or(showed_before);
+    async fn start_over_ssh(&self, start: &SshStart) -> Result<String, String> {
+        let known = start
+            .address
+            .host_key
+            .clone()
+            .or_else(|| start.host_key.clone());
         let pinned = known.map_or(PinnedHostKey::FirstUse, PinnedHostKey::Known);
         let deadline = Instant::now() + SSH_TIMEOUT;
-        let finished = ssh::start(address, launch, &self.key, &pinned, deadline)
+        let finished = ssh::start(&start.address, &start.launch, &self.key, &pinned, deadline)
             .await
             .map_err(|error| format!("{}: {error}", error.code()))?;
         match finished.exit_status {
@@ -118,4 +128,14 @@ impl Networks {
             }
         }
     }
+}
+
+/// The outcome of a command for a network that this broker has no adapter for.
+fn not_configured() -> Outcome {
+    Outcome::Failed(Failure {
+        kind: FailureKind::Refused,
+        code: ErrorCode::NETWORK_REFUSED,
+        detail: "the network is not configured".into(),
+        retry_after: None,
+    })
 }

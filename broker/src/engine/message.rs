@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::job::JobState;
 use tandem_model::offer::Offer;
+use tandem_model::placement::Epoch;
 use tandem_model::quote::Quote;
 use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
@@ -49,6 +50,18 @@ pub enum AgentRequest {
     Checkpoint(CheckpointRequest),
     /// `POST /agent/v1/results`
     Result(ResultReport),
+}
+
+impl AgentRequest {
+    /// The job and epoch that the agent says it belongs to.
+    pub const fn names(&self) -> (JobId, Epoch) {
+        match self {
+            Self::Bind(r) => (r.job, r.epoch),
+            Self::Heartbeat(r) => (r.job, r.epoch),
+            Self::Checkpoint(r) => (r.job, r.epoch),
+            Self::Result(r) => (r.job, r.epoch),
+        }
+    }
 }
 
 /// The answer to an agent.

@@ -1,13 +1,13 @@
 //! From a job's attempt to a launch plan: what `pricing` must be told of this installation.
 
-use tandem_adapters::command::{Failure, FailureKind, Outcome};
-use tandem_model::error::ErrorCode;
 use tandem_model::launch::{AgentMode, LaunchPlan};
 use tandem_model::network::Product;
 use tandem_model::workload::{CodeSource, Workload};
 use tandem_pricing::launch::{self, LaunchContext, Obstacle};
 
-use super::job::{Attempt, Job};
+use super::attempt::Attempt;
+use super::job::Job;
+use super::terms::Terms;
 
 /// What every launch plan of this installation says.
 #[derive(Debug, Clone)]
@@ -33,12 +33,13 @@ pub struct Node {
 
 /// The plan for one node of an attempt.
 pub fn launch_plan(
-    settings: &LaunchSettings,
+    terms: &Terms,
     job: &Job,
     attempt: &Attempt,
     product: &Product,
     node: Node,
 ) -> Result<LaunchPlan, Vec<Obstacle>> {
+    let settings = &terms.launch;
     let context = LaunchContext {
         broker_url: settings.broker_url.clone(),
         job: job.id,
@@ -48,14 +49,14 @@ pub fn launch_plan(
         agent: AgentMode::Wrapped,
         agent_url: settings.agent_url.clone(),
         agent_sha256: settings.agent_sha256.clone(),
-        agent_token: job.agent_token(attempt.placement.epoch),
+        agent_token: terms.tokens.of(job.id, attempt.placement.epoch),
         image_command: None,
         registry: None,
         code: None,
         grade: attempt.offer.grade,
         time_factor: settings.time_factor,
     };
-    launch::plan(&job.workload, product, &context)
+    launch::plan(&job.spec.workload, product, &context)
 }
 
 /// Why a workload cannot be submitted here, though a product could start it: its code is a folder
@@ -64,15 +65,5 @@ pub fn code_missing(workload: &Workload) -> Option<String> {
     workload.code.iter().find_map(|(_, source)| match source {
         CodeSource::LocalPath(path) => Some(format!("its code folder `{path}` is not here")),
         CodeSource::Git(_) => None,
-    })
-}
-
-/// The outcome of a creation that was never sent.
-pub fn impossible(detail: &str) -> Outcome {
-    Outcome::Failed(Failure {
-        kind: FailureKind::Refused,
-        code: ErrorCode::LAUNCH_IMPOSSIBLE,
-        detail: detail.to_owned(),
-        retry_after: None,
     })
 }

@@ -3,7 +3,8 @@
 //! A placement of several nodes is as silent as its quietest node, and may publish until its last
 //! lease is over.
 
-use gpu_probe::session::{Outcome, Session};
+use gpu_probe::protocol::ResultReport;
+use gpu_probe::session::{Session, Verdict};
 use tandem_model::time::WorldTime;
 
 /// The durable result, as the engine needs it.
@@ -34,18 +35,20 @@ pub struct AgentView {
     pub result: Option<ResultView>,
     /// Why an agent ended this placement without an outcome of the job.
     pub placement_end: Option<String>,
+    /// A node failed, and whether that is the customer's failure is known by then.
+    pub undecided_until: Option<WorldTime>,
 }
 
 impl AgentView {
     /// Reads a session whose live epoch has `nodes` nodes.
-    pub fn of(session: &Session, nodes: u16) -> Self {
+    pub fn of(session: &Session, nodes: u16, now: WorldTime) -> Self {
         let ranks: Vec<_> = (0..nodes).filter_map(|rank| session.bound(rank)).collect();
         let quietest = ranks
             .iter()
             .filter(|b| b.end.is_none())
             .min_by_key(|b| b.heard_at);
         let ended = ranks.iter().map(|b| b.heard_at).max();
-        let placement_end = ranks
+        let own_end = ranks
             .iter()
             .filter_map(|b| b.end.as_ref())
             .find(|end| !end.cause.is_outcome())
@@ -54,23 +57,27 @@ impl AgentView {
                     .clone()
                     .unwrap_or_else(|| format!("{:?}", end.cause))
             });
+        let (result, peer_lost, undecided_until) = match session.verdict(now) {
+            Verdict::Running => (None, None, None),
+            Verdict::Succeeded(report) => (Some(result(true, report)), None, None),
+            Verdict::Failed(report) => (Some(result(false, report)), None, None),
+            Verdict::PeerLost { rank } => (None, Some(format!("node {rank} was lost")), None),
+            Verdict::Undecided { until } => (None, None, Some(until)),
+        };
         Self {
             bound: ranks.len() == usize::from(nodes),
             heard_at: quietest.map(|b| b.heard_at).or(ended),
             quiet_lease_until: quietest.and_then(|b| b.lease_until),
             lease_until: ranks.iter().filter_map(|b| b.lease_until).max(),
             pointer_step: session.pointer().map(|pointer| pointer.step),
-            result: session.outcome().map(result),
-            placement_end,
+            result,
+            placement_end: own_end.or(peer_lost),
+            undecided_until,
         }
     }
 }
 
-fn result(outcome: Outcome<'_>) -> ResultView {
-    let (success, report) = match outcome {
-        Outcome::Succeeded(report) => (true, report),
-        Outcome::Failed(report) => (false, report),
-    };
+fn result(success: bool, report: &ResultReport) -> ResultView {
     let words = match (report.exit_code, report.signal, &report.detail) {
         (_, _, Some(detail)) if !success => format!("failed: {detail}"),
         (Some(0), _, _) => format!("done after {} steps", report.step),

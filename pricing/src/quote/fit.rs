@@ -1,6 +1,7 @@
 //! Whether an offer fits a workload on a tier, or the first reason why not.
 
 use serde::Serialize;
+use tandem_model::money::MicroUsd;
 use tandem_model::network::Grade;
 use tandem_model::offer::{Fabric, Offer};
 use tandem_model::workload::{GpuNeed, Tier, Workload};
@@ -52,6 +53,7 @@ pub(super) fn candidate(
     classification: &Classification,
     offer: &Offer,
     policy: &Policy,
+    price_limit: Option<MicroUsd>,
 ) -> Result<Candidate, Refusal> {
     if !price::is_sane(offer.price) {
         return Err(Refusal::PriceInvalid);
@@ -76,10 +78,7 @@ pub(super) fn candidate(
     }
     let gpus = u32::from(gpus_rented(offer, w)) * u32::from(w.resources.nodes);
     let candidate = price::candidate(offer, gpus, policy).ok_or(Refusal::PriceInvalid)?;
-    if limits
-        .max_price_micro_usd
-        .is_some_and(|limit| candidate.rate.price() > limit)
-    {
+    if price_limit.is_some_and(|limit| candidate.rate.price() > limit) {
         return Err(Refusal::AbovePriceLimit);
     }
     Ok(candidate)

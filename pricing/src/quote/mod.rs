@@ -177,7 +177,8 @@ fn of_tier(
         );
         return report;
     }
-    let ranking = rank(tier, workload, classification, offers, policy);
+    let limit = workload.limits.max_price_micro_usd;
+    let ranking = rank(tier, workload, classification, offers, policy, limit);
     report.fitting = ranking.fitting.len();
     report.refused = ranking.refused;
     report.ranked = ranking.fitting;
@@ -205,17 +206,20 @@ pub struct Ranking {
     pub refused: BTreeMap<Refusal, usize>,
 }
 
-/// Ranks offers for a tier: the list from which a placement and its replacements are taken.
+/// Ranks offers for a tier: the list from which a placement and its replacements are taken. None
+/// dearer than `price_limit` per GPU-hour fits: the customer's own limit for a quote, our exposure
+/// for a replacement.
 pub fn rank(
     tier: Tier,
     workload: &Workload,
     classification: &Classification,
     offers: &[Offer],
     policy: &Policy,
+    price_limit: Option<MicroUsd>,
 ) -> Ranking {
     let mut ranking = Ranking::default();
     for offer in offers {
-        match fit::candidate(tier, workload, classification, offer, policy) {
+        match fit::candidate(tier, workload, classification, offer, policy, price_limit) {
             Ok(candidate) => ranking.fitting.push(candidate),
             Err(refusal) => *ranking.refused.entry(refusal).or_default() += 1,
         }

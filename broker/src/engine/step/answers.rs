@@ -3,29 +3,49 @@
 use tandem_adapters::command::{Failure, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::job::{JobEvent, JobState};
-use tandem_model::network::LaunchVia;
 use tandem_model::placement::{Epoch, Observed};
 
-use super::{Decided, LISTINGS_APART, Moment, fence_session, finish_fence, leave, release};
-use crate::engine::job::{Job, Rented, Stopping, refusal_in_words};
+use super::fence::{end_session, finish};
+use super::{Decided, LISTINGS_APART, Moment, leave, pay, release};
+use crate::engine::job::{HostKeys, Job, Rented, Stopping};
+
+/// In words, what a network's no means for the plan.
+pub(super) const fn refusal_in_words(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Refused => "the network refused the request",
+        FailureKind::NotFound => "nothing of that id exists",
+        FailureKind::NoCapacity => "the capacity was gone",
+        FailureKind::NoCredit => "our balance there is too low",
+        FailureKind::Credentials => "our key was not accepted",
+        FailureKind::RateLimited => "the network's rate limit is reached",
+        FailureKind::Conflict => "its state does not allow it",
+        FailureKind::Unsupported => "the network has no such function",
+        FailureKind::NetworkFault => "the network itself failed",
+    }
+}
+
+/// Idempotency key of the creation of an attempt.
+pub(super) fn create_key(tag: &impl std::fmt::Display) -> String {
+    format!("{tag}/create")
+}
 
 pub(super) fn created(
     job: &mut Job,
     epoch: Epoch,
     outcome: Outcome,
-    via: LaunchVia,
-    moment: Moment,
+    moment: Moment<'_>,
     decided: &mut Decided,
 ) {
     let live = job.is_live(epoch);
     let Some(attempt) = job.attempt_mut(epoch) else {
         return;
     };
-    attempt.starts_by_itself = via == LaunchVia::Container;
+    decided.settle(create_key(&attempt.placement.tag));
     match outcome {
         Outcome::Started { remote_id } => {
             attempt.remote_id = Some(remote_id);
             attempt.rented = Rented::Exists;
+            pay::begins(attempt, moment.now);
             if attempt.starts_by_itself {
                 attempt.looked_at = Some(moment.now);
             }
@@ -55,30 +75,30 @@ pub(super) fn created(
 }
 
 /// A certain no to the live placement: the next offer.
-fn refused(job: &mut Job, epoch: Epoch, failure: &Failure, moment: Moment, decided: &mut Decided) {
-    if job.state != JobState::Placing || job.epoch() != epoch {
+fn refused(job: &mut Job, epoch: Epoch, failure: &Failure, moment: Moment<'_>, decided: &mut Decided) {
+    if job.doc.state != JobState::Placing || job.epoch() != epoch {
         return;
     }
     let why = refusal_in_words(failure.kind);
-    if let Some(attempt) = job.last_mut() {
+    if let Some(attempt) = job.attempts.last_mut() {
         attempt.left_because = Some(format!("{why}: {}", failure.detail));
         attempt.left_at = Some(moment.now);
         attempt.fenced_at = Some(moment.now);
         let (offer, network) = (attempt.offer.id.clone(), attempt.offer.network.clone());
         match failure.kind {
             FailureKind::Credentials | FailureKind::NoCredit => {
-                job.situation.networks_avoided.insert(network);
+                job.doc.situation.networks_avoided.insert(network);
             }
             FailureKind::NoCapacity | FailureKind::RateLimited | FailureKind::NetworkFault => {
-                job.situation.no_room.insert(offer);
+                job.doc.situation.no_room.insert(offer);
             }
             _ => {
-                job.situation.failed_offers.insert(offer);
+                job.doc.situation.failed_offers.insert(offer);
             }
         }
     }
     decided.apply(job, JobEvent::CreateRefused, moment);
-    fence_session(job, true, moment);
+    end_session(job, true, moment);
     decided.tell(job, format!("{why} ({}); next offer", failure.detail));
 }
 
@@ -86,7 +106,7 @@ pub(super) fn found(
     job: &mut Job,
     epoch: Epoch,
     outcome: Outcome,
-    moment: Moment,
+    moment: Moment<'_>,
     decided: &mut Decided,
 ) {
     let live = job.is_live(epoch);
@@ -109,6 +129,8 @@ pub(super) fn found(
     attempt.observed = Some(observed);
     attempt.rented = Rented::Exists;
     attempt.stopping = Stopping::default();
+    decided.settle(create_key(&attempt.placement.tag));
+    pay::begins(attempt, moment.now);
     if live {
         decided.apply(job, JobEvent::CreateConfirmed, moment);
     }
@@ -117,7 +139,7 @@ pub(super) fn found(
 }
 
 /// An empty listing: the second one, far enough from the first, proves that nothing exists.
-fn missed(job: &mut Job, epoch: Epoch, moment: Moment, decided: &mut Decided) {
+fn missed(job: &mut Job, epoch: Epoch, moment: Moment<'_>, decided: &mut Decided) {
     let Some(attempt) = job.attempt_mut(epoch) else {
         return;
     };
@@ -128,6 +150,7 @@ fn missed(job: &mut Job, epoch: Epoch, moment: Moment, decided: &mut Decided) {
         attempt.rented = Rented::Unsure {
             missed_at: Some(moment.now),
         };
+        decided.is_durable = true;
         return;
     };
     // Its agent spoke: it exists, whatever the listing says.
@@ -135,6 +158,7 @@ fn missed(job: &mut Job, epoch: Epoch, moment: Moment, decided: &mut Decided) {
         return;
     }
     attempt.rented = Rented::Gone;
+    decided.settle(create_key(&attempt.placement.tag));
     let failure = Failure {
         kind: FailureKind::NetworkFault,
         code: ErrorCode::NETWORK_UNREACHABLE,
@@ -148,13 +172,18 @@ pub(super) fn bootstrapped(
     job: &mut Job,
     epoch: Epoch,
     result: Result<(), String>,
+    keys: HostKeys,
     decided: &mut Decided,
 ) {
     let live = job.is_live(epoch);
     let Some(attempt) = job.attempt_mut(epoch) else {
         return;
     };
+    for (rank, key) in keys {
+        attempt.host_keys.entry(rank).or_insert(key);
+    }
     attempt.bootstrapped |= result.is_ok();
+    decided.is_durable = true;
     match result {
         Ok(()) if live => decided.tell(job, "started over SSH"),
         // The script is idempotent: it is sent again, until the start's deadline.
@@ -167,7 +196,7 @@ pub(super) fn looked(
     job: &mut Job,
     epoch: Epoch,
     outcome: Outcome,
-    moment: Moment,
+    moment: Moment<'_>,
     decided: &mut Decided,
 ) {
     let live = job.is_live(epoch);
@@ -176,23 +205,27 @@ pub(super) fn looked(
         return;
     };
     if let Outcome::Status(observed) = &outcome {
+        decided.is_durable |= attempt.observed.as_ref() != Some(&**observed);
         attempt.observed = Some((**observed).clone());
+        pay::seen(attempt, moment.now, decided);
     }
     if !live {
-        release::looked(attempt, &outcome);
+        release::looked(attempt, &outcome, decided);
     }
     let observed = match outcome {
         Outcome::Status(observed) if is_last && observed.state.is_ended() => observed,
         // Right after a creation a network may not know it yet, so absence proves nothing.
         _ => return,
     };
-    match job.state {
+    match job.doc.state {
         JobState::Starting | JobState::Suspect => {
             let why = format!("the network says `{}`", observed.remote_word);
             leave(job, &why, moment, decided);
-            finish_fence(job, true, moment, decided);
+            if job.doc.state == JobState::Fencing {
+                finish(job, true, moment, decided);
+            }
         }
-        JobState::Fencing | JobState::Cancelling => finish_fence(job, true, moment, decided),
+        JobState::Fencing | JobState::Cancelling => finish(job, true, moment, decided),
         _ => {}
     }
 }

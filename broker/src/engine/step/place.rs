@@ -3,18 +3,22 @@
 use std::time::Duration;
 
 use tandem_model::job::JobEvent;
+use tandem_model::network::LaunchVia;
 use tandem_model::offer::Offer;
 use tandem_model::time::WorldTime;
-use tandem_sla::failover::{self, PassedOver, Plan};
+use tandem_sla::failover::{PassedOver, Plan};
 
+use super::answers::create_key;
 use super::{Decided, Moment, Order};
 use crate::engine::job::{ATTEMPTS_MAX, Job};
 
 /// How long a job without an offer waits before those that had no room are asked again.
 pub(super) const OFFERS_REST: Duration = Duration::from_secs(60);
+/// How long a job waits for an offer when its file does not say.
+pub(super) const START_BY_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 
 /// Chooses the next offer and records the attempt.
-pub(super) fn place(job: &mut Job, moment: Moment, decided: &mut Decided) {
+pub(super) fn place(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
     if job.attempts.len() >= ATTEMPTS_MAX {
         return give_up(
             job,
@@ -23,43 +27,58 @@ pub(super) fn place(job: &mut Job, moment: Moment, decided: &mut Decided) {
             decided,
         );
     }
-    let plan = failover::plan(&job.ranked, &job.situation);
-    let chosen = plan
-        .choice
-        .as_ref()
-        .and_then(|id| job.ranked.iter().find(|offer| offer.id == *id).cloned());
+    if let Some(again) = rests_until(job).filter(|again| moment.now < *again) {
+        decided.wake_at(again);
+        return;
+    }
+    if job.doc.waiting_since.take().is_some() {
+        // Those that had no room are asked again.
+        job.doc.situation.no_room.clear();
+        job.doc.situation.networks_avoided.clear();
+    }
+    let (plan, chosen) = moment.planner.plan(job);
     match chosen {
         Some(offer) => take(job, offer, moment, decided),
         None => wait(job, &plan, moment, decided),
     }
 }
 
-fn take(job: &mut Job, offer: Offer, moment: Moment, decided: &mut Decided) {
+/// Until when a job that waits for an offer is left alone.
+fn rests_until(job: &Job) -> Option<WorldTime> {
+    job.doc.waiting_since.map(|since| since.after(OFFERS_REST))
+}
+
+fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) {
     if !decided.apply(job, JobEvent::OfferChosen, moment) {
         return;
     }
     let words = format!(
         "takes {} x {} of {} in {} at {}/GPU-hour",
-        job.quote.gpus,
+        job.spec.quote.gpus,
         offer.gpu,
         offer.network,
         offer.country,
         offer.price.price(),
     );
-    let epoch = job
-        .open_attempt(offer, moment.fresh, moment.now)
-        .placement
-        .epoch;
-    if let Err(refused) = job.session.raise_epoch(epoch, job.workload.resources.nodes) {
+    let terms = moment.planner.terms;
+    let hours = terms.prepaid_hours(&offer);
+    let by_network = terms
+        .product(&offer)
+        .is_some_and(|p| p.launch == LaunchVia::Container);
+    let epoch = job.open_attempt(offer, moment.fresh, hours, moment.now);
+    if let Err(refused) = job.doc.session.raise_epoch(epoch, job.nodes()) {
         tracing::error!(job = %job.id, %refused, "defect: epoch not raised");
     }
-    job.waiting_since = None;
+    job.doc.waiting_since = None;
     decided.tell(job, format!("epoch {epoch}: {words}"));
-    decided.orders.push(Order::Create(epoch));
+    if let Some(attempt) = job.last_mut() {
+        attempt.starts_by_itself = by_network;
+        decided.owe(create_key(&attempt.placement.tag), Order::Create(epoch));
+    }
 }
 
-/// No offer may be taken: says so once, and asks those that had no room again after a rest.
-fn wait(job: &mut Job, plan: &Plan, moment: Moment, decided: &mut Decided) {
+/// No offer may be taken: says so once, and asks again after a rest, until it is too late.
+fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
     let counts: Vec<_> = plan
         .counts
         .iter()
@@ -70,40 +89,38 @@ fn wait(job: &mut Job, plan: &Plan, moment: Moment, decided: &mut Decided) {
     } else {
         format!("no offer is left: {}", counts.join(", "))
     };
-    if !plan.counts.contains_key(&PassedOver::NoRoom) {
-        return give_up(job, &none_left, moment, decided);
-    }
-    if must_start_by(job).is_some_and(|by| moment.now > by) {
+    let by = start_by(job);
+    if moment.now > by {
         let late = format!("{none_left}, and it was to start by now");
         return give_up(job, &late, moment, decided);
     }
-    match job.waiting_since {
-        None => {
-            job.waiting_since = Some(moment.now);
-            let seconds = OFFERS_REST.as_secs();
-            decided.tell(job, format!("waits {seconds} s: {none_left}"));
-        }
-        Some(since) if moment.now.since(since) >= OFFERS_REST => {
-            job.situation.no_room.clear();
-            job.waiting_since = None;
-        }
-        Some(_) => {}
+    if counts.is_empty() || plan.counts.keys().all(|r| *r == PassedOver::FailedBefore) {
+        // Nothing else is left to try: those that failed get another chance after the rest.
+        job.doc.situation.failed_offers.clear();
+    }
+    let is_first = job.doc.waiting_since.is_none() && job.doc.wait_told != job.epoch().0 + 1;
+    job.doc.waiting_since = Some(moment.now);
+    decided.wake_at(by.after(Duration::from_micros(1)));
+    decided.wake_at(moment.now.after(OFFERS_REST));
+    if is_first {
+        job.doc.wait_told = job.epoch().0 + 1;
+        decided.tell(job, format!("waits for an offer: {none_left}"));
     }
 }
 
-/// The customer's latest start, for a job that has not started.
-fn must_start_by(job: &Job) -> Option<WorldTime> {
-    let seconds = job.workload.limits.start_by_seconds?;
-    let started = job.attempts.iter().any(|a| a.bound_at.is_some());
-    let by = job.accepted_at.after(Duration::from_secs(seconds.into()));
-    (!started).then_some(by)
+/// Until when it must have found an offer: the customer's latest start, for a job that never
+/// started; for one that was moved, as long again from its last fence.
+fn start_by(job: &Job) -> WorldTime {
+    let seconds = job.spec.workload.limits.start_by_seconds;
+    let within = seconds.map_or(START_BY_DEFAULT, |s| Duration::from_secs(s.into()));
+    job.doc.queued_since.after(within)
 }
 
-fn give_up(job: &mut Job, why: &str, moment: Moment, decided: &mut Decided) {
+fn give_up(job: &mut Job, why: &str, moment: Moment<'_>, decided: &mut Decided) {
     let last = job.last().and_then(|a| a.left_because.clone());
     let cause = last.map_or_else(|| why.to_owned(), |last| format!("{why}; the last: {last}"));
     if decided.apply(job, JobEvent::GivenUp, moment) {
-        job.cause = Some(cause.clone());
+        job.doc.cause = Some(cause.clone());
         decided.tell(job, cause);
     }
 }

@@ -21,21 +21,24 @@ pub(super) const TRIES_MAX: u32 = 15;
 pub(super) const PAUSE_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// Orders the next try for every attempt that is not live.
-pub(super) fn release(job: &mut Job, moment: Moment, decided: &mut Decided) {
-    let live = job.state.may_hold_lease().then(|| job.epoch());
+pub(super) fn release(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
+    let live = job.doc.state.may_hold_lease().then(|| job.epoch());
     let mut given_up = Vec::new();
     for attempt in &mut job.attempts {
         if Some(attempt.placement.epoch) == live {
             continue;
         }
         if let Some(order) = next_try(attempt, moment.now) {
-            decided.orders.push(order);
+            decided.order(order);
         } else if attempt.rented != Rented::GivenUp && is_spent(attempt, moment.now) {
             attempt.rented = Rented::GivenUp;
             given_up.push(format!(
                 "not confirmed as stopped after {TRIES_MAX} tries: look at {} for `{}`",
                 attempt.placement.network, attempt.placement.tag
             ));
+        }
+        if !attempt.is_released() {
+            decided.wake_at(next_try_at(attempt, moment.now));
         }
     }
     for words in given_up {
@@ -53,6 +56,15 @@ fn pause(tries: u32) -> Duration {
 fn is_due(attempt: &Attempt, now: WorldTime) -> bool {
     let last = attempt.stopping.tried_at;
     last.is_none_or(|last| now.since(last) >= pause(attempt.stopping.tries))
+}
+
+/// When the next try is due; a creation whose answer is awaited has its own deadline.
+fn next_try_at(attempt: &Attempt, now: WorldTime) -> WorldTime {
+    let pause = match attempt.rented {
+        Rented::Asked => START_WITHIN,
+        _ => pause(attempt.stopping.tries),
+    };
+    attempt.stopping.tried_at.unwrap_or(now).after(pause)
 }
 
 fn is_spent(attempt: &Attempt, now: WorldTime) -> bool {
@@ -80,10 +92,12 @@ fn next_try(attempt: &mut Attempt, now: WorldTime) -> Option<Order> {
 }
 
 /// Takes over the answer to a stop.
-pub(super) fn stopped(job: &mut Job, epoch: Epoch, outcome: &Outcome) {
+pub(super) fn stopped(job: &mut Job, epoch: Epoch, outcome: &Outcome, decided: &mut Decided) {
+    let id = job.id;
     let Some(attempt) = job.attempt_mut(epoch) else {
         return;
     };
+    decided.is_durable = true;
     match outcome {
         Outcome::Stopping => {
             attempt.stopping.accepted = true;
@@ -98,12 +112,13 @@ pub(super) fn stopped(job: &mut Job, epoch: Epoch, outcome: &Outcome) {
         Outcome::Failed(failure) if failure.kind == FailureKind::Conflict => {
             attempt.stopping.accepted = true;
         }
-        other => tracing::warn!(job = %job.id, %epoch, ?other, "not stopped; asked again later"),
+        other => tracing::warn!(job = %id, %epoch, ?other, "not stopped; asked again later"),
     }
 }
 
 /// Takes over a look at a thing that is to be stopped.
-pub(super) fn looked(attempt: &mut Attempt, outcome: &Outcome) {
+pub(super) fn looked(attempt: &mut Attempt, outcome: &Outcome, decided: &mut Decided) {
+    let before = (attempt.rented, attempt.stopping);
     match outcome {
         Outcome::Status(observed) if observed.state.is_ended() => settle(attempt),
         Outcome::Status(observed)
@@ -119,6 +134,7 @@ pub(super) fn looked(attempt: &mut Attempt, outcome: &Outcome) {
         }
         _ => {}
     }
+    decided.is_durable |= before != (attempt.rented, attempt.stopping);
 }
 
 /// A stop that was taken, and a thing that was seen ended, are enough together.

@@ -1,0 +1,399 @@
+//! One turn: decisions for the jobs that are ready, on copies, and what follows from the commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gpu_probe::protocol::Problem;
+use gpu_probe::session::Grants;
+use tandem_model::id::{JobId, PlacementId};
+use tandem_model::offer::OfferId;
+use tandem_model::time::WorldTime;
+
+use super::{Held, Kernel, TURN_JOBS_MAX, Ticket, Waiting};
+use crate::engine::job::Job;
+use crate::engine::message::{AgentReply, AgentRequest, JobSpec, Refused, Reply, Request};
+use crate::engine::planner::Planner;
+use crate::engine::records;
+use crate::engine::step::{self, Decided, Input, Moment, Order};
+use crate::store::tenants::ReplyRecord;
+use crate::store::{Changes, Claim, Expected, QuoteTaken, StoreError};
+
+/// How long a turn that the store could not write is put off.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// What was decided and is to be committed.
+#[derive(Debug)]
+#[must_use]
+pub struct Turn {
+    /// One transaction.
+    pub changes: Changes,
+    decisions: Vec<Decision>,
+}
+
+/// The decision on one job.
+#[derive(Debug)]
+struct Decision {
+    after: Job,
+    is_new: bool,
+    is_written: bool,
+    orders: Vec<Order>,
+    wake: Option<WorldTime>,
+    replies: Vec<(Ticket, Reply)>,
+    /// What is taken up again when the store cannot write.
+    outcomes: Vec<Input>,
+    requests: Vec<(Ticket, Box<Request>)>,
+    took: Option<OfferId>,
+}
+
+/// What follows from a commit.
+#[derive(Debug, Default)]
+pub struct After {
+    /// To be answered.
+    pub replies: Vec<(Ticket, Reply)>,
+    /// To be performed.
+    pub orders: Vec<(JobId, Order)>,
+}
+
+impl Kernel {
+    /// Decides for the jobs that are ready or due; none when nothing is.
+    ///
+    /// The turn must be committed and given to [`Self::committed`], or given to [`Self::refused`]
+    /// with the reason, before the next one. `fresh` makes ids of placements.
+    pub fn turn(
+        &mut self,
+        now: WorldTime,
+        fresh: &mut dyn FnMut() -> PlacementId,
+    ) -> Option<Turn> {
+        self.wake_due(now);
+        let limit = if self.alone > 0 { 1 } else { TURN_JOBS_MAX };
+        self.alone = self.alone.saturating_sub(1);
+        let mut turn = Turn {
+            changes: Changes::default(),
+            decisions: Vec::new(),
+        };
+        while turn.decisions.len() < limit
+            && let Some((_, id)) = self.ready.pop_first()
+        {
+            let waiting = self.waiting.remove(&id).unwrap_or_default();
+            self.decide(id, waiting, now, fresh(), &mut turn);
+        }
+        (!turn.decisions.is_empty()).then_some(turn)
+    }
+
+    fn wake_due(&mut self, now: WorldTime) {
+        while let Some((at, id)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, id));
+            if let Some(held) = self.jobs.get_mut(&id) {
+                held.due = None;
+            }
+            self.make_ready(id);
+        }
+    }
+
+    fn decide(
+        &mut self,
+        id: JobId,
+        waiting: Vec<Waiting>,
+        now: WorldTime,
+        fresh: PlacementId,
+        turn: &mut Turn,
+    ) {
+        let held = self.jobs.get(&id);
+        let mut draft = Draft {
+            job: held.map(|held| held.job.clone()),
+            changes: Changes::default(),
+            must_write: false,
+            replies: Vec::new(),
+            outcomes: Vec::new(),
+            requests: Vec::new(),
+        };
+        for what in waiting {
+            match what {
+                Waiting::Request(ticket, request) => {
+                    draft.take(self.terms.installation, ticket, &request, now);
+                    draft.requests.push((ticket, request));
+                }
+                Waiting::Outcome(input) => draft.outcomes.push(input),
+            }
+        }
+        let Some(mut job) = draft.job.take() else {
+            // Everything asked of it was refused, or it is gone.
+            self.answers.append(&mut draft.replies);
+            return;
+        };
+        let epoch_before = job.epoch();
+        let moment = Moment {
+            now,
+            fresh,
+            planner: Planner {
+                terms: &self.terms,
+                market: &self.market,
+                health: self.networks.health(),
+                taken: &self.taken,
+            },
+        };
+        let mut decided = Decided {
+            is_durable: draft.must_write,
+            ..Decided::default()
+        };
+        let tick = draft.outcomes.is_empty().then_some(Input::Tick);
+        for input in draft.outcomes.iter().cloned().chain(tick) {
+            decided.join(step::step(&mut job, input, moment));
+        }
+        let took = job
+            .last()
+            .filter(|a| a.placement.epoch != epoch_before)
+            .map(|a| a.offer.id.clone());
+        if let Some(offer) = &took {
+            *self.taken.entry(offer.clone()).or_default() += u32::from(job.nodes());
+        }
+        let is_new = held.is_none();
+        let orders = std::mem::take(&mut decided.orders);
+        let wake = decided.wake;
+        let is_written = decided.is_durable || is_new;
+        if is_written {
+            let version = held.map_or(1, |held| held.version + 1);
+            let expected = held.map_or(
+                Expected::New {
+                    owner: Some(self.terms.broker),
+                },
+                |held| Expected::Version {
+                    version: held.version,
+                    claim: Some(held.claim),
+                },
+            );
+            turn.changes.append(draft.changes);
+            let before = held.map(|held| &held.job);
+            let row = (version, expected);
+            records::add(&mut turn.changes, before, &job, row, &mut decided, now);
+        }
+        turn.decisions.push(Decision {
+            after: job,
+            is_new,
+            is_written,
+            orders,
+            wake,
+            replies: draft.replies,
+            outcomes: draft.outcomes,
+            requests: draft.requests,
+            took,
+        });
+    }
+
+    /// The turn is on the disk: what it decided holds from now on.
+    pub fn committed(&mut self, turn: Turn) -> After {
+        let mut after = After::default();
+        for decision in turn.decisions {
+            let id = decision.after.id;
+            let is_settled = decision.after.is_settled();
+            match self.jobs.get_mut(&id) {
+                Some(held) => {
+                    held.version += u64::from(decision.is_written);
+                    held.job = decision.after;
+                }
+                None if decision.is_new => {
+                    let claim = Claim {
+                        owner: self.terms.broker,
+                        generation: 1,
+                    };
+                    self.hold(decision.after, 1, claim);
+                }
+                None => continue,
+            }
+            after.replies.extend(decision.replies);
+            self.give_out(id, decision.orders, &mut after);
+            self.schedule(id, decision.wake);
+            if is_settled {
+                self.forget(id, true);
+            }
+        }
+        after
+    }
+
+    /// Orders that are not under way already.
+    fn give_out(&mut self, id: JobId, orders: Vec<Order>, after: &mut After) {
+        let Some(held) = self.jobs.get_mut(&id) else {
+            return;
+        };
+        for order in orders {
+            if !held.flying.contains(&order) {
+                held.flying.push(order);
+                after.orders.push((id, order));
+            }
+        }
+    }
+
+    /// The turn was not written: nothing of it holds. Outcomes are taken up again; requests too,
+    /// one by one, when one of them was the reason.
+    pub fn refused(&mut self, turn: Turn, why: &StoreError, now: WorldTime) -> After {
+        let mut after = After::default();
+        let only_one = turn.decisions.len() == 1;
+        if !only_one && !matches!(why, StoreError::Database(_)) {
+            self.alone = turn.decisions.len();
+        }
+        for decision in turn.decisions {
+            let id = decision.after.id;
+            if let Some(offer) = &decision.took {
+                let nodes = u32::from(decision.after.nodes());
+                let taken = self.taken.entry(offer.clone()).or_default();
+                *taken = taken.saturating_sub(nodes);
+            }
+            let lost = matches!(why, StoreError::Conflict(job) if *job == id);
+            if lost && !decision.is_new {
+                tracing::warn!(job = %id, "another broker holds it now");
+                self.forget(id, false);
+            }
+            let refusal = match why {
+                StoreError::Database(detail) => Some(Refused::Store(detail.clone())),
+                StoreError::Conflict(_) if lost => Some(Refused::NotFound),
+                _ if only_one => Some(refusal(why)),
+                _ => None,
+            };
+            if let Some(refusal) = refusal {
+                let replies = decision.requests.into_iter();
+                after
+                    .replies
+                    .extend(replies.map(|(t, _)| (t, Reply::Refused(refusal.clone()))));
+            } else {
+                for (ticket, request) in decision.requests {
+                    self.wait(id, Waiting::Request(ticket, request));
+                }
+            }
+            if self.jobs.contains_key(&id) {
+                self.put_off(id, decision.outcomes, why, only_one, now);
+            }
+        }
+        after
+    }
+
+    fn put_off(
+        &mut self,
+        id: JobId,
+        outcomes: Vec<Input>,
+        why: &StoreError,
+        only_one: bool,
+        now: WorldTime,
+    ) {
+        if only_one && !matches!(why, StoreError::Database(_)) {
+            tracing::error!(job = %id, %why, "defect: the store refuses what was decided");
+        }
+        if !outcomes.is_empty() {
+            let waiting = self.waiting.entry(id).or_default();
+            waiting.splice(0..0, outcomes.into_iter().map(Waiting::Outcome));
+        }
+        if matches!(why, StoreError::Database(_)) || only_one {
+            self.schedule(id, Some(now.after(STORE_AGAIN)));
+        } else {
+            self.make_ready(id);
+        }
+    }
+}
+
+fn refusal(why: &StoreError) -> Refused {
+    match why {
+        StoreError::Refused { rule, .. } if rule.is_used_before() => Refused::UsedBefore,
+        other => Refused::Store(other.to_string()),
+    }
+}
+
+/// A job as it is being decided on.
+struct Draft {
+    job: Option<Job>,
+    changes: Changes,
+    must_write: bool,
+    replies: Vec<(Ticket, Reply)>,
+    outcomes: Vec<Input>,
+    requests: Vec<(Ticket, Box<Request>)>,
+}
+
+impl Draft {
+    /// Takes a request into the job and notes the answer for after the commit.
+    fn take(
+        &mut self,
+        installation: tandem_model::id::InstallationId,
+        ticket: Ticket,
+        request: &Request,
+        now: WorldTime,
+    ) {
+        let reply = match request {
+            Request::Accept { job, spec, reply } => {
+                self.accept(installation, *job, spec, reply.as_ref())
+            }
+            Request::Cancel { .. } => match &mut self.job {
+                Some(job) => {
+                    job.doc.cancel_asked = true;
+                    self.must_write = true;
+                    Reply::Cancelling(job.doc.state)
+                }
+                None => Reply::Refused(Refused::NotFound),
+            },
+            Request::Agent(request) => match &mut self.job {
+                Some(job) => {
+                    self.must_write = true;
+                    Reply::Agent(agent(job, request, now))
+                }
+                None => Reply::Refused(Refused::NotFound),
+            },
+        };
+        self.replies.push((ticket, reply));
+    }
+
+    fn accept(
+        &mut self,
+        installation: tandem_model::id::InstallationId,
+        id: JobId,
+        spec: &JobSpec,
+        reply: Option<&ReplyRecord>,
+    ) -> Reply {
+        if self.job.is_some() {
+            return Reply::Refused(Refused::UsedBefore);
+        }
+        self.changes.quotes_taken.push(QuoteTaken {
+            quote: spec.quote.id,
+            job: id,
+        });
+        self.changes.replies.extend(reply.cloned());
+        self.job = Some(Job::new(id, installation, Arc::new(spec.clone())));
+        Reply::Accepted(id)
+    }
+}
+
+/// What an agent asks, decided by the session.
+fn agent(job: &mut Job, request: &AgentRequest, now: WorldTime) -> AgentReply {
+    let answered: Result<AgentReply, Problem> = match request {
+        AgentRequest::Bind(bind) => {
+            let sealed: BTreeMap<_, _> = job.spec.secrets.clone();
+            let reply = job.doc.session.bind(bind, &Grants::default(), now);
+            reply.map(|reply| AgentReply::Bound { reply, sealed })
+        }
+        AgentRequest::Heartbeat(beat) => {
+            Ok(AgentReply::Heartbeat(job.doc.session.heartbeat(beat, now)))
+        }
+        AgentRequest::Checkpoint(checkpoint) => {
+            let before = job.doc.session.pointer().map(|p| p.step);
+            let reply = job.doc.session.checkpoint(checkpoint, now);
+            let after = job.doc.session.pointer().map(|p| p.step);
+            job.doc.pointer_went_back += u32::from(after < before);
+            job.prove(after > before);
+            reply.map(AgentReply::Checkpoint)
+        }
+        AgentRequest::Result(report) => {
+            let reply = job.doc.session.result(report, now);
+            job.prove(false);
+            reply.map(AgentReply::Result)
+        }
+    };
+    answered.unwrap_or_else(AgentReply::Refused)
+}
+
+impl Held {
+    /// Whether an agent's word may change its state now.
+    pub(super) fn listens(&self) -> bool {
+        use tandem_model::job::JobState as S;
+        matches!(
+            self.job.doc.state,
+            S::Placing | S::Starting | S::Suspect | S::Fencing | S::Cancelling
+        )
+    }
+}

@@ -1,0 +1,90 @@
+//! The next offer for a job, from the market as it is now: fit and price by `pricing`, what was
+//! seen to fail by `sla`. Nothing is remembered from the acceptance but the rate.
+
+use std::collections::BTreeMap;
+
+use tandem_model::money::MicroUsd;
+use tandem_model::network::NetworkId;
+use tandem_model::offer::{Offer, OfferId};
+use tandem_pricing::launch;
+use tandem_pricing::quote;
+use tandem_sla::failover::{self, Plan};
+use tandem_sla::incident::Health;
+
+use super::job::Job;
+use super::message::Market;
+use super::terms::Terms;
+
+/// How much dearer than the rate agreed a placement may be for us, in hundredths of a percent of
+/// that rate: the exposure of a firm price.
+pub const EXPOSURE_BASIS_POINTS: i64 = 15_000;
+
+/// Everything that a choice is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Planner<'a> {
+    /// This installation.
+    pub terms: &'a Terms,
+    /// The market as last read.
+    pub market: &'a Market,
+    /// How each network stands.
+    pub health: &'a BTreeMap<NetworkId, Health>,
+    /// Nodes taken of each offer since the market was read.
+    pub taken: &'a BTreeMap<OfferId, u32>,
+}
+
+impl Planner<'_> {
+    /// How a network stands; calm when nothing is known.
+    pub fn health_of(&self, network: &NetworkId) -> Health {
+        self.health.get(network).copied().unwrap_or_default()
+    }
+
+    /// The dearest rate at which a job may be placed.
+    fn dearest(job: &Job) -> MicroUsd {
+        let rate = job.spec.quote.rate.price().get();
+        MicroUsd::new(rate.saturating_mul(EXPOSURE_BASIS_POINTS) / 10_000)
+    }
+
+    /// Chooses the next offer of a job, with the report of what was considered.
+    pub fn plan(&self, job: &Job) -> (Plan, Option<Offer>) {
+        let spec = &job.spec;
+        let ranking = quote::rank(
+            spec.quote.tier,
+            &spec.workload,
+            &spec.classification,
+            &self.market.offers,
+            &self.terms.policy,
+            Some(Self::dearest(job)),
+        );
+        let ranked: Vec<Offer> = ranking
+            .fitting
+            .into_iter()
+            .map(|candidate| candidate.offer)
+            .filter(|offer| self.can_start(job, offer))
+            .collect();
+        let mut situation = job.doc.situation.clone();
+        let nodes = u32::from(job.nodes());
+        for offer in &ranked {
+            let taken = self.taken.get(&offer.id).copied().unwrap_or(0);
+            if offer.nodes_available.saturating_sub(taken) < nodes {
+                situation.no_room.insert(offer.id.clone());
+            }
+        }
+        for (network, health) in self.health {
+            if !health.may_enter() {
+                situation.networks_avoided.insert(network.clone());
+            }
+        }
+        let plan = failover::plan(&ranked, &situation);
+        let chosen = plan
+            .choice
+            .as_ref()
+            .and_then(|id| ranked.into_iter().find(|offer| offer.id == *id));
+        (plan, chosen)
+    }
+
+    fn can_start(&self, job: &Job, offer: &Offer) -> bool {
+        self.terms
+            .product(offer)
+            .is_some_and(|product| launch::obstacles(&job.spec.workload, product).is_empty())
+    }
+}

@@ -1,0 +1,220 @@
+//! Orders under way: a queue a network, a limit a network, one task an order.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use tandem_adapters::command::{Command, FailureKind, Outcome};
+use tandem_model::id::{InstallationId, JobId};
+use tandem_model::network::NetworkId;
+use tandem_model::placement::PlacementTag;
+use tandem_model::time::Clock;
+use tandem_model::error::ErrorCode;
+use tokio::task::{Id, JoinSet};
+
+use super::Parts;
+use crate::engine::commands::{Performed, input, tag_of};
+use crate::engine::kernel::{Kernel, NetworkAnswer, NetworkOrder};
+use crate::engine::step::Order;
+use crate::networks::Networks;
+use crate::store::{PAGE_MAX, Store};
+
+/// Orders of jobs under way at one network; further ones wait for their turn.
+const FLYING_MAX: usize = 64;
+
+/// Something that came back.
+enum Landed {
+    Job(NetworkId, JobId, Order, Performed),
+    Network(NetworkId, NetworkAnswer),
+}
+
+#[derive(Default)]
+struct Queue {
+    orders: VecDeque<(JobId, Order)>,
+    flying: usize,
+}
+
+/// Orders under way. Dropped, they are given up; what they may have done is looked for later.
+pub(super) struct Flights {
+    tasks: JoinSet<Landed>,
+    /// Which order each task carries, for one that panics.
+    carries: HashMap<Id, (NetworkId, JobId, Order)>,
+    queues: BTreeMap<NetworkId, Queue>,
+    networks: Arc<Networks>,
+    store: Arc<dyn Store>,
+    installation: InstallationId,
+}
+
+impl Flights {
+    pub(super) fn new(parts: &Parts) -> Self {
+        Self {
+            tasks: JoinSet::new(),
+            carries: HashMap::new(),
+            queues: BTreeMap::new(),
+            networks: Arc::clone(&parts.networks),
+            store: Arc::clone(&parts.store),
+            installation: parts.terms.installation,
+        }
+    }
+
+    /// Queues an order of a job for the network that its attempt stands on.
+    pub(super) fn order(&mut self, kernel: &Kernel, job: JobId, order: Order) {
+        let attempt = kernel.job(job).and_then(|j| j.attempt(order.epoch()));
+        if let Some(attempt) = attempt {
+            let network = attempt.placement.network.clone();
+            let queue = self.queues.entry(network).or_default();
+            queue.orders.push_back((job, order));
+        }
+    }
+
+    /// Starts what has its turn.
+    pub(super) fn depart(&mut self, kernel: &mut Kernel) {
+        for (network, queue) in &mut self.queues {
+            while queue.flying < FLYING_MAX
+                && let Some((job, order)) = queue.orders.pop_front()
+            {
+                let performance = match kernel.performance(job, order) {
+                    Ok(performance) => performance,
+                    Err(nothing_sent) => {
+                        kernel.landed(job, order, nothing_sent);
+                        continue;
+                    }
+                };
+                queue.flying += 1;
+                let networks = Arc::clone(&self.networks);
+                let to = network.clone();
+                let task = self.tasks.spawn(async move {
+                    let performed = networks.act(&performance).await;
+                    Landed::Job(to, job, order, performed)
+                });
+                self.carries.insert(task.id(), (network.clone(), job, order));
+            }
+        }
+    }
+
+    /// Starts what the engine itself asks of a network.
+    pub(super) fn ask(&mut self, network: NetworkId, order: NetworkOrder) {
+        let networks = Arc::clone(&self.networks);
+        let store = Arc::clone(&self.store);
+        let installation = self.installation;
+        self.tasks.spawn(async move {
+            let answer = match order {
+                NetworkOrder::Offers => offers(&networks, &network).await,
+                NetworkOrder::Sweep => sweep(&networks, &network, &*store, installation).await,
+                NetworkOrder::StopOrphan { remote_id } => {
+                    stop_orphan(&networks, &network, &remote_id).await;
+                    NetworkAnswer::OrphanStopped
+                }
+            };
+            Landed::Network(network, answer)
+        });
+    }
+
+    /// Waits for the next thing to come back and gives it to the kernel, with all that came back
+    /// beside it; for ever when nothing is under way.
+    pub(super) async fn landed(&mut self, kernel: &mut Kernel, clock: &dyn Clock) {
+        match self.tasks.join_next_with_id().await {
+            None => std::future::pending().await,
+            Some(first) => self.land(kernel, clock, first),
+        }
+        while let Some(next) = self.tasks.try_join_next_with_id() {
+            self.land(kernel, clock, next);
+        }
+    }
+
+    fn land(
+        &mut self,
+        kernel: &mut Kernel,
+        clock: &dyn Clock,
+        landed: Result<(Id, Landed), tokio::task::JoinError>,
+    ) {
+        let id = landed.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
+        let carried = self.carries.remove(&id);
+        let landed = match landed {
+            Ok((_, landed)) => landed,
+            Err(panic) => {
+                tracing::error!(%panic, "defect: an order panicked");
+                let Some((network, job, order)) = carried else {
+                    return;
+                };
+                let unknown = Outcome::Unknown {
+                    code: ErrorCode::NETWORK_UNREACHABLE,
+                    detail: "the order was cut off".into(),
+                };
+                Landed::Job(network, job, order, Performed::Outcome(unknown))
+            }
+        };
+        match landed {
+            Landed::Job(network, job, order, performed) => {
+                if let Some(queue) = self.queues.get_mut(&network) {
+                    queue.flying = queue.flying.saturating_sub(1);
+                }
+                kernel.landed(job, order, input(order, performed));
+            }
+            Landed::Network(network, answer) => {
+                let next = kernel.network_answered(&network, answer, clock.world());
+                for (network, order) in next {
+                    self.ask(network, order);
+                }
+            }
+        }
+    }
+}
+
+async fn offers(networks: &Networks, network: &NetworkId) -> NetworkAnswer {
+    NetworkAnswer::Offers(match networks.perform(network, &Command::Offers).await {
+        Outcome::Offers { offers, unreadable } => {
+            for offer in &unreadable {
+                tracing::debug!(%network, offer.locator, offer.reason, "unreadable offer");
+            }
+            Ok((offers, unreadable.len()))
+        }
+        Outcome::Failed(failure) => Err(failure.detail),
+        Outcome::Unknown { detail, .. } => Err(detail),
+        other => Err(format!("not an answer to a reading of the market: {other:?}")),
+    })
+}
+
+async fn sweep(
+    networks: &Networks,
+    network: &NetworkId,
+    store: &dyn Store,
+    installation: InstallationId,
+) -> NetworkAnswer {
+    let tag_prefix = PlacementTag::prefix_of(installation);
+    let listed = match networks.perform(network, &Command::List { tag_prefix }).await {
+        Outcome::Listed(listed) => listed,
+        other => return NetworkAnswer::Swept(Err(format!("no listing: {other:?}"))),
+    };
+    let jobs: BTreeSet<JobId> = listed
+        .iter()
+        .filter(|thing| !thing.state.is_ended())
+        .filter_map(|thing| Some(tag_of(thing.tag.as_deref())?.0))
+        .collect();
+    let jobs: Vec<JobId> = jobs.into_iter().collect();
+    let mut not_open = BTreeSet::new();
+    for page in jobs.chunks(PAGE_MAX as usize) {
+        match store.not_open(page.to_vec()).await {
+            Ok(found) => not_open.extend(found),
+            Err(why) => return NetworkAnswer::Swept(Err(why.to_string())),
+        }
+    }
+    NetworkAnswer::Swept(Ok((listed, not_open)))
+}
+
+/// Stops a thing whose product is not known: each is asked until one knows it.
+async fn stop_orphan(networks: &Networks, network: &NetworkId, remote_id: &str) {
+    for product in networks.products(network) {
+        let command = Command::Stop {
+            product: product.name.to_owned(),
+            remote_id: remote_id.to_owned(),
+        };
+        match networks.perform(network, &command).await {
+            Outcome::Failed(failure) if failure.kind == FailureKind::NotFound => {}
+            Outcome::Stopping => return,
+            other => {
+                tracing::warn!(%network, remote_id, ?other, "an orphan was not stopped; the next sweep finds it");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Prepaid time: bought as late and as small as safe, confirmed by what the network shows, and
+//! left in time when no more can be had.
+
+use std::time::Duration;
+
+use gpu_probe::protocol::Directive;
+use tandem_adapters::command::Outcome;
+use tandem_model::placement::Epoch;
+use tandem_model::time::WorldTime;
+use tandem_settlement::prepaid::{self, Next};
+
+use super::look::look;
+use super::{ASK_AGAIN, Decided, LOOK_OFTEN, Moment, Order};
+use crate::engine::attempt::{Attempt, Extension};
+use crate::engine::job::Job;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Its creation is confirmed: the paid time is counted from here until the network shows better.
+pub(super) fn begins(attempt: &mut Attempt, now: WorldTime) {
+    attempt.created_at = attempt.created_at.or(Some(now));
+    // It may have begun when it was asked for: the earlier moment is the safe one.
+    seen_minutes(attempt, now);
+}
+
+/// Idempotency key of a purchase.
+fn extend_key(attempt: &Attempt, number: u32) -> String {
+    format!("{}/extend/{number}", attempt.placement.tag)
+}
+
+/// Buys more time for the live placement when it must, or prepares to leave it.
+pub(super) fn pay(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
+    let epoch = job.epoch();
+    let Some(attempt) = job.attempts.last_mut() else {
+        return;
+    };
+    let Some(product) = moment.planner.terms.product(&attempt.offer) else {
+        return;
+    };
+    if attempt.ends_soon {
+        return;
+    }
+    let open = attempt.extension.is_some();
+    match prepaid::next(&attempt.prepaid, product, None, open, moment.now) {
+        Next::Wait { until } => {
+            decided.wake_at(until);
+            let asks = attempt.extension.is_some_and(|e| e.unsure);
+            if asks {
+                look(job, LOOK_OFTEN, moment, decided);
+            }
+        }
+        Next::Buy { hours } => buy(attempt, epoch, hours, moment, decided),
+        Next::PredictedLoss => {
+            attempt.ends_soon = true;
+            job.doc.session.direct(Directive::CheckpointAndStop);
+            decided.tell(
+                job,
+                "its paid time ends and more is not confirmed: saves its work and moves",
+            );
+        }
+    }
+}
+
+fn buy(attempt: &mut Attempt, epoch: Epoch, hours: u32, moment: Moment<'_>, decided: &mut Decided) {
+    let again = attempt.pay_again_at.filter(|again| moment.now < *again);
+    if let Some(again) = again {
+        decided.wake_at(again);
+        return;
+    }
+    attempt.extensions += 1;
+    let number = attempt.extensions;
+    attempt.extension = Some(Extension {
+        number,
+        hours,
+        minutes_before: minutes(attempt).unwrap_or(attempt.prepaid.bought_hours * 60),
+        asked_at: moment.now,
+        unsure: false,
+    });
+    decided.wake_at(moment.now.after(ASK_AGAIN));
+    decided.owe(extend_key(attempt, number), Order::Extend(epoch));
+}
+
+/// Minutes served and remaining, by the last look.
+fn minutes(attempt: &Attempt) -> Option<u32> {
+    let observed = attempt.observed.as_ref()?;
+    Some(observed.minutes_served? + observed.minutes_remaining?)
+}
+
+/// The answer to a purchase.
+pub(super) fn extended(
+    job: &mut Job,
+    epoch: Epoch,
+    outcome: Outcome,
+    moment: Moment<'_>,
+    decided: &mut Decided,
+) {
+    let Some(attempt) = job.attempt_mut(epoch) else {
+        return;
+    };
+    let Some(extension) = attempt.extension else {
+        return;
+    };
+    decided.is_durable = true;
+    match outcome {
+        Outcome::Extended(observed) => {
+            attempt.observed = Some(*observed);
+            settle(attempt, extension, true, decided);
+            seen_minutes(attempt, moment.now);
+            decided.tell(job, format!("{} h more are paid", extension.hours));
+        }
+        Outcome::Failed(failure) => {
+            settle(attempt, extension, false, decided);
+            attempt.pay_again_at = Some(moment.now.after(PAY_AGAIN));
+            let words = format!("more time was not sold ({}): asked again", failure.detail);
+            decided.tell(job, words);
+        }
+        Outcome::Unknown { detail, .. } => {
+            attempt.extension = Some(Extension {
+                unsure: true,
+                ..extension
+            });
+            let words = format!("unknown whether more time was sold ({detail}): looking");
+            decided.tell(job, words);
+        }
+        other => {
+            attempt.extension = Some(Extension {
+                unsure: true,
+                ..extension
+            });
+            tracing::error!(job = %job.id, ?other, "defect: not an answer to a purchase");
+        }
+    }
+}
+
+/// Time after which a refused purchase is tried again.
+const PAY_AGAIN: Duration = Duration::from_secs(120);
+
+fn settle(attempt: &mut Attempt, extension: Extension, bought: bool, decided: &mut Decided) {
+    attempt.extension = None;
+    if bought {
+        attempt.prepaid.bought_hours += extension.hours;
+        attempt.prepaid.until = attempt.prepaid.until.after(HOUR * extension.hours);
+    }
+    decided.settle(extend_key(attempt, extension.number));
+}
+
+/// A look showed the minutes: what was unknown may be known now.
+pub(super) fn seen(attempt: &mut Attempt, now: WorldTime, decided: &mut Decided) {
+    if let (Some(extension), Some(total)) = (attempt.extension.filter(|e| e.unsure), minutes(attempt))
+        && let Some(bought) = prepaid::confirmed(extension.minutes_before, total, extension.hours)
+    {
+        settle(attempt, extension, bought, decided);
+    }
+    seen_minutes(attempt, now);
+}
+
+/// The network's own word for the time left wins over our sums.
+fn seen_minutes(attempt: &mut Attempt, now: WorldTime) {
+    let left = attempt.observed.as_ref().and_then(|o| o.minutes_remaining);
+    if let Some(minutes) = left.filter(|_| attempt.extension.is_none()) {
+        attempt.prepaid.until = now.after(MINUTE * minutes);
+    }
+}

@@ -1,0 +1,86 @@
+//! A placement whose agents spoke: silence, the customer's limit of time, prepaid time.
+
+use std::time::Duration;
+
+use tandem_model::job::{JobEvent, JobState};
+use tandem_sla::detect::{Standing, standing};
+
+use super::look::look;
+use super::{Decided, LOOK_OFTEN, Moment, leave, pay};
+use crate::engine::job::Job;
+use crate::engine::view::AgentView;
+
+/// The smallest step past a limit that is itself still allowed.
+const JUST_AFTER: Duration = Duration::from_micros(1);
+
+pub(super) fn watch(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided: &mut Decided) {
+    if is_over_time(job, decided) {
+        job.doc.cancel_asked = true;
+        decided.apply(job, JobEvent::CancelAsked, moment);
+        decided.tell(job, "stopped: it ran as long as its file allows");
+        return;
+    }
+    judge(job, view, moment, decided);
+    if matches!(job.doc.state, JobState::Running | JobState::Suspect) {
+        pay::pay(job, moment, decided);
+    }
+}
+
+/// Whether the customer's own limit of running time is used up; wakes when it can be at the
+/// earliest.
+fn is_over_time(job: &Job, decided: &mut Decided) -> bool {
+    let Some(limit) = job.spec.workload.limits.max_duration_seconds else {
+        return false;
+    };
+    let limit = Duration::from_secs(limit.into());
+    let proved: Duration = job.attempts.iter().map(|a| a.proved).sum();
+    if proved >= limit {
+        return true;
+    }
+    let live = job.last().and_then(|a| a.bound_at);
+    if let (Some(bound), Some(attempt)) = (live, job.last()) {
+        decided.wake_at(bound.after(attempt.proved + (limit - proved)));
+    }
+    false
+}
+
+/// The quietest node decides: the others' renewals say nothing of it.
+fn judge(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided: &mut Decided) {
+    let (Some(heard), Some(lease)) = (view.heard_at, view.quiet_lease_until) else {
+        return;
+    };
+    let windows = moment.windows();
+    let silent = moment.now.since(heard).as_secs();
+    match standing(windows, heard, lease, moment.now) {
+        Standing::Heard => {
+            if job.doc.state == JobState::Suspect {
+                decided.apply(job, JobEvent::Heard, moment);
+                decided.tell(job, "heard again");
+            }
+            decided.wake_at(heard.after(windows.suspect_after + JUST_AFTER));
+        }
+        Standing::Suspect => {
+            if job.doc.state == JobState::Running {
+                decided.apply(job, JobEvent::Silent, moment);
+                decided.tell(job, format!("silent for {silent} s: suspect"));
+            }
+            decided.wake_at(lease.after(windows.skew + JUST_AFTER));
+            look(job, LOOK_OFTEN, moment, decided);
+        }
+        Standing::LeaseOver => {
+            if job.doc.state == JobState::Running {
+                decided.apply(job, JobEvent::Silent, moment);
+                decided.tell(job, format!("silent for {silent} s: suspect"));
+            }
+            let network = job.last().map(|a| a.placement.network.clone());
+            let health = network.map(|n| moment.planner.health_of(&n));
+            if health.is_none_or(|health| health.may_leave()) {
+                let why = format!("silent for {silent} s, lease over");
+                leave(job, &why, moment, decided);
+            } else {
+                // A whole network, or the broker itself, is in doubt: nothing is moved yet.
+                look(job, LOOK_OFTEN, moment, decided);
+            }
+        }
+    }
+}
