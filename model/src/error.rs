@@ -72,6 +72,21 @@ codes! {
     BROKER_UNREACHABLE = "TDM-5008", "the broker did not answer";
     START_FAILED = "TDM-5009", "a part of the broker could not start";
     API_KEY_UNKNOWN = "TDM-5010", "no API key is known for this broker";
+    // API of the broker.
+    API_NOT_FOUND = "TDM-6001", "there is nothing at this address, or not for this account";
+    API_METHOD = "TDM-6002", "the address exists, but not for this method";
+    API_BODY = "TDM-6003", "the body or its media type cannot be used";
+    API_FIELD = "TDM-6004", "a field of the request is refused";
+    API_KEY = "TDM-6005", "the API key is missing, wrong, expired or revoked";
+    API_SCOPE = "TDM-6006", "the API key may not do this";
+    API_RATE = "TDM-6007", "too many requests, or too many open streams";
+    API_BUSY = "TDM-6008", "the broker cannot answer now";
+    API_INTERNAL = "TDM-6009", "the broker has a defect";
+    API_IDEMPOTENCY = "TDM-6010", "the idempotency key is in use";
+    QUOTE_INVALID = "TDM-6101", "the quote is not one of this broker for this account";
+    QUOTE_EXPIRED = "TDM-6102", "the quote has expired";
+    QUOTE_USED = "TDM-6103", "the quote was accepted before";
+    QUOTE_WORKLOAD = "TDM-6104", "the workload is not the one that was quoted";
 }
 
 impl ErrorCode {
