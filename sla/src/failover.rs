@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tandem_model::id::JobId;
+use tandem_model::money::MicroUsd;
 use tandem_model::network::NetworkId;
 use tandem_model::offer::{Offer, OfferId};
 
@@ -14,7 +16,8 @@ use tandem_model::offer::{Offer, OfferId};
 pub const NAMED_MAX: usize = 20;
 
 /// What is known when the plan is made.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Situation {
     /// Offers on which an attempt of this job failed.
     pub failed_offers: BTreeSet<OfferId>,
@@ -91,11 +94,18 @@ pub fn plan(ranked: &[Offer], situation: &Situation) -> Plan {
     plan
 }
 
+/// Puts lost placements into the order in which they move: those with the most money at stake an
+/// hour first, because capacity elsewhere may not do for all; ties by job, older first.
+pub fn order_by_stake(lost: &mut [(JobId, MicroUsd)]) {
+    lost.sort_unstable_by_key(|(job, stake)| (std::cmp::Reverse(*stake), *job));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use tandem_model::gpu::GpuModel;
-    use tandem_model::money::{MicroUsd, RatePerGpuHour};
+    use tandem_model::money::RatePerGpuHour;
     use tandem_model::network::{Country, Grade};
     use tandem_model::offer::{Fabric, NodeLink};
     use tandem_model::time::WorldTime;
@@ -165,6 +175,47 @@ mod tests {
             plan.counts,
             BTreeMap::from([(PassedOver::NetworkAvoided, 1)])
         );
+    }
+
+    fn job(n: u8) -> JobId {
+        JobId::from_parts(u64::from(n), &[0; 10])
+    }
+
+    #[test]
+    fn what_is_lost_together_moves_by_money_at_stake_and_then_by_job() {
+        let cents = |job_n, cents| (job(job_n), MicroUsd::from_cents(cents));
+        let mut lost = [cents(3, 20), cents(1, 50), cents(2, 20), cents(4, 900)];
+        order_by_stake(&mut lost);
+        let order = [cents(4, 900), cents(1, 50), cents(2, 20), cents(3, 20)];
+        assert_eq!(lost, order);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_does_not_depend_on_how_the_losses_came(
+            stakes in prop::collection::btree_map(any::<u8>(), 0i32..5, 0..30),
+        ) {
+            let mut lost: Vec<_> = stakes
+                .into_iter()
+                .map(|(n, cents)| (job(n), MicroUsd::from_cents(cents)))
+                .collect();
+            let mut reversed: Vec<_> = lost.iter().rev().copied().collect();
+            order_by_stake(&mut lost);
+            order_by_stake(&mut reversed);
+            prop_assert!(lost.is_sorted_by_key(|(_, stake)| std::cmp::Reverse(*stake)));
+            prop_assert_eq!(lost, reversed);
+        }
+    }
+
+    #[test]
+    fn a_situation_survives_being_stored() {
+        let situation = Situation {
+            failed_offers: BTreeSet::from([offer("ionet", 1).id]),
+            no_room: BTreeSet::from([offer("aethir", 2).id]),
+            networks_avoided: BTreeSet::from([NetworkId::from_static("ionet")]),
+        };
+        let text = serde_json::to_string(&situation).unwrap();
+        assert_eq!(serde_json::from_str::<Situation>(&text).unwrap(), situation);
     }
 
     #[test]

@@ -13,3 +13,4 @@
 
 pub mod detect;
 pub mod failover;
+pub mod incident;
