@@ -12,3 +12,4 @@
 
 pub mod charge;
 pub mod ledger;
+pub mod prepaid;
