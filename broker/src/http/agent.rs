@@ -9,16 +9,12 @@ use gpu_probe::protocol::{
     BindReply, BindRequest, CheckpointReply, CheckpointRequest, FieldRefused, HeartbeatReply,
     HeartbeatRequest, ResultReply, ResultReport,
 };
-use gpu_probe::session::Grants;
 use tandem_model::error::ErrorCode;
-use tandem_model::id::JobId;
-use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
-use tandem_model::time::{Clock, WorldTime};
 
 use super::problem::Problem;
 use super::server::AgentSide;
-use crate::engine::job::Job;
+use crate::engine::message::{AgentReply, AgentRequest, Refused};
 
 /// A body with a field out of its limits.
 fn refused(field: FieldRefused) -> Problem {
@@ -29,13 +25,13 @@ fn refused(field: FieldRefused) -> Problem {
     )
 }
 
-/// Finds the job, checks the token of the epoch, and does one thing with it.
-fn with_job<R>(
+/// Checks the token of the epoch and passes on what the agent says.
+async fn ask(
     side: &AgentSide,
     request: &HttpRequest,
-    (id, epoch): (JobId, Epoch),
-    act: impl FnOnce(&mut Job, WorldTime) -> Result<R, Problem>,
-) -> Result<R, Problem> {
+    said: AgentRequest,
+) -> Result<AgentReply, Problem> {
+    let (id, epoch) = said.names();
     // One answer for an unknown job and for a wrong token: ids cannot be tried out.
     let unknown = || {
         let detail = format!("no epoch {epoch} of {id} for this agent token");
@@ -49,22 +45,29 @@ fn with_job<R>(
         .and_then(|value| value.strip_prefix("Bearer "))
         .map(Secret::new)
         .ok_or_else(unknown)?;
-    let now = side.engine.clock.world();
-    let believed = side.engine.windows.suspect_after;
-    let done = side
-        .engine
-        .board
-        .with(id, |job| {
-            (job.agent_token(epoch) == token).then(|| {
-                let done = act(job, now);
-                job.prove(believed);
-                done
-            })
-        })
-        .flatten()
-        .ok_or_else(unknown)?;
-    side.engine.heard.notify_waiters();
-    done
+    if side.vault.agent_token(id, epoch) != token {
+        return Err(unknown());
+    }
+    let away = |why: Refused| {
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::AGENT_REQUEST,
+            why.to_string(),
+        )
+    };
+    match side.engine.agent(said).await.map_err(away)? {
+        AgentReply::Refused(problem) => Err(problem.into()),
+        reply => Ok(reply),
+    }
+}
+
+fn another() -> Problem {
+    let detail = "the engine answered another question";
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::AGENT_REQUEST,
+        detail,
+    )
 }
 
 /// `POST /agent/v1/bind`
@@ -74,15 +77,14 @@ pub async fn bind(
     body: Json<BindRequest>,
 ) -> Result<Json<BindReply>, Problem> {
     body.check().map_err(refused)?;
-    let store = side.checkpoint_store.clone();
-    let reply = with_job(&side, &request, (body.job, body.epoch), |job, now| {
-        let grants = Grants {
-            checkpoint_store: store,
-            ..Grants::default()
-        };
-        Ok(job.session.bind(&body, &grants, now)?)
-    })?;
-    Ok(Json(reply))
+    let said = AgentRequest::Bind(body.into_inner());
+    match ask(&side, &request, said).await? {
+        AgentReply::Bound { mut reply, .. } => {
+            reply.checkpoint_store.clone_from(&side.checkpoint_store);
+            Ok(Json(reply))
+        }
+        _ => Err(another()),
+    }
 }
 
 /// `POST /agent/v1/heartbeats`
@@ -92,13 +94,11 @@ pub async fn heartbeat(
     body: Json<HeartbeatRequest>,
 ) -> Result<Json<HeartbeatReply>, Problem> {
     body.check().map_err(refused)?;
-    let beat = |job: &mut Job, now| {
-        if job.session.is_news(&body) {
-            job.keep_log(&body.log_tail);
-        }
-        Ok(job.session.heartbeat(&body, now))
-    };
-    with_job(&side, &request, (body.job, body.epoch), beat).map(Json)
+    let said = AgentRequest::Heartbeat(body.into_inner());
+    match ask(&side, &request, said).await? {
+        AgentReply::Heartbeat(reply) => Ok(Json(reply)),
+        _ => Err(another()),
+    }
 }
 
 /// `POST /agent/v1/checkpoints`
@@ -108,14 +108,11 @@ pub async fn checkpoint(
     body: Json<CheckpointRequest>,
 ) -> Result<Json<CheckpointReply>, Problem> {
     body.check().map_err(refused)?;
-    let reply = with_job(&side, &request, (body.job, body.epoch), |job, now| {
-        let before = job.session.pointer().map(|p| p.step);
-        let reply = job.session.checkpoint(&body, now)?;
-        let after = job.session.pointer().map(|p| p.step);
-        job.pointer_went_back |= after < before;
-        Ok(reply)
-    })?;
-    Ok(Json(reply))
+    let said = AgentRequest::Checkpoint(body.into_inner());
+    match ask(&side, &request, said).await? {
+        AgentReply::Checkpoint(reply) => Ok(Json(reply)),
+        _ => Err(another()),
+    }
 }
 
 /// `POST /agent/v1/results`
@@ -125,8 +122,11 @@ pub async fn result(
     body: Json<ResultReport>,
 ) -> Result<Json<ResultReply>, Problem> {
     body.check().map_err(refused)?;
-    let record = |job: &mut Job, now| Ok(job.session.result(&body, now)?);
-    with_job(&side, &request, (body.job, body.epoch), record).map(Json)
+    let said = AgentRequest::Result(body.into_inner());
+    match ask(&side, &request, said).await? {
+        AgentReply::Result(reply) => Ok(Json(reply)),
+        _ => Err(another()),
+    }
 }
 
 /// `GET /agent/v1/binary`: the agent itself, for the start scripts, which know its SHA-256.

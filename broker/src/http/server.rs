@@ -18,7 +18,8 @@ use tokio::task::JoinHandle;
 
 use super::agent;
 use super::problem::Problem;
-use crate::engine::driver::Engine;
+use crate::engine::handle::EngineHandle;
+use crate::vault::Vault;
 
 /// Longest time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,7 +56,9 @@ impl AgentBinary {
 /// What the agents' routes need.
 pub struct AgentSide {
     /// The engine.
-    pub engine: Engine,
+    pub engine: EngineHandle,
+    /// Proves agents' tokens and opens secrets.
+    pub vault: std::sync::Arc<Vault>,
     /// The executable served to start scripts.
     pub agent: AgentBinary,
     /// Where checkpoints are kept.
