@@ -1,0 +1,80 @@
+//! A client's errors as a command's failures: what failed, its code, and the next command.
+
+use tandem_model::error::ErrorCode;
+
+use super::{ClientError, CredentialsError};
+use crate::api::ProblemView;
+use crate::cli::failure::Failure;
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let message = error.to_string();
+        match error {
+            ClientError::BadUrl(_) => Self::new(ErrorCode::USAGE, message)
+                .hint("write it as http://127.0.0.1:8080, in --url or TANDEM_URL"),
+            ClientError::NoKey(_) => Self::new(ErrorCode::API_KEY_UNKNOWN, message).hint(
+                "export TANDEM_API_KEY=tdm_… with the key that `tandem serve` printed at its first start",
+            ),
+            ClientError::Credentials(CredentialsError::Exposed(path)) => {
+                Self::new(ErrorCode::API_KEY_UNKNOWN, message)
+                    .hint(format!("chmod 600 {}", path.display()))
+            }
+            ClientError::Credentials(_) => Self::new(ErrorCode::API_KEY_UNKNOWN, message)
+                .hint("correct or remove the file, or export TANDEM_API_KEY=tdm_…"),
+            ClientError::Unreachable { .. } => Self::new(ErrorCode::BROKER_UNREACHABLE, message)
+                .hint("start one with `tandem serve --sandbox`, or name another with TANDEM_URL"),
+            ClientError::NotOurs { .. } => Self::new(ErrorCode::BROKER_UNREACHABLE, message)
+                .hint("`tandem status` says what answers there"),
+            ClientError::Refused(problem) => refused(&problem, None),
+        }
+    }
+}
+
+/// A refusal with all its fields; those of a workload file are named `file:line:column`.
+pub fn refused(problem: &ProblemView, file: Option<&str>) -> Failure {
+    let mut message = problem.detail.clone();
+    for wrong in &problem.errors {
+        let place = match (file, wrong.line) {
+            (Some(file), Some(line)) => {
+                let column = wrong.column.map_or(String::new(), |c| format!(":{c}"));
+                let path = wrong
+                    .path
+                    .as_ref()
+                    .map_or(String::new(), |p| format!(": `{p}`"));
+                format!("{file}:{line}{column}{path}")
+            }
+            _ => match wrong.path.as_ref().unwrap_or(&wrong.field) {
+                field if field.is_empty() => "the body".to_owned(),
+                field => format!("`{field}`"),
+            },
+        };
+        message.push_str(&format!("\n  {place}: {}", wrong.detail));
+        if let Some(hint) = &wrong.hint {
+            message.push_str(&format!(" ({hint})"));
+        }
+    }
+    let known = ErrorCode::parse(&problem.code);
+    if known.is_none() {
+        message.push_str(&format!(
+            "\n  its code is {}, which is newer than this program",
+            problem.code
+        ));
+    }
+    let mut failure = Failure::new(known.unwrap_or(ErrorCode::BROKER_UNREACHABLE), message);
+    failure.hint = problem.hint.clone().or_else(|| next_step(problem.status));
+    failure
+}
+
+/// What to do where the broker gave no hint of its own.
+fn next_step(status: u16) -> Option<String> {
+    let hint = match status {
+        401 => {
+            "export TANDEM_API_KEY with a key of this broker; `tandem serve --new-admin-key` makes one"
+        }
+        403 => "ask for a key with that scope: `tandem key create --scope …`",
+        404 => "`tandem jobs` lists your jobs",
+        429 | 503 => "wait a little and try again",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
