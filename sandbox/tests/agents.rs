@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::{CAAS, PUBLIC_KEY, START_US, Table, VMAAS, deploy_body};
 use gpu_probe::protocol::{
-    BIND_PATH, CHECKPOINTS_PATH, CheckpointStore, HEARTBEATS_PATH, Problem, RESULTS_PATH,
+    BIND_PATH, CHECKPOINTS_PATH, CheckpointStore, Directive, HEARTBEATS_PATH, Problem, RESULTS_PATH,
 };
 use gpu_probe::session::{Grants, LeaseTerms, Outcome, Session};
 use serde::Serialize;
@@ -278,6 +278,27 @@ fn a_slow_node_takes_four_times_as_long() {
     desk.pass(160);
     assert!(desk.is_done());
     assert_claims_the_truth(&mut desk);
+}
+
+#[test]
+fn a_job_that_is_directed_to_move_publishes_its_last_step_and_goes_on_from_it() {
+    let mut desk = Desk::new(WorkloadKind::Job);
+    desk.place(1);
+    desk.pass(30);
+    desk.session.direct(Directive::CheckpointAndStop);
+    desk.pass(10);
+    let left = desk.units().remove(0);
+    let step = left["steps"].as_u64().unwrap();
+    assert_eq!(desk.session.pointer().map(|p| p.step), Some(step));
+    assert_eq!(desk.session.outcome(), None);
+    assert_claims_the_truth(&mut desk);
+    desk.session.fence(false, desk.table.now().world).unwrap();
+    desk.session.raise_epoch(Epoch(2), 1).unwrap();
+    desk.place(2);
+    desk.pass(80);
+    assert!(desk.is_done());
+    let again = desk.units()[1]["gpu_seconds"].as_u64().unwrap();
+    assert!(again <= 62 - step, "{again} s after step {step}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ending;
 mod lease;
+mod leaving;
 mod publishing;
 mod start;
 

@@ -1,6 +1,6 @@
 //! However a workload ends, its end is reported as it was and nothing of it is left running.
 
-use gpu_probe::protocol::{Directive, EndCause, ResultReport};
+use gpu_probe::protocol::{Directive, EndCause, Phase, ResultReport};
 use gpu_probe::session::LeaseTerms;
 use rustix::process::Signal;
 use tandem_model::placement::Epoch;
@@ -90,6 +90,10 @@ async fn setup_runs_before_the_command_and_its_failure_is_told_apart() {
     let mut agent = machine.agent(&broker_of_good, 1, &env, &["echo", "command"]);
     assert_eq!(agent.exit_code().await, 0);
     assert_eq!(machine.stdout(), "setup\ncommand\n");
+    for heartbeat in &broker_of_good.books().heartbeats {
+        let works = heartbeat.phase != Phase::Starting;
+        assert!(works || heartbeat.worked_ms == 0, "set-up is no work");
+    }
 
     let broker_of_bad = broker().await;
     let machine = Machine::new();
@@ -110,7 +114,8 @@ async fn setup_that_survives_a_stop_is_not_followed_by_the_command() {
     agent.signal(Signal::TERM);
     agent.exit_code().await;
     assert_eq!(machine.stdout(), "");
-    assert_eq!(report(&broker).cause, EndCause::Terminated);
+    let report = report(&broker);
+    assert_eq!((report.cause, report.worked_ms), (EndCause::Terminated, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

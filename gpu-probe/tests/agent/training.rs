@@ -1,6 +1,10 @@
 //! A training that is moved, frozen and lied to ends with the digest of one that was left alone.
 
-use gpu_probe::protocol::{CheckpointRequest, EndCause, ResultReport, Sha256, checkpoint_key};
+use std::time::Duration;
+
+use gpu_probe::protocol::{
+    CheckpointRequest, Directive, EndCause, ResultReport, Sha256, checkpoint_key,
+};
 use gpu_probe::session::Outcome;
 use rustix::process::Signal;
 use tandem_model::placement::Epoch;
@@ -11,6 +15,8 @@ use super::bucket::Bucket;
 use super::rig::{Agent, Machine, wait_until};
 
 const STEPS: u64 = 60;
+/// Milliseconds that a step takes at least.
+const STEP_MS: u64 = 50;
 
 /// The digest after all steps, computed without the script.
 fn expected_digest() -> String {
@@ -22,10 +28,10 @@ fn expected_digest() -> String {
 
 fn train(machine: &Machine, broker: &Broker, epoch: u32) -> Agent {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/train_digest.py");
-    let steps = STEPS.to_string();
+    let (steps, step_ms) = (STEPS.to_string(), STEP_MS.to_string());
     let env = [
         ("STEPS", &steps[..]),
-        ("STEP_MS", "50"),
+        ("STEP_MS", &step_ms[..]),
         ("CHECKPOINT_EVERY", "4"),
     ];
     machine.agent(broker, epoch, &env, &["python3", script])
@@ -89,6 +95,14 @@ async fn a_training_that_is_left_alone_ends_with_its_digest_and_its_last_checkpo
             .iter()
             .any(|h| h.progress.is_some_and(|p| p.total_steps == Some(STEPS)))
     );
+    let worked_ms = books.recorded.last().map(|report| report.worked_ms);
+    let worked = Duration::from_millis(worked_ms.unwrap());
+    assert!(
+        worked >= Duration::from_millis(STEPS * STEP_MS),
+        "{worked:?}"
+    );
+    let proved = books.session.proved();
+    assert!(!proved.is_zero() && proved <= worked, "{proved:?}");
     let told: Vec<_> = books.heartbeats.iter().flat_map(|h| &h.log_tail).collect();
     assert!(
         told.iter().any(|line| *line == "start at step 0"),
@@ -229,6 +243,42 @@ async fn a_corrupted_checkpoint_is_refused_and_reported_and_nothing_starts() {
     assert_eq!(books.session.pointer(), Some(&pointer));
 }
 
+/// The step at which the workload stopped because it was asked to.
+fn stopped_at(machine: &Machine) -> u64 {
+    let stdout = machine.stdout();
+    let mut lines = stdout.lines();
+    let step = lines.find_map(|line| line.strip_prefix("stopped at step "));
+    let step = step.expect("the workload was asked, not killed");
+    step.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_that_is_directed_to_move_loses_no_step() {
+    let bucket = Bucket::start().await;
+    let broker = broker(&bucket).await;
+    let first = Machine::new();
+    let mut agent = train(&first, &broker, 1);
+    wait_until("a checkpoint is published", || broker.books().step() >= 4).await;
+    broker.books().session.direct(Directive::CheckpointAndStop);
+    agent.exit_code().await;
+    let stopped = stopped_at(&first);
+    {
+        let mut books = broker.books();
+        let report = books.recorded.last().unwrap();
+        assert_eq!(report.cause, EndCause::StopDirected);
+        assert_eq!((books.step(), books.session.outcome()), (stopped, None));
+        let now = books.now();
+        books.session.fence(false, now).unwrap();
+        books.session.raise_epoch(Epoch(2), 1).unwrap();
+    }
+    let second = Machine::new();
+    let mut agent = train(&second, &broker, 2);
+    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
+    assert_done_by(&broker, &second, 2);
+    let start = format!("start at step {stopped}");
+    assert!(second.stdout().contains(&start), "{}", second.stdout());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_to_the_agent_saves_a_last_checkpoint_and_reports_the_stop() {
     let bucket = Bucket::start().await;
@@ -238,14 +288,7 @@ async fn sigterm_to_the_agent_saves_a_last_checkpoint_and_reports_the_stop() {
     wait_until("a checkpoint is published", || broker.books().step() >= 4).await;
     agent.signal(Signal::TERM);
     assert_eq!(agent.exit_code().await, 143, "{}", agent.log());
-    let stdout = machine.stdout();
-    let stopped = stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("stopped at step "));
-    let stopped: u64 = stopped
-        .expect("the workload was asked, not killed")
-        .parse()
-        .unwrap();
+    let stopped = stopped_at(&machine);
     let books = broker.books();
     assert_eq!(books.step(), stopped);
     assert_eq!(
