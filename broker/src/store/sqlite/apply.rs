@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{Connection, params};
-use serde_json::{Value, json};
+use serde::Serialize;
+use tandem_model::time::WorldTime;
 
 use super::rows::{array, hex_id, over, refused};
 use super::{money, tenants};
@@ -38,7 +39,8 @@ fn jobs(connection: &Connection, writes: &[JobWrite]) -> Result<(), StoreError> 
     update_jobs(connection, &old)
 }
 
-fn row(write: &JobWrite) -> Value {
+/// A job's columns, then what must hold: owner, generation, version.
+fn row(write: &JobWrite) -> impl Serialize {
     let job = &write.job;
     let (expected, owner, generation) = match write.expected {
         Expected::New { owner } => (0, owner, u64::from(owner.is_some())),
@@ -48,56 +50,54 @@ fn row(write: &JobWrite) -> Value {
             claim.map_or(0, |claim| claim.generation),
         ),
     };
-    json!({
-        "id": hex_id(job.id.uuid()),
-        "account": hex_id(job.account.uuid()),
-        "version": job.version,
-        "state": job.state,
-        "open": i64::from(job.open),
-        "wake": job.wake_at.map(|at| at.micros()),
-        "document": job.document,
-        "expected": expected,
-        "owner": owner.map(|owner| hex_id(owner.0)),
-        "generation": generation,
-    })
+    (
+        hex_id(job.id.uuid()),
+        hex_id(job.account.uuid()),
+        job.version,
+        job.state,
+        u8::from(job.open),
+        job.wake_at.map(WorldTime::micros),
+        &job.document,
+        owner.map(|owner| hex_id(owner.0)),
+        generation,
+        expected,
+    )
 }
 
 fn insert_jobs(connection: &Connection, new: &[&JobWrite]) -> Result<(), StoreError> {
     const JOBS: &str = "
-        INSERT INTO jobs (id, account, version, state, open, wake_at_us, claim_owner,
-                          claim_generation, document)
-        SELECT unhex(value ->> 'id'), unhex(value ->> 'account'), value ->> 'version',
-               value ->> 'state', value ->> 'open', value ->> 'wake',
-               unhex(ifnull(value ->> 'owner', '')), value ->> 'generation',
-               value ->> 'document'
-        FROM json_each(?1)";
+        INSERT INTO jobs (id, account, version, state, open, wake_at_us, document,
+                          claim_owner, claim_generation)
+        SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
+               value ->> 5, value ->> 6, unhex(ifnull(value ->> 7, '')), value ->> 8
+        FROM jsonb_each(?1)";
     const SPECS: &str = "
         INSERT INTO specs (job, spec)
-        SELECT unhex(value ->> 'job'), value ->> 'spec' FROM json_each(?1)";
+        SELECT unhex(value ->> 0), value ->> 1 FROM jsonb_each(?1)";
     if let Some(wrong) = new.iter().find(|write| write.job.version != 1) {
         return Err(StoreError::Conflict(wrong.job.id));
     }
     over(connection, JOBS, new.iter().map(|write| row(write)))?;
-    let spec =
-        |write: &&JobWrite| json!({ "job": hex_id(write.job.id.uuid()), "spec": write.job.spec });
-    over(connection, SPECS, new.iter().map(spec))
+    let specs = new
+        .iter()
+        .map(|write| (hex_id(write.job.id.uuid()), &write.job.spec));
+    over(connection, SPECS, specs)
 }
 
 /// Updates every job that still is what the writer read; one that is not fails the commit.
 fn update_jobs(connection: &Connection, old: &[&JobWrite]) -> Result<(), StoreError> {
     const SQL: &str = "
         UPDATE jobs SET
-            version = w.value ->> 'version', state = w.value ->> 'state',
-            open = w.value ->> 'open', wake_at_us = w.value ->> 'wake',
-            document = w.value ->> 'document'
-        FROM json_each(?1) AS w
-        WHERE jobs.id = unhex(w.value ->> 'id')
-          AND jobs.account = unhex(w.value ->> 'account')
-          AND jobs.version = w.value ->> 'expected'
-          AND w.value ->> 'version' = (w.value ->> 'expected') + 1
-          AND (w.value ->> 'owner' IS NULL
-               OR (jobs.claim_owner = unhex(w.value ->> 'owner')
-                   AND jobs.claim_generation = w.value ->> 'generation'))
+            version = w.value ->> 2, state = w.value ->> 3, open = w.value ->> 4,
+            wake_at_us = w.value ->> 5, document = w.value ->> 6
+        FROM jsonb_each(?1) AS w
+        WHERE jobs.id = unhex(w.value ->> 0)
+          AND jobs.account = unhex(w.value ->> 1)
+          AND jobs.version = w.value ->> 9
+          AND w.value ->> 2 = (w.value ->> 9) + 1
+          AND (w.value ->> 7 IS NULL
+               OR (jobs.claim_owner = unhex(w.value ->> 7)
+                   AND jobs.claim_generation = w.value ->> 8))
         RETURNING jobs.id";
     if old.is_empty() {
         return Ok(());
@@ -118,54 +118,52 @@ fn update_jobs(connection: &Connection, old: &[&JobWrite]) -> Result<(), StoreEr
 fn quotes(connection: &Connection, rows: &[QuoteTaken]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO quotes_taken (quote, job)
-        SELECT unhex(value ->> 'quote'), unhex(value ->> 'job') FROM json_each(?1)";
-    let row =
-        |q: &QuoteTaken| json!({ "quote": hex_id(q.quote.uuid()), "job": hex_id(q.job.uuid()) });
-    over(connection, SQL, rows.iter().map(row))
+        SELECT unhex(value ->> 0), unhex(value ->> 1) FROM jsonb_each(?1)";
+    let rows = rows
+        .iter()
+        .map(|taken| (hex_id(taken.quote.uuid()), hex_id(taken.job.uuid())));
+    over(connection, SQL, rows)
 }
 
 fn placements(connection: &Connection, rows: &[PlacementRecord]) -> Result<(), StoreError> {
     // What ends is written before what begins, so that a move needs no order of the caller.
     const SQL: &str = "
         INSERT INTO placements (id, job, epoch, network, tag, live, document)
-        SELECT unhex(value ->> 'id'), unhex(value ->> 'job'), value ->> 'epoch',
-               value ->> 'network', value ->> 'tag', value ->> 'live', value ->> 'document'
-        FROM json_each(?1) WHERE TRUE ORDER BY value ->> 'live'
+        SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4,
+               value ->> 5, value ->> 6
+        FROM jsonb_each(?1) WHERE TRUE ORDER BY value ->> 5
         ON CONFLICT (id) DO UPDATE SET live = excluded.live, document = excluded.document";
-    let row = |p: &PlacementRecord| {
-        json!({
-            "id": hex_id(p.id.uuid()), "job": hex_id(p.job.uuid()), "epoch": p.epoch,
-            "network": p.network, "tag": p.tag, "live": i64::from(p.live), "document": p.document,
-        })
-    };
-    over(connection, SQL, rows.iter().map(row))
+    let rows = rows.iter().map(|p| {
+        let (id, job) = (hex_id(p.id.uuid()), hex_id(p.job.uuid()));
+        let live = u8::from(p.live);
+        (id, job, p.epoch, &p.network, &p.tag, live, &p.document)
+    });
+    over(connection, SQL, rows)
 }
 
 fn events(connection: &Connection, rows: &[EventRecord]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO events (job, at_us, document)
-        SELECT unhex(value ->> 'job'), value ->> 'at', value ->> 'document'
-        FROM json_each(?1) ORDER BY key";
-    let row = |e: &EventRecord| json!({ "job": hex_id(e.job.uuid()), "at": e.at.micros(), "document": e.document });
-    over(connection, SQL, rows.iter().map(row))
+        SELECT unhex(value ->> 0), value ->> 1, value ->> 2 FROM jsonb_each(?1) ORDER BY key";
+    let rows = rows
+        .iter()
+        .map(|event| (hex_id(event.job.uuid()), event.at, &event.document));
+    over(connection, SQL, rows)
 }
 
 fn outbox(connection: &Connection, rows: &[OutboxRecord]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO outbox (key, job, due_at_us, document)
-        SELECT value ->> 'key', unhex(value ->> 'job'), value ->> 'due', value ->> 'document'
-        FROM json_each(?1)";
-    let row = |o: &OutboxRecord| {
-        json!({
-            "key": o.key, "job": hex_id(o.job.uuid()), "due": o.due_at.micros(),
-            "document": o.document,
-        })
-    };
-    over(connection, SQL, rows.iter().map(row))
+        SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3 FROM jsonb_each(?1)";
+    let rows = rows.iter().map(|effect| {
+        let job = hex_id(effect.job.uuid());
+        (&effect.key, job, effect.due_at, &effect.document)
+    });
+    over(connection, SQL, rows)
 }
 
 fn settle(connection: &Connection, keys: &[String]) -> Result<(), StoreError> {
     const SQL: &str =
         "UPDATE outbox SET settled = 1 WHERE key IN (SELECT value FROM json_each(?1))";
-    over(connection, SQL, keys.iter().map(|key| json!(key)))
+    over(connection, SQL, keys)
 }

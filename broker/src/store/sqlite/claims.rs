@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, params};
-use serde_json::json;
 use tandem_model::id::JobId;
 use tandem_model::time::WorldTime;
 
@@ -32,7 +31,7 @@ pub(super) fn claim(
     if limit == 0 {
         return Ok(Vec::new());
     }
-    let taken = array(free(connection, limit)?.into_iter().map(|id| json!(id)));
+    let taken = array(free(connection, limit)?);
     connection
         .prepare_cached(
             "UPDATE jobs SET claim_owner = ?1, claim_generation = claim_generation + 1

@@ -6,34 +6,31 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, Row, params};
-use serde_json::json;
 use tandem_model::id::JobId;
 use tandem_model::placement::Epoch;
 
-use super::rows::{array, bytes, count, hex_id, id, over, time};
+use super::rows::{array, bytes, count, hex, hex_id, id, over, time};
 use crate::store::{LOG_EPOCH_BYTES_MAX, Liveness, LogChunk, StoreError};
 
 /// Writes heartbeats; only a higher sequence changes a row.
 pub(super) fn beats(connection: &Connection, beats: &[Liveness]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO liveness (job, epoch, rank, sequence, last_seen_us, lease_until_us, proved_us)
-        SELECT jobs.id, value ->> 'epoch', value ->> 'rank', value ->> 'sequence',
-               value ->> 'seen', value ->> 'lease', value ->> 'proved'
-        FROM json_each(?1) CROSS JOIN jobs ON jobs.id = unhex(value ->> 'job') WHERE TRUE
+        SELECT jobs.id, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+               value ->> 6
+        FROM jsonb_each(?1) CROSS JOIN jobs ON jobs.id = unhex(value ->> 0) WHERE TRUE
         ON CONFLICT (job, epoch, rank) DO UPDATE SET
             sequence = excluded.sequence,
             last_seen_us = max(last_seen_us, excluded.last_seen_us),
             lease_until_us = max(lease_until_us, excluded.lease_until_us),
             proved_us = max(proved_us, excluded.proved_us)
         WHERE excluded.sequence > liveness.sequence";
-    let row = |b: &Liveness| {
-        json!({
-            "job": hex_id(b.job.uuid()), "epoch": b.epoch, "rank": b.rank,
-            "sequence": count(b.sequence), "seen": b.last_seen.micros(),
-            "lease": b.lease_until.micros(), "proved": count(b.proved_us),
-        })
-    };
-    over(connection, SQL, beats.iter().map(row))
+    let rows = beats.iter().map(|b| {
+        let (job, sequence, proved) = (hex_id(b.job.uuid()), count(b.sequence), count(b.proved_us));
+        let (seen, lease) = (b.last_seen, b.lease_until);
+        (job, b.epoch, b.rank, sequence, seen, lease, proved)
+    });
+    over(connection, SQL, rows)
 }
 
 /// The statement that reads heartbeats of the newest epoch of each job that fits a condition on
@@ -71,24 +68,21 @@ pub(super) fn of_job(connection: &Connection, job: JobId) -> rusqlite::Result<Ve
 pub(super) fn write_logs(connection: &Connection, chunks: &[LogChunk]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO logs (job, epoch, rank, sequence, at_us, bytes, text)
-        SELECT jobs.id, value ->> 'epoch', value ->> 'rank', value ->> 'sequence',
-               value ->> 'at', value ->> 'bytes', value ->> 'text'
-        FROM json_each(?1) CROSS JOIN jobs ON jobs.id = unhex(value ->> 'job') WHERE TRUE
+        SELECT jobs.id, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+               value ->> 6
+        FROM jsonb_each(?1) CROSS JOIN jobs ON jobs.id = unhex(value ->> 0) WHERE TRUE
         ON CONFLICT (job, epoch, rank, sequence) DO NOTHING
         RETURNING job, epoch, bytes";
     if chunks.is_empty() {
         return Ok(());
     }
-    let row = |c: &LogChunk| {
-        json!({
-            "job": hex_id(c.job.uuid()), "epoch": c.epoch, "rank": c.rank,
-            "sequence": count(c.sequence), "at": c.at.micros(), "bytes": c.text.len(),
-            "text": c.text,
-        })
-    };
+    let rows = chunks.iter().map(|c| {
+        let (job, sequence) = (hex_id(c.job.uuid()), count(c.sequence));
+        (job, c.epoch, c.rank, sequence, c.at, c.text.len(), &c.text)
+    });
     let mut added: BTreeMap<(Vec<u8>, u32), u64> = BTreeMap::new();
     let mut statement = connection.prepare_cached(SQL)?;
-    let mut rows = statement.query(params![array(chunks.iter().map(row))])?;
+    let mut rows = statement.query(params![array(rows)])?;
     while let Some(row) = rows.next()? {
         *added.entry((row.get(0)?, row.get(1)?)).or_default() += row.get::<_, u64>(2)?;
     }
@@ -107,14 +101,16 @@ fn grow(
 ) -> rusqlite::Result<Vec<(Vec<u8>, u32, u64)>> {
     const SQL: &str = "
         INSERT INTO log_sizes (job, epoch, bytes)
-        SELECT unhex(value ->> 'job'), value ->> 'epoch', value ->> 'bytes'
-        FROM json_each(?1) WHERE TRUE
+        SELECT unhex(value ->> 0), value ->> 1, value ->> 2
+        FROM jsonb_each(?1) WHERE TRUE
         ON CONFLICT (job, epoch) DO UPDATE SET bytes = bytes + excluded.bytes
         RETURNING job, epoch, bytes";
-    let row = |((job, epoch), bytes): (&(Vec<u8>, u32), &u64)| json!({ "job": super::rows::hex(job), "epoch": epoch, "bytes": bytes });
+    let rows = added
+        .iter()
+        .map(|((job, epoch), bytes)| (hex(job), epoch, bytes));
     connection
         .prepare_cached(SQL)?
-        .query_map(params![array(added.iter().map(row))], |row| {
+        .query_map(params![array(rows)], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?
         .collect()
@@ -131,7 +127,7 @@ fn cut(connection: &Connection, (job, epoch): (&[u8], u32), excess: u64) -> rusq
     while gone < excess
         && let Some(row) = rows.next()?
     {
-        removed.push(json!(row.get::<_, i64>(0)?));
+        removed.push(row.get::<_, i64>(0)?);
         gone += row.get::<_, u64>(1)?;
     }
     connection

@@ -6,21 +6,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, Row, params};
-use serde_json::json;
 use tandem_model::id::JobId;
 use tandem_model::money::MicroUsd;
 use tandem_model::placement::Epoch;
 use tandem_settlement::ledger::{Balance, Currency, Transaction};
 
-use super::rows::{array, bytes, count, hex, hex_id, over, refused, word};
+use super::rows::{array, bytes, count, hex_id, over, refused, word};
 use crate::store::{ChargeRecord, Rule, StoreError};
 
 /// Writes charges; one that would shrink fails the commit.
 pub(super) fn charges(connection: &Connection, rows: &[ChargeRecord]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO charges (job, epoch, gpu_us, amount_micro_usd)
-        SELECT unhex(value ->> 'job'), value ->> 'epoch', value ->> 'gpu', value ->> 'amount'
-        FROM json_each(?1) WHERE TRUE ORDER BY key
+        SELECT unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3
+        FROM jsonb_each(?1) WHERE TRUE ORDER BY key
         ON CONFLICT (job, epoch) DO UPDATE SET
             gpu_us = excluded.gpu_us, amount_micro_usd = excluded.amount_micro_usd
         WHERE excluded.gpu_us >= charges.gpu_us
@@ -29,12 +28,7 @@ pub(super) fn charges(connection: &Connection, rows: &[ChargeRecord]) -> Result<
     if rows.is_empty() {
         return Ok(());
     }
-    let row = |c: &ChargeRecord| {
-        json!({
-            "job": hex_id(c.job.uuid()), "epoch": c.epoch, "gpu": count(c.gpu_us),
-            "amount": c.amount,
-        })
-    };
+    let row = |c: &ChargeRecord| (hex_id(c.job.uuid()), c.epoch, count(c.gpu_us), c.amount);
     let mut statement = connection.prepare_cached(SQL)?;
     let written = statement.query_map(params![array(rows.iter().map(row))], |_| Ok(()))?;
     let written = written.collect::<Result<Vec<()>, _>>()?.len();
@@ -71,37 +65,38 @@ pub(super) fn of_job(connection: &Connection, job: JobId) -> rusqlite::Result<Ve
 pub(super) fn post(connection: &Connection, posted: &[Transaction]) -> Result<(), StoreError> {
     const TRANSACTIONS: &str = "
         INSERT INTO ledger_transactions (key, at_us)
-        SELECT value ->> 'key', value ->> 'at' FROM json_each(?1) ORDER BY json_each.key";
+        SELECT value ->> 0, value ->> 1 FROM jsonb_each(?1) ORDER BY jsonb_each.key";
     const POSTINGS: &str = "
         INSERT INTO ledger_postings (transaction_id, line, account, currency, debit, credit)
-        SELECT t.id, value ->> 'line', value ->> 'account', value ->> 'currency',
-               unhex(value ->> 'debit'), unhex(value ->> 'credit')
-        FROM json_each(?1) AS p JOIN ledger_transactions AS t ON t.key = p.value ->> 'key'";
+        SELECT t.id, value ->> 1, value ->> 2, value ->> 3, unhex(value ->> 4),
+               unhex(value ->> 5)
+        FROM jsonb_each(?1) AS p JOIN ledger_transactions AS t ON t.key = p.value ->> 0";
     if posted.is_empty() {
         return Ok(());
     }
-    let transaction = |t: &Transaction| json!({ "key": t.key(), "at": t.at().micros() });
-    over(connection, TRANSACTIONS, posted.iter().map(transaction))?;
+    let transactions = posted.iter().map(|t| (t.key(), t.at()));
+    over(connection, TRANSACTIONS, transactions)?;
     let lines = posted.iter().flat_map(|t| {
-        t.postings().iter().enumerate().map(|(line, posting)| {
-            json!({
-                "key": t.key(), "line": line, "account": posting.account,
-                "currency": posting.currency, "debit": hex(&posting.debit.to_be_bytes()),
-                "credit": hex(&posting.credit.to_be_bytes()),
-            })
+        t.postings().iter().enumerate().map(|(line, p)| {
+            let (debit, credit) = (hex_amount(p.debit), hex_amount(p.credit));
+            (t.key(), line, &p.account, p.currency, debit, credit)
         })
     });
     over(connection, POSTINGS, lines)?;
     add(connection, posted)
 }
 
+/// An amount as the hexadecimal text of its 16 bytes, the highest first.
+fn hex_amount(amount: u128) -> String {
+    format!("{amount:032x}")
+}
+
 /// Adds postings to the balances. A sum over 128 bits is refused.
 fn add(connection: &Connection, posted: &[Transaction]) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO ledger_balances (account, currency, debit, credit)
-        SELECT value ->> 'account', value ->> 'currency', unhex(value ->> 'debit'),
-               unhex(value ->> 'credit')
-        FROM json_each(?1) WHERE TRUE
+        SELECT value ->> 0, value ->> 1, unhex(value ->> 2), unhex(value ->> 3)
+        FROM jsonb_each(?1) WHERE TRUE
         ON CONFLICT (account, currency) DO UPDATE SET
             debit = excluded.debit, credit = excluded.credit";
     let postings = || posted.iter().flat_map(Transaction::postings);
@@ -126,10 +121,7 @@ fn add(connection: &Connection, posted: &[Transaction]) -> Result<(), StoreError
     }
     let rows = touched.iter().map(|key| {
         let (debit, credit) = sums[key];
-        json!({
-            "account": key.0, "currency": key.1, "debit": hex(&debit.to_be_bytes()),
-            "credit": hex(&credit.to_be_bytes()),
-        })
+        (&key.0, key.1, hex_amount(debit), hex_amount(credit))
     });
     over(connection, SQL, rows)
 }
@@ -149,7 +141,7 @@ fn balances_of(
     connection: &Connection,
     accounts: &BTreeSet<&str>,
 ) -> rusqlite::Result<Vec<Balance>> {
-    let accounts = array(accounts.iter().map(|account| json!(account)));
+    let accounts = array(accounts);
     connection
         .prepare_cached(&format!(
             "{BALANCE} WHERE account IN (SELECT value FROM json_each(?1))"

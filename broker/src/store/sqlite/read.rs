@@ -1,7 +1,6 @@
 //! Reads of jobs and of what belongs to them.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::time::WorldTime;
 
@@ -57,7 +56,7 @@ pub(super) fn placements(
 
 /// Those of `jobs` that are not open jobs, in their order.
 pub(super) fn not_open(connection: &Connection, jobs: &[JobId]) -> rusqlite::Result<Vec<JobId>> {
-    let ids = array(jobs.iter().map(|job| json!(hex_id(job.uuid()))));
+    let ids = array(jobs.iter().map(|job| hex_id(job.uuid())));
     connection
         .prepare_cached(
             "SELECT key FROM json_each(?1) AS asked

@@ -1,10 +1,13 @@
 //! Values into columns and out of them, and one statement over many rows.
 
+use std::str::FromStr;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, Type, ValueRef};
 use rusqlite::{Connection, Row, params};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tandem_model::id::{AccountId, JobId, PlacementId};
+use tandem_model::id::{AccountId, JobId, ParseIdError, PlacementId};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
@@ -66,16 +69,18 @@ pub(super) fn count(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// Rows as the one parameter of a statement.
-pub(super) fn array(rows: impl IntoIterator<Item = Value>) -> String {
-    Value::Array(rows.into_iter().collect()).to_string()
+/// Rows as the one parameter of a statement: JSON, each row an array in the order of the columns.
+pub(super) fn array<T: Serialize>(rows: impl IntoIterator<Item = T>) -> String {
+    let value = |row| serde_json::to_value(row).expect("numbers and text always make JSON");
+    Value::Array(rows.into_iter().map(value).collect()).to_string()
 }
 
-/// Runs one statement over all rows; none costs nothing.
-pub(super) fn over(
+/// Runs one statement over all rows; none costs nothing. The statement reads them with
+/// `jsonb_each`, which parses each row once, not once a column.
+pub(super) fn over<T: Serialize>(
     connection: &Connection,
     sql: &str,
-    rows: impl IntoIterator<Item = Value>,
+    rows: impl IntoIterator<Item = T>,
 ) -> Result<(), StoreError> {
     let mut rows = rows.into_iter().peekable();
     if rows.peek().is_some() {
@@ -98,13 +103,17 @@ impl FromSql for Id {
 }
 
 /// A typed id from its blob: through its text form, so that no id is made from loose parts.
-pub(super) fn id<T: DeserializeOwned>(
+pub(super) fn id<T: FromStr<Err = ParseIdError>>(
     row: &Row<'_>,
     column: usize,
     prefix: &str,
 ) -> rusqlite::Result<T> {
     let uuid = row.get::<_, Id>(column)?.0;
-    word(column, format!("{prefix}_{}", uuid.simple()))
+    format!("{prefix}_{}", uuid.simple())
+        .parse()
+        .map_err(|e: ParseIdError| {
+            rusqlite::Error::FromSqlConversionFailure(column, Type::Blob, Box::new(e))
+        })
 }
 
 /// A value from the text that is its JSON string.

@@ -164,10 +164,11 @@ CREATE TABLE settings (
 ) STRICT, WITHOUT ROWID;
 "];
 
-/// Settings of every connection: a write-ahead log, and a commit that is on the disk when it
-/// returns.
+/// Settings of every connection: a write-ahead log that gives space back which one large commit
+/// took (16 MiB stay), and a commit that is on the disk when it returns.
 const PRAGMAS: &str = "
 PRAGMA journal_mode = WAL;
+PRAGMA journal_size_limit = 16777216;
 PRAGMA synchronous = FULL;
 PRAGMA foreign_keys = ON;
 PRAGMA busy_timeout = 5000;

@@ -1,7 +1,6 @@
 //! Tenants' tables: accounts, API keys, answers kept for idempotency keys, settings.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
 use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::time::WallTime;
 
@@ -34,9 +33,9 @@ pub(super) fn keep_replies(
 ) -> Result<(), StoreError> {
     const SQL: &str = "
         INSERT INTO replies (account, key, route, body_sha256, status, body, at_us)
-        SELECT unhex(value ->> 'account'), value ->> 'key', value ->> 'route',
-               unhex(value ->> 'sha'), value ->> 'status', value ->> 'body', value ->> 'at'
-        FROM json_each(?1) WHERE TRUE
+        SELECT unhex(value ->> 0), value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4,
+               value ->> 5, value ->> 6
+        FROM jsonb_each(?1) WHERE TRUE
         ON CONFLICT (account, key, route) DO UPDATE SET
             body_sha256 = excluded.body_sha256, status = excluded.status, body = excluded.body,
             at_us = excluded.at_us
@@ -45,16 +44,13 @@ pub(super) fn keep_replies(
     if replies.is_empty() {
         return Ok(());
     }
-    let row = |r: &ReplyRecord| {
-        json!({
-            "account": hex_id(r.account.uuid()), "key": r.key, "route": r.route,
-            "sha": hex(&r.body_sha256), "status": r.status, "body": r.body, "at": r.at.micros(),
-        })
-    };
+    let rows = replies.iter().map(|r| {
+        let (account, sha256) = (hex_id(r.account.uuid()), hex(&r.body_sha256));
+        (account, &r.key, &r.route, sha256, r.status, &r.body, r.at)
+    });
     let ttl = -oldest_kept_us(WallTime::from_micros(0));
     let mut statement = connection.prepare_cached(SQL)?;
-    let rows = params![array(replies.iter().map(row)), ttl];
-    let kept = statement.query_map(rows, |_| Ok(()))?;
+    let kept = statement.query_map(params![array(rows), ttl], |_| Ok(()))?;
     if kept.collect::<Result<Vec<()>, _>>()?.len() == replies.len() {
         return Ok(());
     }
