@@ -41,25 +41,32 @@ pub(super) fn claim(
     claimed(connection, owner, &taken)
 }
 
+/// Holders of open jobs that do not live. It steps from owner to owner in the index, so that its
+/// cost does not grow with what is held.
+const OWNERS: &str = "
+    WITH RECURSIVE owners (id) AS (
+        SELECT min(claim_owner) FROM jobs WHERE open = 1
+        UNION ALL
+        SELECT (SELECT min(claim_owner) FROM jobs WHERE open = 1 AND claim_owner > owners.id)
+        FROM owners WHERE owners.id IS NOT NULL)
+    SELECT id FROM owners
+    WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM brokers)";
+
+/// Open jobs of one holder, the one due first before the others.
+const OPEN: &str = "
+    SELECT ifnull(wake_at_us, 9223372036854775807) AS due, id, rowid FROM jobs
+    WHERE open = 1 AND claim_owner = ?1 ORDER BY due, id LIMIT ?2";
+
+/// A condition on `job`: one of the rows of `jobs` that are given.
+const TAKEN: &str = "job IN (SELECT id FROM jobs WHERE rowid IN (SELECT value FROM json_each(?1)))";
+
 /// Rows of the open jobs that no living broker holds, the one due first before the others.
 fn free(connection: &Connection, limit: u32) -> rusqlite::Result<Vec<i64>> {
-    // Steps from owner to owner in the index, so that its cost does not grow with what is held.
-    const OWNERS: &str = "
-        WITH RECURSIVE owners (id) AS (
-            SELECT min(claim_owner) FROM jobs WHERE open = 1
-            UNION ALL
-            SELECT (SELECT min(claim_owner) FROM jobs WHERE open = 1 AND claim_owner > owners.id)
-            FROM owners WHERE owners.id IS NOT NULL)
-        SELECT id FROM owners
-        WHERE id IS NOT NULL AND id NOT IN (SELECT id FROM brokers)";
-    const FREE: &str = "
-        SELECT ifnull(wake_at_us, 9223372036854775807) AS due, id, rowid FROM jobs
-        WHERE open = 1 AND claim_owner = ?1 ORDER BY due, id LIMIT ?2";
     let mut statement = connection.prepare_cached(OWNERS)?;
     let owners = statement.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
     let mut all: Vec<(i64, Vec<u8>, i64)> = Vec::new();
     for owner in owners {
-        let mut statement = connection.prepare_cached(FREE)?;
+        let mut statement = connection.prepare_cached(OPEN)?;
         let rows = statement.query_map(params![owner?, limit], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })?;
@@ -81,21 +88,19 @@ fn claimed(
     owner: BrokerId,
     taken: &str,
 ) -> rusqlite::Result<Vec<Claimed>> {
-    const OF: &str =
-        "job IN (SELECT id FROM jobs WHERE rowid IN (SELECT value FROM json_each(?1)))";
     let mut placements = group(
         connection,
-        &format!("SELECT {PLACEMENT} FROM placements WHERE {OF} ORDER BY epoch"),
+        &format!("SELECT {PLACEMENT} FROM placements WHERE {TAKEN} ORDER BY epoch"),
         taken,
         |row| placement(row).map(|placement| (placement.job, placement)),
     )?;
     let mut outbox = group(
         connection,
-        &format!("SELECT {EFFECT} FROM outbox WHERE settled = 0 AND {OF} ORDER BY key"),
+        &format!("SELECT {EFFECT} FROM outbox WHERE settled = 0 AND {TAKEN} ORDER BY key"),
         taken,
         |row| effect(row).map(|effect| (effect.job, effect)),
     )?;
-    let mut liveness = group(connection, &live::newest(OF), taken, |row| {
+    let mut liveness = group(connection, &live::newest(TAKEN), taken, |row| {
         live::row(row).map(|beat| (beat.job, beat))
     })?;
     let sql = format!(
@@ -144,4 +149,36 @@ pub(super) fn release(connection: &Connection, owner: BrokerId) -> rusqlite::Res
         .prepare_cached("DELETE FROM brokers WHERE id = ?1")?
         .execute(params![bytes(owner.0)])
         .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn neither_claims_nor_heartbeats_walk_through_a_whole_table() {
+        let mut connection = Connection::open_in_memory().expect("memory");
+        schema::migrate(&mut connection).expect("an empty database");
+        let newest = [live::newest(TAKEN), live::newest("job = ?1")];
+        for sql in newest.iter().map(String::as_str).chain([OWNERS, OPEN]) {
+            let explain = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut statement = connection.prepare(&explain).expect("a statement");
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next().expect("a plan") {
+                let step: String = row.get(3).expect("text");
+                let walks = ["SCAN jobs", "SCAN liveness", "SCAN l"];
+                assert!(
+                    !walks.iter().any(|walk| step.starts_with(walk)),
+                    "{step}: {sql}"
+                );
+                assert!(
+                    sql != OPEN || !step.contains("TEMP B-TREE"),
+                    "{step}: {sql}"
+                );
+            }
+        }
+    }
 }

@@ -37,8 +37,9 @@ pub(super) fn beats(connection: &Connection, beats: &[Liveness]) -> Result<(), S
 /// `job`, by rank, for [`row`].
 pub(super) fn newest(of: &str) -> String {
     format!(
-        "SELECT job, epoch, rank, sequence, last_seen_us, lease_until_us, proved_us FROM liveness
-         WHERE (job, epoch) IN (SELECT job, max(epoch) FROM liveness WHERE {of} GROUP BY job)
+        "SELECT l.job, l.epoch, rank, sequence, last_seen_us, lease_until_us, proved_us
+         FROM (SELECT job, max(epoch) AS epoch FROM liveness WHERE {of} GROUP BY job) AS newest
+              CROSS JOIN liveness AS l ON l.job = newest.job AND l.epoch = newest.epoch
          ORDER BY rank"
     )
 }

@@ -93,7 +93,7 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>) {
     for (index, answer) in answers.into_iter().enumerate() {
         let result = match &results {
             Ok(results) => results[index].clone(),
-            Err(error) => Err(StoreError::Database(error.clone())),
+            Err(error) => Err(error.clone()),
         };
         // Whoever asked may have gone away; the write stands all the same.
         let _ = answer.send(result);
@@ -104,15 +104,13 @@ fn commit_group(connection: &mut Connection, group: Vec<Request>) {
 fn in_one_transaction(
     connection: &mut Connection,
     works: Vec<Work>,
-) -> Result<Vec<Result<(), StoreError>>, String> {
-    let mut transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|e| e.to_string())?;
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let results = works
         .into_iter()
         .map(|work| in_savepoint(&mut transaction, work))
         .collect::<Result<_, _>>()?;
-    transaction.commit().map_err(|e| e.to_string())?;
+    transaction.commit()?;
     Ok(results)
 }
 
@@ -120,17 +118,19 @@ fn in_one_transaction(
 fn in_savepoint(
     transaction: &mut Transaction<'_>,
     work: Work,
-) -> Result<Result<(), StoreError>, String> {
-    let mut savepoint = transaction.savepoint().map_err(|e| e.to_string())?;
+) -> Result<Result<(), StoreError>, StoreError> {
+    let mut savepoint = transaction.savepoint()?;
     let result = work(&savepoint);
     // A full disk makes SQLite roll everything back by itself; its reason is the one to tell.
     if let (Err(error), true) = (&result, savepoint.is_autocommit()) {
-        return Err(error.to_string());
+        return Err(error.clone());
     }
-    let ended = match &result {
-        Ok(()) => savepoint.commit(),
-        Err(_) => savepoint.rollback().and_then(|()| savepoint.commit()),
-    };
-    ended.map_err(|e| e.to_string())?;
+    if result.is_err() {
+        savepoint.rollback()?;
+    }
+    savepoint.commit()?;
     Ok(result)
 }
+
+#[cfg(test)]
+mod tests;
