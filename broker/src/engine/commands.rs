@@ -101,9 +101,7 @@ pub fn input(order: Order, performed: Performed) -> Input {
         (Order::Find(epoch), Performed::Outcome(outcome)) => Input::Found(epoch, outcome),
         (Order::Extend(epoch), Performed::Outcome(outcome)) => Input::Extended(epoch, outcome),
         (Order::Stop(epoch), Performed::Outcome(outcome)) => Input::Stopped(epoch, outcome),
-        (order, Performed::Ssh(result, keys)) => {
-            Input::Bootstrapped(order.epoch(), result, keys)
-        }
+        (order, Performed::Ssh(result, keys)) => Input::Bootstrapped(order.epoch(), result, keys),
         (Order::Bootstrap(epoch), Performed::Outcome(_)) => Input::Bootstrapped(
             epoch,
             Err("a network answered where a machine was asked".into()),

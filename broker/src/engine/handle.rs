@@ -27,12 +27,8 @@ impl EngineHandle {
     async fn ask(&self, request: Request) -> Reply {
         let (reply, answered) = oneshot::channel();
         match self.requests.try_send((request, reply)) {
-            Ok(()) => answered
-                .await
-                .unwrap_or(Reply::Refused(Refused::Stopped)),
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                Reply::Refused(Refused::Busy(REQUESTS_MAX))
-            }
+            Ok(()) => answered.await.unwrap_or(Reply::Refused(Refused::Stopped)),
+            Err(mpsc::error::TrySendError::Full(_)) => Reply::Refused(Refused::Busy(REQUESTS_MAX)),
             Err(mpsc::error::TrySendError::Closed(_)) => Reply::Refused(Refused::Stopped),
         }
     }

@@ -164,9 +164,9 @@ impl Job {
 
     /// Charged so far, over all attempts.
     pub fn charged(&self) -> MicroUsd {
-        self.attempts.iter().fold(MicroUsd::ZERO, |sum, a| {
-            sum.plus(a.charged).unwrap_or(sum)
-        })
+        self.attempts
+            .iter()
+            .fold(MicroUsd::ZERO, |sum, a| sum.plus(a.charged).unwrap_or(sum))
     }
 
     /// Proved GPU-microseconds over all attempts.

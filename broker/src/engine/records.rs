@@ -76,7 +76,11 @@ pub fn add(
             state: after.doc.state,
             open: !after.is_settled(),
             wake_at: decided.wake,
-            spec: if is_new { write(&*after.spec) } else { String::new() },
+            spec: if is_new {
+                write(&*after.spec)
+            } else {
+                String::new()
+            },
             document: write(&after.doc),
         },
         expected,
@@ -105,9 +109,12 @@ pub fn add(
             document,
         });
     }
-    changes
-        .outbox
-        .extend(decided.owed.drain(..).map(|(key, order)| owed(after.id, key, order, now)));
+    changes.outbox.extend(
+        decided
+            .owed
+            .drain(..)
+            .map(|(key, order)| owed(after.id, key, order, now)),
+    );
     changes.outbox_settled.append(&mut decided.settled);
     changes.charges.append(&mut decided.charges);
     changes.ledger.append(&mut decided.postings);
@@ -136,10 +143,7 @@ fn placement(job: &Job, attempt: &Attempt, live: bool) -> PlacementRecord {
 }
 
 /// What a heartbeat brought of the workload's output.
-pub fn log_chunk(
-    beat: &gpu_probe::protocol::HeartbeatRequest,
-    now: WorldTime,
-) -> Option<LogChunk> {
+pub fn log_chunk(beat: &gpu_probe::protocol::HeartbeatRequest, now: WorldTime) -> Option<LogChunk> {
     if beat.log_tail.is_empty() {
         return None;
     }

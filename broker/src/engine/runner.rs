@@ -147,7 +147,8 @@ impl Runner {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         self.waiting.insert(ticket, answer);
-        self.kernel.receive(ticket, request, self.parts.clock.world());
+        self.kernel
+            .receive(ticket, request, self.parts.clock.world());
     }
 
     fn answer(&mut self, replies: Vec<(Ticket, Reply)>) {

@@ -231,9 +231,7 @@ fn once(job: &mut Job, input: Input, moment: Moment<'_>, decided: &mut Decided) 
     if !job.doc.state.is_terminal() {
         hear(job, &view, moment, decided);
     }
-    if job.doc.cancel_asked
-        && !job.doc.state.is_terminal()
-        && job.doc.state != JobState::Cancelling
+    if job.doc.cancel_asked && !job.doc.state.is_terminal() && job.doc.state != JobState::Cancelling
     {
         decided.apply(job, JobEvent::CancelAsked, moment);
         decided.tell(job, "stop asked for");

@@ -33,7 +33,9 @@ impl Flush {
     pub fn failed(self, why: &str) -> Vec<(Ticket, Reply)> {
         let refused = Reply::Refused(Refused::Store(why.to_owned()));
         let tickets = self.replies.into_iter();
-        tickets.map(|(ticket, _)| (ticket, refused.clone())).collect()
+        tickets
+            .map(|(ticket, _)| (ticket, refused.clone()))
+            .collect()
     }
 }
 

@@ -178,7 +178,11 @@ impl Kernel {
             return;
         };
         network.reads = false;
-        let again = if doubtful { READ_IN_DOUBT.min(rounds) } else { rounds };
+        let again = if doubtful {
+            READ_IN_DOUBT.min(rounds)
+        } else {
+            rounds
+        };
         network.read_at = now.after(again);
         let fresh = match read {
             Ok((offers, unreadable)) => {
@@ -239,9 +243,7 @@ impl Kernel {
             let Some(attempt) = job.last().filter(|a| job.is_live(a.placement.epoch)) else {
                 continue;
             };
-            let entry = census
-                .entry(attempt.placement.network.clone())
-                .or_default();
+            let entry = census.entry(attempt.placement.network.clone()).or_default();
             for bound in (0..job.nodes()).filter_map(|rank| job.doc.session.bound(rank)) {
                 entry.nodes += 1;
                 if bound.end.is_none()
@@ -322,7 +324,10 @@ impl Kernel {
                 continue;
             };
             let is_orphan = match self.jobs.get(&job) {
-                Some(held) => held.job.attempt(epoch).is_some_and(super::Attempt::is_released),
+                Some(held) => held
+                    .job
+                    .attempt(epoch)
+                    .is_some_and(super::Attempt::is_released),
                 None => not_open.contains(&job),
             };
             if is_orphan && orders.len() < ORPHANS_MAX {

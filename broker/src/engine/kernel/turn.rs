@@ -60,11 +60,7 @@ impl Kernel {
     ///
     /// The turn must be committed and given to [`Self::committed`], or given to [`Self::refused`]
     /// with the reason, before the next one. `fresh` makes ids of placements.
-    pub fn turn(
-        &mut self,
-        now: WorldTime,
-        fresh: &mut dyn FnMut() -> PlacementId,
-    ) -> Option<Turn> {
+    pub fn turn(&mut self, now: WorldTime, fresh: &mut dyn FnMut() -> PlacementId) -> Option<Turn> {
         self.wake_due(now);
         let limit = if self.alone > 0 { 1 } else { TURN_JOBS_MAX };
         self.alone = self.alone.saturating_sub(1);

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tandem_adapters::command::{Command, FailureKind, Outcome};
+use tandem_model::error::ErrorCode;
 use tandem_model::id::{InstallationId, JobId};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::PlacementTag;
 use tandem_model::time::Clock;
-use tandem_model::error::ErrorCode;
 use tokio::task::{Id, JoinSet};
 
 use super::Parts;
@@ -86,7 +86,8 @@ impl Flights {
                     let performed = networks.act(&performance).await;
                     Landed::Job(to, job, order, performed)
                 });
-                self.carries.insert(task.id(), (network.clone(), job, order));
+                self.carries
+                    .insert(task.id(), (network.clone(), job, order));
             }
         }
     }
@@ -127,7 +128,9 @@ impl Flights {
         clock: &dyn Clock,
         landed: Result<(Id, Landed), tokio::task::JoinError>,
     ) {
-        let id = landed.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
+        let id = landed
+            .as_ref()
+            .map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
         let carried = self.carries.remove(&id);
         let landed = match landed {
             Ok((_, landed)) => landed,
@@ -170,7 +173,9 @@ async fn offers(networks: &Networks, network: &NetworkId) -> NetworkAnswer {
         }
         Outcome::Failed(failure) => Err(failure.detail),
         Outcome::Unknown { detail, .. } => Err(detail),
-        other => Err(format!("not an answer to a reading of the market: {other:?}")),
+        other => Err(format!(
+            "not an answer to a reading of the market: {other:?}"
+        )),
     })
 }
 
@@ -181,7 +186,10 @@ async fn sweep(
     installation: InstallationId,
 ) -> NetworkAnswer {
     let tag_prefix = PlacementTag::prefix_of(installation);
-    let listed = match networks.perform(network, &Command::List { tag_prefix }).await {
+    let listed = match networks
+        .perform(network, &Command::List { tag_prefix })
+        .await
+    {
         Outcome::Listed(listed) => listed,
         other => return NetworkAnswer::Swept(Err(format!("no listing: {other:?}"))),
     };

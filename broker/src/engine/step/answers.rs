@@ -75,7 +75,13 @@ pub(super) fn created(
 }
 
 /// A certain no to the live placement: the next offer.
-fn refused(job: &mut Job, epoch: Epoch, failure: &Failure, moment: Moment<'_>, decided: &mut Decided) {
+fn refused(
+    job: &mut Job,
+    epoch: Epoch,
+    failure: &Failure,
+    moment: Moment<'_>,
+    decided: &mut Decided,
+) {
     if job.doc.state != JobState::Placing || job.epoch() != epoch {
         return;
     }

@@ -21,11 +21,12 @@ pub(super) fn starting(job: &mut Job, moment: Moment<'_>, decided: &mut Decided)
     let Some(attempt) = job.last_mut() else {
         return;
     };
-    // While its creation is under way it has not begun to start; that answer has its own deadline.
-    let Some(created_at) = attempt.created_at else {
+    if attempt.rented == Rented::Asked {
+        // Its creation is under way: that answer has its own deadline.
         return;
-    };
-    let deadline = created_at.after(START_WITHIN);
+    }
+    let begun_at = attempt.created_at.unwrap_or(attempt.decided_at);
+    let deadline = begun_at.after(START_WITHIN);
     if moment.now > deadline {
         leave(job, "no word of its agent in time", moment, decided);
         return;

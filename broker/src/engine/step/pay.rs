@@ -147,7 +147,8 @@ fn settle(attempt: &mut Attempt, extension: Extension, bought: bool, decided: &m
 
 /// A look showed the minutes: what was unknown may be known now.
 pub(super) fn seen(attempt: &mut Attempt, now: WorldTime, decided: &mut Decided) {
-    if let (Some(extension), Some(total)) = (attempt.extension.filter(|e| e.unsure), minutes(attempt))
+    if let (Some(extension), Some(total)) =
+        (attempt.extension.filter(|e| e.unsure), minutes(attempt))
         && let Some(bought) = prepaid::confirmed(extension.minutes_before, total, extension.hours)
     {
         settle(attempt, extension, bought, decided);

@@ -14,6 +14,8 @@ use crate::engine::job::{ATTEMPTS_MAX, Job};
 
 /// How long a job without an offer waits before those that had no room are asked again.
 pub(super) const OFFERS_REST: Duration = Duration::from_secs(60);
+/// The smallest step past a moment that is itself still in time.
+const JUST_AFTER: Duration = Duration::from_micros(1);
 /// How long a job waits for an offer when its file does not say.
 pub(super) const START_BY_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 
@@ -27,9 +29,15 @@ pub(super) fn place(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
             decided,
         );
     }
-    if let Some(again) = rests_until(job).filter(|again| moment.now < *again) {
-        decided.wake_at(again);
+    let by = start_by(job);
+    if let Some(again) = rests_until(job).filter(|again| moment.now < *again && moment.now <= by) {
+        decided.wake_at(again.min(by.after(JUST_AFTER)));
         return;
+    }
+    if moment.now > by {
+        let (plan, _) = moment.planner.plan(job);
+        let late = format!("{}, and it was to start by now", none_left(&plan));
+        return give_up(job, &late, moment, decided);
     }
     if job.doc.waiting_since.take().is_some() {
         // Those that had no room are asked again.
@@ -77,34 +85,33 @@ fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) 
     }
 }
 
-/// No offer may be taken: says so once, and asks again after a rest, until it is too late.
-fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
+/// Why no offer is left, in words.
+fn none_left(plan: &Plan) -> String {
     let counts: Vec<_> = plan
         .counts
         .iter()
         .map(|(reason, count)| format!("{count} {}", reason.in_words()))
         .collect();
-    let none_left = if counts.is_empty() {
+    if counts.is_empty() {
         "no offer fits".to_owned()
     } else {
         format!("no offer is left: {}", counts.join(", "))
-    };
-    let by = start_by(job);
-    if moment.now > by {
-        let late = format!("{none_left}, and it was to start by now");
-        return give_up(job, &late, moment, decided);
     }
-    if counts.is_empty() || plan.counts.keys().all(|r| *r == PassedOver::FailedBefore) {
+}
+
+/// No offer may be taken: says so once, and asks again after a rest, until it is too late.
+fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
+    let by = start_by(job);
+    if plan.counts.keys().all(|r| *r == PassedOver::FailedBefore) {
         // Nothing else is left to try: those that failed get another chance after the rest.
         job.doc.situation.failed_offers.clear();
     }
     let is_first = job.doc.waiting_since.is_none() && job.doc.wait_told != job.epoch().0 + 1;
     job.doc.waiting_since = Some(moment.now);
-    decided.wake_at(by.after(Duration::from_micros(1)));
-    decided.wake_at(moment.now.after(OFFERS_REST));
+    decided.wake_at(by.after(JUST_AFTER).min(moment.now.after(OFFERS_REST)));
     if is_first {
         job.doc.wait_told = job.epoch().0 + 1;
-        decided.tell(job, format!("waits for an offer: {none_left}"));
+        decided.tell(job, format!("waits for an offer: {}", none_left(plan)));
     }
 }
 
@@ -113,7 +120,13 @@ fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
 fn start_by(job: &Job) -> WorldTime {
     let seconds = job.spec.workload.limits.start_by_seconds;
     let within = seconds.map_or(START_BY_DEFAULT, |s| Duration::from_secs(s.into()));
-    job.doc.queued_since.after(within)
+    let started = job.attempts.iter().any(|a| a.bound_at.is_some());
+    let from = if started {
+        job.doc.queued_since
+    } else {
+        job.spec.accepted_at
+    };
+    from.after(within)
 }
 
 fn give_up(job: &mut Job, why: &str, moment: Moment<'_>, decided: &mut Decided) {

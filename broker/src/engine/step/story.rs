@@ -1,5 +1,7 @@
 //! A job with its own clock, driven second by second: what the tests of the decisions share.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gpu_probe::protocol::{
@@ -8,21 +10,27 @@ use gpu_probe::protocol::{
 use gpu_probe::session::Grants;
 use tandem_adapters::command::Outcome;
 use tandem_model::gpu::GpuModel;
-use tandem_model::id::{BootId, InstallationId, JobId, PlacementId, QuoteId};
+use tandem_model::id::{AccountId, BootId, InstallationId, JobId, PlacementId, QuoteId};
 use tandem_model::job::JobState;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
-use tandem_model::network::{Country, Grade, LaunchVia, NetworkId};
+use tandem_model::network::{Country, Grade, LaunchVia, NetworkId, Payment, Product, RefundRule};
 use tandem_model::offer::{Fabric, NodeLink, Offer, OfferId};
 use tandem_model::placement::{Epoch, Observed, RemoteState};
 use tandem_model::quote::Quote;
 use tandem_model::secret::Secret;
 use tandem_model::time::{WallTime, WorldTime};
 use tandem_model::workload::Tier;
+use tandem_pricing::classify::classify;
 use tandem_pricing::files;
+use tandem_pricing::quote::Policy;
 use tandem_sla::detect::Windows;
+use tandem_sla::incident::Health;
 
 use super::*;
-use crate::engine::job::Accepted;
+use crate::engine::message::{JobSpec, Market};
+use crate::engine::plan::LaunchSettings;
+use crate::engine::terms::{AgentTokens, Rounds, Terms};
+use crate::store::BrokerId;
 
 const FILE: &str = "tandem: 1\nname: story\nrun: ./train\nresources:\n  gpu: RTX4090\n";
 
@@ -46,54 +54,121 @@ pub(super) fn offer(network: &'static str, key: &str) -> Offer {
     }
 }
 
-/// A job with its own clock.
+/// A job with its own clock, on a market that stands still.
 pub(super) struct Story {
     pub(super) job: Job,
+    pub(super) health: BTreeMap<NetworkId, Health>,
+    terms: Terms,
+    market: Market,
+    taken: BTreeMap<OfferId, u32>,
     boot: u64,
+}
+
+/// A container product of a network, sold by the hour.
+fn product(network: &'static str) -> Product {
+    Product {
+        network: NetworkId::from_static(network),
+        name: "caas",
+        launch: LaunchVia::Container,
+        nodes_are_linked: true,
+        nodes_max: 8,
+        gpus_per_node_max: 8,
+        published_ports_max: 1,
+        doubles_dollar: false,
+        payment: Payment::Balance,
+        prepaid_hours_min: 1,
+        prepaid_hours_max: 720,
+        extension_step_hours: 1,
+        refund: RefundRule::None,
+    }
+}
+
+pub(super) fn terms() -> Terms {
+    Terms {
+        installation: InstallationId::from_parts(1, &[2; 10]),
+        broker: BrokerId(uuid::Uuid::from_bytes([9; 16])),
+        windows: Windows::DEFAULT,
+        rounds: Rounds::DEFAULT,
+        products: vec![product("ionet"), product("aethir")],
+        ssh_public_key: "ssh-ed25519 AAAA".into(),
+        launch: LaunchSettings {
+            broker_url: "http://broker".into(),
+            agent_url: "http://broker/agent/v1/binary".into(),
+            agent_sha256: "0".repeat(64),
+            time_factor: 1,
+        },
+        policy: Policy::default(),
+        tokens: AgentTokens::new(|job, epoch| Secret::new(format!("{job} {epoch}"))),
+    }
+}
+
+/// What was agreed for a file at 0.36 $ per GPU-hour.
+pub(super) fn spec(file: &str, offer: &Offer) -> JobSpec {
+    let document = files::look(file).unwrap();
+    JobSpec {
+        account: AccountId::from_parts(1, &[6; 10]),
+        workload: document.submittable().unwrap().clone(),
+        classification: classify(&document),
+        quote: Quote {
+            id: QuoteId::from_parts(1, &[3; 10]),
+            tier: Tier::Consumer,
+            offer: offer.id.clone(),
+            rate: RatePerGpuHour::new(MicroUsd::from_cents(36)),
+            gpus: 1,
+            term_seconds: 86_400,
+            not_to_exceed: MicroUsd::from_cents(900),
+            lines: Vec::new(),
+            expires_at: WallTime::default(),
+        },
+        secrets: BTreeMap::new(),
+        accepted_at: at(0),
+    }
 }
 
 impl Story {
     pub(super) fn new(offers: &[Offer]) -> Self {
+        Self::of(FILE, offers)
+    }
+
+    /// A story of a file of one's own.
+    pub(super) fn of(file: &str, offers: &[Offer]) -> Self {
+        let terms = terms();
         let id = JobId::from_parts(1, &[1; 10]);
-        let workload = files::read(FILE).unwrap().workload.unwrap();
-        let rate = RatePerGpuHour::new(MicroUsd::from_cents(36));
-        let accepted = Accepted {
-            workload,
-            quote: Quote {
-                id: QuoteId::from_parts(1, &[3; 10]),
-                tier: Tier::Consumer,
-                offer: offers[0].id.clone(),
-                rate,
-                gpus: 1,
-                term_seconds: 86_400,
-                not_to_exceed: MicroUsd::from_cents(900),
-                lines: Vec::new(),
-                expires_at: WallTime::default(),
+        let spec = Arc::new(spec(file, &offers[0]));
+        Self {
+            job: Job::new(id, terms.installation, spec),
+            health: BTreeMap::new(),
+            terms,
+            market: Market {
+                offers: offers.to_vec(),
+                networks: BTreeMap::new(),
             },
-            ranked: offers.to_vec(),
+            taken: BTreeMap::new(),
+            boot: 0,
+        }
+    }
+
+    pub(super) fn decide(&mut self, second: u64, input: Input) -> Decided {
+        let moment = Moment {
+            now: at(second),
+            fresh: PlacementId::from_parts(second, &[4; 10]),
+            planner: Planner {
+                terms: &self.terms,
+                market: &self.market,
+                health: &self.health,
+                taken: &self.taken,
+            },
         };
-        let installation = InstallationId::from_parts(1, &[2; 10]);
-        let job = Job::new(id, installation, accepted, Secret::new("secret"), at(0));
-        Self { job, boot: 0 }
+        step(&mut self.job, input, moment)
     }
 
     pub(super) fn step(&mut self, second: u64, input: Input) -> Vec<Order> {
-        let moment = self.moment(second);
-        step(&mut self.job, input, moment).orders
-    }
-
-    fn moment(&self, second: u64) -> Moment {
-        Moment {
-            now: at(second),
-            windows: Windows::DEFAULT,
-            fresh: PlacementId::from_parts(second, &[4; 10]),
-        }
+        self.decide(second, input).orders
     }
 
     /// What a tick tells.
     pub(super) fn told(&mut self, second: u64) -> Vec<String> {
-        let moment = self.moment(second);
-        let decided = step(&mut self.job, Input::Tick, moment);
+        let decided = self.decide(second, Input::Tick);
         decided.told.into_iter().map(|(_, words)| words).collect()
     }
 
@@ -105,17 +180,13 @@ impl Story {
         let remote_id = format!("remote-{}", self.job.epoch());
         self.step(
             second,
-            Input::Created(
-                self.job.epoch(),
-                Outcome::Started { remote_id },
-                LaunchVia::Container,
-            ),
+            Input::Created(self.job.epoch(), Outcome::Started { remote_id }),
         )
     }
 
     pub(super) fn bind(&mut self, second: u64) {
         self.boot += 1;
-        for rank in 0..self.job.workload.resources.nodes {
+        for rank in 0..self.job.nodes() {
             let request = BindRequest {
                 job: self.job.id,
                 epoch: self.job.epoch(),
@@ -124,7 +195,7 @@ impl Story {
                 container: "c".into(),
                 agent_version: "0".into(),
             };
-            let session = &mut self.job.session;
+            let session = &mut self.job.doc.session;
             session
                 .bind(&request, &Grants::default(), at(second))
                 .unwrap();
@@ -144,10 +215,11 @@ impl Story {
             sequence: second,
             phase: Phase::Running,
             progress: None,
-            uptime_ms: 0,
+            uptime_ms: second * 1_000,
+            worked_ms: second * 1_000,
             log_tail: Vec::new(),
         };
-        self.job.session.heartbeat(&request, at(second))
+        self.job.doc.session.heartbeat(&request, at(second))
     }
 
     pub(super) fn report(&mut self, second: u64, exit_code: i32, cause: EndCause) {
@@ -159,12 +231,13 @@ impl Story {
             exit_code: Some(exit_code),
             signal: None,
             step: 7,
+            worked_ms: second * 1_000,
             output_sha256: None,
             output_tail: String::new(),
             cause,
             detail: None,
         };
-        self.job.session.result(&report, at(second)).unwrap();
+        self.job.doc.session.result(&report, at(second)).unwrap();
     }
 
     /// Brings a fresh story to a running first attempt at second 10.
@@ -179,7 +252,7 @@ impl Story {
         story.created(1);
         story.bind(10);
         story.tick(10);
-        assert_eq!(story.job.state, JobState::Running);
+        assert_eq!(story.job.doc.state, JobState::Running);
         story
     }
 
@@ -204,6 +277,9 @@ pub(super) fn at(second: u64) -> WorldTime {
     WorldTime::default().after(Duration::from_secs(second))
 }
 
+/// An offer of each network, io.net's the cheaper.
 pub(super) fn two() -> Vec<Offer> {
-    vec![offer("ionet", "1"), offer("aethir", "2")]
+    let mut dearer = offer("aethir", "2");
+    dearer.price = RatePerGpuHour::new(MicroUsd::from_cents(37));
+    vec![offer("ionet", "1"), dearer]
 }

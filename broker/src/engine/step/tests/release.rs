@@ -2,7 +2,6 @@
 
 use tandem_adapters::command::{FailureKind, Outcome};
 use tandem_model::job::JobState;
-use tandem_model::network::LaunchVia;
 use tandem_model::placement::{Epoch, RemoteState};
 
 use super::super::release::TRIES_MAX;
@@ -30,12 +29,12 @@ fn seen(story: &mut Story, second: u64, state: RemoteState) -> Vec<Order> {
 fn a_creation_that_works_after_the_job_was_cancelled_is_stopped_until_it_ended() {
     let mut story = Story::new(&two());
     story.tick(0);
-    story.job.cancel_asked = true;
+    story.job.doc.cancel_asked = true;
     story.tick(1);
     story.tick(2);
-    assert_eq!(story.job.state, JobState::Cancelled);
+    assert_eq!(story.job.doc.state, JobState::Cancelled);
     assert!(!story.job.is_settled(), "its creation was not answered");
-    let created = Input::Created(Epoch(1), started(), LaunchVia::Container);
+    let created = Input::Created(Epoch(1), started());
     assert_eq!(story.step(3, created), [Order::Stop(Epoch(1))]);
     stop_answered(&mut story, 4, Outcome::Stopping);
     assert!(!story.job.is_settled(), "taken is not done");
@@ -49,9 +48,9 @@ fn a_creation_that_works_after_the_job_was_cancelled_is_stopped_until_it_ended()
 fn an_unknown_creation_of_a_cancelled_job_is_looked_for_until_two_listings_were_empty() {
     let mut story = Story::new(&two());
     story.tick(0);
-    story.job.cancel_asked = true;
+    story.job.doc.cancel_asked = true;
     story.tick(1);
-    let created = Input::Created(Epoch(1), unknown(), LaunchVia::Container);
+    let created = Input::Created(Epoch(1), unknown());
     assert_eq!(story.step(2, created), [Order::Find(Epoch(1))]);
     let mut settled_at = None;
     for second in 3..2_000 {
@@ -64,22 +63,17 @@ fn an_unknown_creation_of_a_cancelled_job_is_looked_for_until_two_listings_were_
         }
     }
     assert!(settled_at.is_some_and(|s| s > 122), "{settled_at:?}");
-    assert_eq!(story.job.state, JobState::Cancelled);
+    assert_eq!(story.job.doc.state, JobState::Cancelled);
 }
 
 #[test]
 fn a_stop_that_failed_is_asked_again_with_growing_pauses_and_a_last_time() {
     let mut story = Story::running(&two());
-    story.job.cancel_asked = true;
+    story.job.doc.cancel_asked = true;
     let mut stops = Vec::new();
     let mut last_words = Vec::new();
     for second in 11..20_000 {
-        let moment = Moment {
-            now: super::super::story::at(second),
-            windows: Windows::DEFAULT,
-            fresh: tandem_model::id::PlacementId::from_parts(second, &[4; 10]),
-        };
-        let decided = step(&mut story.job, Input::Tick, moment);
+        let decided = story.decide(second, Input::Tick);
         last_words.extend(decided.told.into_iter().map(|(_, words)| words));
         if decided.orders.contains(&Order::Stop(Epoch(1))) {
             stops.push(second);
@@ -93,7 +87,7 @@ fn a_stop_that_failed_is_asked_again_with_growing_pauses_and_a_last_time() {
     let words = last_words.last().unwrap();
     let tag = story.job.attempts[0].placement.tag.to_string();
     assert!(words.contains("ionet") && words.contains(&tag), "{words}");
-    assert_eq!(story.job.state, JobState::Cancelled);
+    assert_eq!(story.job.doc.state, JobState::Cancelled);
 }
 
 #[test]
@@ -105,7 +99,7 @@ fn a_stop_that_was_taken_and_not_carried_out_is_asked_again() {
     assert_eq!(story.tick(25), [Order::Look(Epoch(1))]);
     assert!(seen(&mut story, 26, RemoteState::Running).is_empty());
     assert_eq!(story.tick(35), [Order::Stop(Epoch(1))]);
-    assert_eq!(story.job.state, JobState::Succeeded);
+    assert_eq!(story.job.doc.state, JobState::Succeeded);
 }
 
 #[test]
@@ -128,26 +122,22 @@ fn what_the_network_does_not_know_or_has_ended_needs_no_stop() {
 fn an_answer_for_an_old_attempt_does_not_touch_the_live_one() {
     let mut story = Story::running(&two());
     story.tick(26);
-    seen(&mut story, 27, RemoteState::Failed);
-    assert!(story.tick(28).contains(&Order::Create(Epoch(2))));
+    let orders = seen(&mut story, 27, RemoteState::Failed);
+    assert!(orders.contains(&Order::Create(Epoch(2))));
     for input in [
-        Input::Created(
-            Epoch(1),
-            refusal(FailureKind::NoCapacity),
-            LaunchVia::Container,
-        ),
+        Input::Created(Epoch(1), refusal(FailureKind::NoCapacity)),
         Input::Looked(Epoch(1), refusal(FailureKind::NotFound)),
         Input::Found(Epoch(1), Outcome::Listed(Vec::new())),
-        Input::Bootstrapped(Epoch(1), Ok(())),
-        Input::Created(Epoch(9), started(), LaunchVia::Container),
+        Input::Bootstrapped(Epoch(1), Ok(()), HostKeys::new()),
+        Input::Created(Epoch(9), started()),
     ] {
         story.step(29, input);
         assert_eq!(
-            (story.job.state, story.job.epoch()),
+            (story.job.doc.state, story.job.epoch()),
             (JobState::Placing, Epoch(2))
         );
     }
     seen(&mut story, 30, RemoteState::Stopped);
-    assert_eq!(story.job.state, JobState::Placing);
+    assert_eq!(story.job.doc.state, JobState::Placing);
     assert!(!story.job.attempts[1].bootstrapped);
 }
