@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tandem_model::id::JobId;
 use tandem_model::job::JobState;
+use tandem_model::placement::Epoch;
 use utoipa::ToSchema;
 
 use super::Moment;
@@ -20,6 +21,9 @@ pub struct EventView {
     /// Where the job stands after it.
     #[schema(value_type = String)]
     pub state: JobState,
+    /// The attempt that was live or last; 0 before the first.
+    #[schema(value_type = u32)]
+    pub epoch: Epoch,
     /// In words.
     pub what: String,
 }

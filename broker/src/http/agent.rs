@@ -1,137 +1,194 @@
-//! `/agent/v1`: what agents ask. Every decision is the session's; this finds the job, checks the
-//! token, and rings the engine.
+//! `/agent/v1`: what agents ask. The engine decides; this checks the token of the attempt before
+//! anything else, and adds what only the holder of the vault can add.
 
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::AUTHORIZATION;
 use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use gpu_probe::protocol::{
     BindReply, BindRequest, CheckpointReply, CheckpointRequest, FieldRefused, HeartbeatReply,
-    HeartbeatRequest, ResultReply, ResultReport,
+    HeartbeatRequest, REQUEST_BYTES_MAX, ResultReply, ResultReport,
 };
+use serde::de::DeserializeOwned;
 use tandem_model::error::ErrorCode;
+use tandem_model::id::JobId;
+use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
 
+use super::auth::bearer;
+use super::body::{self, Reading};
 use super::problem::Problem;
-use super::server::AgentSide;
-use crate::engine::message::{AgentReply, AgentRequest, Refused};
+use super::server::Shared;
+use crate::api::FieldProblem;
+use crate::engine::message::{AgentReply, AgentRequest};
 
-/// A body with a field out of its limits.
-fn refused(field: FieldRefused) -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorCode::AGENT_REQUEST,
-        field.to_string(),
-    )
+const READING: Reading = Reading {
+    bytes_max: REQUEST_BYTES_MAX,
+    unreadable: ErrorCode::AGENT_REQUEST,
+    refused: ErrorCode::AGENT_REQUEST,
+};
+
+/// One answer for no token, a wrong one and an unknown job: ids cannot be tried out.
+fn not_the_agent() -> Problem {
+    let detail = "the token is not that of an attempt of this job";
+    Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::AGENT_TOKEN, detail)
 }
 
-/// Checks the token of the epoch and passes on what the agent says.
-async fn ask(
-    side: &AgentSide,
-    request: &HttpRequest,
-    said: AgentRequest,
-) -> Result<AgentReply, Problem> {
-    let (id, epoch) = said.names();
-    // One answer for an unknown job and for a wrong token: ids cannot be tried out.
-    let unknown = || {
-        let detail = format!("no epoch {epoch} of {id} for this agent token");
-        Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::AGENT_TOKEN, detail)
-    };
-    let header = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
-    let token = header
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .map(Secret::new)
-        .ok_or_else(unknown)?;
-    if side.vault.agent_token(id, epoch) != token {
-        return Err(unknown());
-    }
-    let away = |why: Refused| {
-        Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            ErrorCode::AGENT_REQUEST,
-            why.to_string(),
-        )
-    };
-    match side.engine.agent(said).await.map_err(away)? {
-        AgentReply::Refused(problem) => Err(problem.into()),
-        reply => Ok(reply),
+/// A body out of its limits.
+fn out_of_limits(field: &FieldRefused) -> Problem {
+    Problem::fields(vec![FieldProblem {
+        field: format!("/{}", field.field),
+        path: Some(field.field.to_owned()),
+        detail: field.reason.to_owned(),
+        ..FieldProblem::default()
+    }])
+    .code(ErrorCode::AGENT_REQUEST)
+}
+
+/// The engine answered another question: a defect.
+fn unexpected(reply: &AgentReply) -> Problem {
+    match reply {
+        AgentReply::Refused(problem) => problem.clone().into(),
+        // The reply itself may hold what must not be logged.
+        _ => Problem::defect(&"the engine answered an agent's other question"),
     }
 }
 
-fn another() -> Problem {
-    let detail = "the engine answered another question";
-    Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        ErrorCode::AGENT_REQUEST,
-        detail,
-    )
+/// A body of an agent, with the token that came with it.
+pub(super) struct Said<T> {
+    body: T,
+    token: Secret,
+}
+
+impl<T: DeserializeOwned + 'static> FromRequest for Said<T> {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            let token = bearer(request.headers()).ok_or_else(not_the_agent)?;
+            let body = body::json(&request, payload, &READING).await?;
+            Ok(Self { body, token })
+        })
+    }
+}
+
+impl<T> Said<T> {
+    /// Checks token and limits, then asks the engine.
+    async fn ask(
+        self,
+        shared: &Shared,
+        attempt: impl FnOnce(&T) -> (JobId, Epoch),
+        check: impl FnOnce(&T) -> Result<(), FieldRefused>,
+        request: impl FnOnce(T) -> AgentRequest,
+    ) -> Result<AgentReply, Problem> {
+        let (job, epoch) = attempt(&self.body);
+        let vault = &shared.state.vault;
+        if !vault.is_agent_token(self.token.expose(), job, epoch) {
+            return Err(not_the_agent());
+        }
+        check(&self.body).map_err(|field| out_of_limits(&field))?;
+        let reply = shared.state.engine.agent(request(self.body)).await?;
+        Ok(reply)
+    }
 }
 
 /// `POST /agent/v1/bind`
-pub async fn bind(
-    side: Data<AgentSide>,
-    request: HttpRequest,
-    body: Json<BindRequest>,
+pub(super) async fn bind(
+    shared: Data<Shared>,
+    said: Said<BindRequest>,
 ) -> Result<Json<BindReply>, Problem> {
-    body.check().map_err(refused)?;
-    let said = AgentRequest::Bind(body.into_inner());
-    match ask(&side, &request, said).await? {
-        AgentReply::Bound { mut reply, .. } => {
-            reply.checkpoint_store.clone_from(&side.checkpoint_store);
+    let (job, epoch) = (said.body.job, said.body.epoch);
+    let reply = said
+        .ask(
+            &shared,
+            |_| (job, epoch),
+            BindRequest::check,
+            AgentRequest::Bind,
+        )
+        .await?;
+    match reply {
+        AgentReply::Bound { mut reply, sealed } => {
+            reply.secrets = opened(&shared, job, &sealed)?;
+            reply.checkpoint_store = shared.state.checkpoint_store.clone();
             Ok(Json(reply))
         }
-        _ => Err(another()),
+        other => Err(unexpected(&other)),
     }
 }
 
+/// The job's secrets in the clear, for its agent alone.
+fn opened(
+    shared: &Shared,
+    job: JobId,
+    sealed: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Secret>, Problem> {
+    let open = |(name, text): (&String, &String)| {
+        let value = shared.state.vault.open(job, name, text);
+        value
+            .map(|value| (name.clone(), value))
+            .map_err(|error| Problem::defect(&error))
+    };
+    sealed.iter().map(open).collect()
+}
+
 /// `POST /agent/v1/heartbeats`
-pub async fn heartbeat(
-    side: Data<AgentSide>,
-    request: HttpRequest,
-    body: Json<HeartbeatRequest>,
+pub(super) async fn heartbeat(
+    shared: Data<Shared>,
+    said: Said<HeartbeatRequest>,
 ) -> Result<Json<HeartbeatReply>, Problem> {
-    body.check().map_err(refused)?;
-    let said = AgentRequest::Heartbeat(body.into_inner());
-    match ask(&side, &request, said).await? {
+    let attempt = |b: &HeartbeatRequest| (b.job, b.epoch);
+    let asked = said.ask(
+        &shared,
+        attempt,
+        HeartbeatRequest::check,
+        AgentRequest::Heartbeat,
+    );
+    match asked.await? {
         AgentReply::Heartbeat(reply) => Ok(Json(reply)),
-        _ => Err(another()),
+        other => Err(unexpected(&other)),
     }
 }
 
 /// `POST /agent/v1/checkpoints`
-pub async fn checkpoint(
-    side: Data<AgentSide>,
-    request: HttpRequest,
-    body: Json<CheckpointRequest>,
+pub(super) async fn checkpoint(
+    shared: Data<Shared>,
+    said: Said<CheckpointRequest>,
 ) -> Result<Json<CheckpointReply>, Problem> {
-    body.check().map_err(refused)?;
-    let said = AgentRequest::Checkpoint(body.into_inner());
-    match ask(&side, &request, said).await? {
+    let attempt = |b: &CheckpointRequest| (b.job, b.epoch);
+    let asked = said.ask(
+        &shared,
+        attempt,
+        CheckpointRequest::check,
+        AgentRequest::Checkpoint,
+    );
+    match asked.await? {
         AgentReply::Checkpoint(reply) => Ok(Json(reply)),
-        _ => Err(another()),
+        other => Err(unexpected(&other)),
     }
 }
 
 /// `POST /agent/v1/results`
-pub async fn result(
-    side: Data<AgentSide>,
-    request: HttpRequest,
-    body: Json<ResultReport>,
+pub(super) async fn result(
+    shared: Data<Shared>,
+    said: Said<ResultReport>,
 ) -> Result<Json<ResultReply>, Problem> {
-    body.check().map_err(refused)?;
-    let said = AgentRequest::Result(body.into_inner());
-    match ask(&side, &request, said).await? {
+    let attempt = |b: &ResultReport| (b.job, b.epoch);
+    let asked = said.ask(&shared, attempt, ResultReport::check, AgentRequest::Result);
+    match asked.await? {
         AgentReply::Result(reply) => Ok(Json(reply)),
-        _ => Err(another()),
+        other => Err(unexpected(&other)),
     }
 }
 
 /// `GET /agent/v1/binary`: the agent itself, for the start scripts, which know its SHA-256.
-pub async fn binary(side: Data<AgentSide>) -> HttpResponse {
+pub(super) async fn binary(shared: Data<Shared>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/octet-stream")
-        .body(side.agent.bytes.clone())
+        .body(shared.state.agent.bytes.clone())
 }

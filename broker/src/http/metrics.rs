@@ -1,0 +1,150 @@
+//! What is counted of this process, and the text of `/metrics`.
+//!
+//! Names have the prefix `tandem`, base units and no ids in labels, after the Prometheus naming
+//! rules. Other parts of the broker register theirs in the same registry.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tandem_model::time::WorldTime;
+
+use crate::engine::message::Market;
+
+/// Upper ends of the classes of answering times, in seconds: the proposal of the OpenTelemetry
+/// semantic conventions for `http.server.request.duration`.
+const SECONDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    method: String,
+    route: String,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Route {
+    method: String,
+    route: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Network {
+    network: String,
+}
+
+/// What is counted.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    answered: Family<Answered, Counter>,
+    seconds: Family<Route, Histogram, fn() -> Histogram>,
+    offers: Family<Network, Gauge>,
+    age: Family<Network, Gauge>,
+    /// Event and log streams that are open.
+    pub(super) streams: Gauge,
+    /// Quotes given.
+    pub(super) quotes: Counter,
+    /// Jobs accepted.
+    pub(super) accepted: Counter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("tandem");
+        let metrics = Self {
+            answered: Family::default(),
+            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            offers: Family::default(),
+            age: Family::default(),
+            streams: Gauge::default(),
+            quotes: Counter::default(),
+            accepted: Counter::default(),
+            registry: Mutex::default(),
+        };
+        let m = &metrics;
+        registry.register("http_requests", "Requests answered", m.answered.clone());
+        registry.register_with_unit(
+            "http_request_duration",
+            "Time from a request's head to its answer's head",
+            Unit::Seconds,
+            m.seconds.clone(),
+        );
+        registry.register(
+            "http_streams",
+            "Event and log streams open",
+            m.streams.clone(),
+        );
+        registry.register("quotes", "Quotes given", m.quotes.clone());
+        registry.register("jobs_accepted", "Jobs accepted", m.accepted.clone());
+        registry.register(
+            "network_offers",
+            "Offers in the last reading",
+            m.offers.clone(),
+        );
+        registry.register_with_unit(
+            "network_reading_age",
+            "World time since the offers were read",
+            Unit::Seconds,
+            m.age.clone(),
+        );
+        *metrics.lock() = registry;
+        metrics
+    }
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self::default())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        // Registering and encoding leave the registry whole even when they panic half-way.
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Registers what another part of the broker counts.
+    pub fn register(&self, with: impl FnOnce(&mut Registry)) {
+        with(&mut self.lock());
+    }
+
+    /// Counts an answered request by the pattern of its route, never by its path.
+    pub(super) fn answered(&self, method: &str, route: &str, status: u16, took: Duration) {
+        let (method, route) = (method.to_owned(), route.to_owned());
+        let answered = Answered {
+            method: method.clone(),
+            route: route.clone(),
+            status,
+        };
+        self.answered.get_or_create(&answered).inc();
+        let seconds = self.seconds.get_or_create(&Route { method, route });
+        seconds.observe(took.as_secs_f64());
+    }
+
+    /// The text that Prometheus reads (OpenMetrics 1.0).
+    pub(super) fn text(&self, market: &Market, now: WorldTime) -> Result<String, std::fmt::Error> {
+        for (network, reading) in &market.networks {
+            let label = Network {
+                network: network.to_string(),
+            };
+            let offers = market.offers.iter().filter(|o| o.network == *network);
+            let count = i64::try_from(offers.count()).unwrap_or(i64::MAX);
+            self.offers.get_or_create(&label).set(count);
+            if let Some(read_at) = reading.read_at {
+                let age = i64::try_from(now.since(read_at).as_secs()).unwrap_or(i64::MAX);
+                self.age.get_or_create(&label).set(age);
+            }
+        }
+        let mut out = String::new();
+        text::encode(&mut out, &self.lock())?;
+        Ok(out)
+    }
+}

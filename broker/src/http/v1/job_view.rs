@@ -1,0 +1,192 @@
+//! What a job shows: the store's documents, which the engine writes, as the API's shapes. The only
+//! file of the HTTP side that reads those documents.
+
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use tandem_model::id::JobId;
+use tandem_model::job::JobState;
+use tandem_model::money::MicroUsd;
+use tandem_model::time::WorldTime;
+
+use crate::api::{
+    CheckpointView, EventView, JobSummary, JobView, Moment, NodeView, PlacementView, QueueView,
+    QuoteView,
+};
+use crate::engine::job::{Attempt, EventDocument, JobDocument};
+use crate::engine::message::JobSpec;
+use crate::engine::records;
+use crate::http::problem::Problem;
+use crate::store::{ChargeRecord, EventRecord, JobRecord, Liveness, PlacementRecord, Store};
+
+fn read<T: DeserializeOwned>(id: JobId, what: &'static str, document: &str) -> Result<T, Problem> {
+    records::read(id, what, document).map_err(|error| Problem::defect(&error))
+}
+
+/// A job as a list shows it.
+pub(super) fn summary(record: &JobRecord) -> Result<JobSummary, Problem> {
+    let spec: JobSpec = read(record.id, "specification", &record.spec)?;
+    let document: JobDocument = read(record.id, "job", &record.document)?;
+    Ok(of_spec(record.id, record.state, &spec, document.ended_at))
+}
+
+fn of_spec(id: JobId, state: JobState, spec: &JobSpec, ended_at: Option<WorldTime>) -> JobSummary {
+    JobSummary {
+        id,
+        name: spec.workload.name.clone(),
+        state,
+        kind: spec.workload.kind,
+        class: spec.classification.class,
+        tier: spec.quote.tier,
+        gpus: spec.quote.gpus,
+        accepted_at: spec.accepted_at.into(),
+        ended_at: ended_at.map(Into::into),
+    }
+}
+
+/// A job that was accepted just now.
+pub(super) fn accepted(id: JobId, spec: &JobSpec) -> JobView {
+    JobView {
+        summary: of_spec(id, JobState::Queued, spec, None),
+        quote: QuoteView::from(&spec.quote),
+        queue: None,
+        placements: Vec::new(),
+        nodes: Vec::new(),
+        checkpoint: None,
+        charged_micro_usd: MicroUsd::ZERO,
+        charged_gpu_us: 0,
+        delivered_gpu_seconds: 0,
+        cause: None,
+        output_sha256: None,
+    }
+}
+
+/// Everything that is known of a job.
+pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView, Problem> {
+    let id = record.id;
+    let spec: JobSpec = read(id, "specification", &record.spec)?;
+    let document: JobDocument = read(id, "job", &record.document)?;
+    let attempts = attempts(store.placements(id).await?)?;
+    let liveness = store.liveness(id).await?;
+    let charges = store.charges(id).await?;
+    let queue = match record.state {
+        JobState::Queued => Some(QueueView {
+            before: store.queued_before(id).await?,
+            start_by: start_by(&spec, &document, &attempts),
+        }),
+        _ => None,
+    };
+    let checkpoint = document.session.pointer().map(|pointer| CheckpointView {
+        epoch: pointer.epoch,
+        step: pointer.step,
+        sha256: pointer.sha256.to_string(),
+        bytes: pointer.bytes,
+    });
+    Ok(JobView {
+        summary: of_spec(id, record.state, &spec, document.ended_at),
+        quote: QuoteView::from(&spec.quote),
+        queue,
+        delivered_gpu_seconds: delivered(&attempts, &liveness, spec.quote.gpus),
+        placements: attempts.iter().map(placement).collect(),
+        nodes: liveness.iter().map(|beat| node(beat, &document)).collect(),
+        checkpoint,
+        charged_micro_usd: charged(&charges),
+        charged_gpu_us: charges
+            .iter()
+            .fold(0, |sum, c| c.gpu_us.saturating_add(sum)),
+        cause: document.cause,
+        output_sha256: document.output_sha256,
+    })
+}
+
+/// When the customer's own limit gives it up: counted from its acceptance, and once it ran from its
+/// last fence.
+fn start_by(
+    spec: &JobSpec,
+    document: &JobDocument,
+    attempts: &[(bool, Attempt)],
+) -> Option<Moment> {
+    let seconds = spec.workload.limits.start_by_seconds?;
+    let started = attempts.iter().any(|(_, a)| a.bound_at.is_some());
+    let from = if started {
+        document.queued_since
+    } else {
+        spec.accepted_at
+    };
+    let limit = Duration::from_secs(u64::from(seconds));
+    Some(from.after(limit).into())
+}
+
+fn attempts(records: Vec<PlacementRecord>) -> Result<Vec<(bool, Attempt)>, Problem> {
+    let read = |record: PlacementRecord| {
+        let attempt = read(record.job, "attempt", &record.document)?;
+        Ok((record.live, attempt))
+    };
+    records.into_iter().map(read).collect()
+}
+
+fn placement((live, attempt): &(bool, Attempt)) -> PlacementView {
+    PlacementView {
+        id: attempt.placement.id,
+        epoch: attempt.placement.epoch,
+        live: *live,
+        network: attempt.placement.network.clone(),
+        product: attempt.offer.product.clone(),
+        gpu: attempt.offer.gpu.id().to_owned(),
+        grade: attempt.offer.grade,
+        country: attempt.offer.country,
+        decided_at: attempt.decided_at.into(),
+        bound_at: attempt.bound_at.map(Into::into),
+        left_at: attempt.left_at.map(Into::into),
+        left_because: attempt.left_because.clone(),
+    }
+}
+
+/// What a node said last. Phase and progress are those of the last commit.
+fn node(beat: &Liveness, document: &JobDocument) -> NodeView {
+    let session = &document.session;
+    let is_live = session.live_epoch() == Some(beat.epoch);
+    let bound = session.bound(beat.rank).filter(|_| is_live);
+    let phase = bound.and_then(|b| serde_json::to_value(b.phase).ok());
+    let progress = bound.and_then(|b| b.progress);
+    NodeView {
+        epoch: beat.epoch,
+        rank: beat.rank,
+        last_seen: beat.last_seen.into(),
+        lease_until: beat.lease_until.into(),
+        phase: phase.and_then(|p| p.as_str().map(str::to_owned)),
+        step: progress.map(|p| p.step),
+        total_steps: progress.and_then(|p| p.total_steps),
+    }
+}
+
+/// Proved GPU time over all attempts; a gang has proved what its slowest node has.
+fn delivered(attempts: &[(bool, Attempt)], liveness: &[Liveness], gpus: u32) -> u64 {
+    let of_attempt = |attempt: &Attempt| {
+        let beats = liveness
+            .iter()
+            .filter(|b| b.epoch == attempt.placement.epoch);
+        let beaten = beats.map(|b| b.proved_us).min().unwrap_or(0);
+        attempt.proved.max(Duration::from_micros(beaten))
+    };
+    let proved: Duration = attempts.iter().map(|(_, a)| of_attempt(a)).sum();
+    proved.as_secs().saturating_mul(u64::from(gpus))
+}
+
+fn charged(charges: &[ChargeRecord]) -> MicroUsd {
+    let add = |sum: MicroUsd, charge: &ChargeRecord| sum.plus(charge.amount).unwrap_or(sum);
+    charges.iter().fold(MicroUsd::ZERO, add)
+}
+
+/// What happened.
+pub(super) fn event(record: &EventRecord) -> Result<EventView, Problem> {
+    let document: EventDocument = read(record.job, "event", &record.document)?;
+    Ok(EventView {
+        sequence: record.sequence,
+        job: record.job,
+        at: record.at.into(),
+        state: document.state,
+        epoch: document.epoch,
+        what: document.what,
+    })
+}

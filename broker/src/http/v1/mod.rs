@@ -1,0 +1,77 @@
+//! The handlers of `/v1`, a file for each noun.
+
+pub(super) mod accounts;
+pub(super) mod classifications;
+pub(super) mod events;
+mod job_view;
+pub(super) mod jobs;
+pub(super) mod keys;
+pub(super) mod ledger;
+pub(super) mod logs;
+pub(super) mod offers;
+pub(super) mod quotes;
+mod stream;
+mod submission;
+
+use actix_web::http::header::{ACCEPT, HeaderMap};
+use actix_web::web;
+
+use super::problem::Problem;
+use super::server::Shared;
+use crate::store::JobRecord;
+use tandem_model::id::{AccountId, JobId};
+
+/// Longest name of an account or key in characters.
+const NAME_CHARS_MAX: usize = 63;
+
+/// Does what takes long on a thread of its own.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    web::block(work)
+        .await
+        .map_err(|error| Problem::defect(&error))?
+}
+
+/// A job of an account. Another account's, a missing one and a text that is no id are all the same.
+async fn job_of(shared: &Shared, account: AccountId, id: &str) -> Result<JobRecord, Problem> {
+    let id: JobId = id.parse().map_err(|_| Problem::not_found())?;
+    let found = shared.state.store.job(account, id).await?;
+    found.ok_or_else(Problem::not_found)
+}
+
+/// Refuses a name that cannot be shown.
+fn check_name(name: &str) -> Result<(), Problem> {
+    let count = name.chars().count();
+    let is_plain = !name.chars().any(char::is_control) && name.trim() == name;
+    if is_plain && (1..=NAME_CHARS_MAX).contains(&count) {
+        return Ok(());
+    }
+    let detail =
+        format!("not 1 to {NAME_CHARS_MAX} characters without control characters and outer spaces");
+    Err(Problem::field("/name", detail))
+}
+
+/// Whether the client takes a media type; one that says nothing takes all.
+fn takes(headers: &HeaderMap, wanted: &str) -> bool {
+    let mut lines = headers.get_all(ACCEPT).peekable();
+    let kind = wanted.split('/').next().unwrap_or_default();
+    lines.peek().is_none() || asks_for(headers, wanted) || {
+        let whole = format!("{kind}/*");
+        named(headers, &whole) || named(headers, "*/*")
+    }
+}
+
+/// Whether the client names a media type itself.
+fn asks_for(headers: &HeaderMap, wanted: &str) -> bool {
+    named(headers, wanted)
+}
+
+fn named(headers: &HeaderMap, wanted: &str) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .filter_map(|range| range.split(';').next())
+        .any(|range| range.trim().eq_ignore_ascii_case(wanted))
+}

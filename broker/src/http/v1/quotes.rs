@@ -1,0 +1,165 @@
+//! `POST /v1/quotes`: firm prices on every tier. Nothing is written, so it needs no idempotency
+//! key; the quote travels with the customer, under a MAC.
+
+use actix_web::web::{Data, Json};
+use tandem_model::id::QuoteId;
+use tandem_model::launch::AgentMode;
+use tandem_model::network::Product;
+use tandem_model::offer::Offer;
+use tandem_model::workload::{Checkpoints, CodeSource, Workload};
+use tandem_pricing::classify::{self, Classification};
+use tandem_pricing::quote::{QuoteReport, TierReport};
+use tandem_pricing::{files, launch, quote as pricing};
+
+use super::off_thread;
+use crate::api::{
+    CandidateView, ClassificationReply, NoQuoteView, ObstacleView, ProblemView, ProductView,
+    QuoteReply, QuoteRequest, QuoteView, Scope, TierView,
+};
+use crate::http::auth::Caller;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::server::Shared;
+use crate::http::state::{ApiState, sha256_hex};
+use crate::ids::fresh;
+use crate::vault::quote_token::Promise;
+use tandem_model::error::ErrorCode;
+use tandem_model::id::AccountId;
+
+/// Quotes a workload
+///
+/// Every tier gets a firm price with its lines, or the reasons why there is none. A price is taken
+/// with `POST /v1/jobs` and its `quote_token` until `expires_at`.
+#[utoipa::path(
+    post,
+    path = "/v1/quotes",
+    tag = "quotes",
+    request_body = QuoteRequest,
+    responses(
+        (status = 200, description = "Prices", body = QuoteReply),
+        (status = "4XX", description = "Refused", body = ProblemView, content_type = "application/problem+json"),
+    ),
+    security(("api_key" = ["quotes"])),
+)]
+pub(in crate::http) async fn quote(
+    shared: Data<Shared>,
+    caller: Caller,
+    body: Body<QuoteRequest>,
+) -> Result<Json<QuoteReply>, Problem> {
+    caller.may(Scope::Quotes)?;
+    let account = caller.account;
+    let request = body.value;
+    let reply = off_thread(move || prices(&shared.state, account, &request)).await?;
+    Ok(Json(reply))
+}
+
+fn prices(
+    state: &ApiState,
+    account: AccountId,
+    request: &QuoteRequest,
+) -> Result<QuoteReply, Problem> {
+    let refuse = |errors| Problem::workload(&errors);
+    let document = files::look(&request.workload).map_err(refuse)?;
+    let mut workload = document.submittable().map_err(refuse)?.clone();
+    if let Some(wanted) = request.tier {
+        if workload.tier.is_some_and(|tier| tier != wanted) {
+            return Err(Problem::field(
+                "/tier",
+                "the file itself asks for another tier",
+            ));
+        }
+        workload.tier = Some(wanted);
+    }
+    let found = classify::classify(&document);
+    let products = products(&workload, &state.products);
+    let report = report(state, &workload, &found, &products);
+    let promise = |tier: &TierReport| {
+        let quote = tier.quote.clone()?;
+        state.metrics.quotes.inc();
+        let mut view = QuoteView::from(&quote);
+        view.quote_token = Some(state.vault.quote_token(&Promise {
+            tier: quote.tier,
+            quote,
+            account,
+            workload_sha256: sha256_hex(request.workload.as_bytes()),
+            policy_version: report.policy_version,
+        }));
+        Some(view)
+    };
+    Ok(QuoteReply {
+        name: workload.name,
+        classification: ClassificationReply::of(&document, &found),
+        secrets: workload.secrets,
+        agent: AgentMode::Wrapped,
+        unfenced: workload.checkpoints == Checkpoints::Customer,
+        offers: report.offers,
+        policy_version: report.policy_version,
+        tiers: report.tiers.iter().map(|t| view(t, promise(t))).collect(),
+        products,
+    })
+}
+
+/// What pricing says of the offers on which the workload could start.
+fn report(
+    state: &ApiState,
+    workload: &Workload,
+    found: &Classification,
+    products: &[ProductView],
+) -> QuoteReport {
+    let market = state.engine.market();
+    let can_start = |offer: &&Offer| {
+        let of_offer = |p: &&ProductView| p.network == offer.network && p.product == offer.product;
+        products.iter().find(of_offer).is_some_and(|p| p.can_start)
+    };
+    let offers: Vec<Offer> = market.offers.iter().filter(can_start).cloned().collect();
+    let id = || fresh(state.clock.as_ref(), QuoteId::from_parts);
+    let now = state.clock.wall();
+    pricing::quote(workload, found, &offers, &state.policy, now, id)
+}
+
+/// Where it could start, and what stands in the way elsewhere.
+fn products(workload: &Workload, all: &[Product]) -> Vec<ProductView> {
+    let local = local_code(workload);
+    let view = |product: &Product| {
+        let found = launch::obstacles(workload, product);
+        let mut obstacles: Vec<_> = found.iter().map(ObstacleView::from).collect();
+        obstacles.extend(local.clone());
+        ProductView {
+            network: product.network.clone(),
+            product: product.name.to_owned(),
+            can_start: obstacles.is_empty(),
+            obstacles,
+        }
+    };
+    all.iter().map(view).collect()
+}
+
+/// Code on the customer's own disk, which no request carries.
+fn local_code(workload: &Workload) -> Option<ObstacleView> {
+    let path = workload.code.iter().find_map(|(_, source)| match source {
+        CodeSource::LocalPath(path) => Some(path),
+        CodeSource::Git(_) => None,
+    })?;
+    Some(ObstacleView {
+        code: ErrorCode::LAUNCH_IMPOSSIBLE.to_string(),
+        field: "code".into(),
+        text: format!("the folder `{path}` is on your machine and is not uploaded"),
+        help: "use a git repository, or put the code into the image".into(),
+    })
+}
+
+fn view(tier: &TierReport, quote: Option<QuoteView>) -> TierView {
+    let name = |reason| {
+        let name = serde_json::to_value(reason).ok();
+        name.and_then(|v| v.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    TierView {
+        tier: tier.tier,
+        quote,
+        no_quote: tier.no_quote.as_ref().map(NoQuoteView::from),
+        fitting: tier.fitting,
+        refused: tier.refused.iter().map(|(r, n)| (name(r), *n)).collect(),
+        ranked: tier.ranked.iter().map(CandidateView::from).collect(),
+    }
+}
