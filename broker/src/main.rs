@@ -22,7 +22,6 @@ fn main() -> ExitCode {
         return gpu_probe::cli::main();
     }
     let arguments = cli::Arguments::parse();
-    tandem::telemetry::init();
     let done = tokio::runtime::Runtime::new()
         .map_err(|error| {
             let message = format!("the runtime did not start: {error}");

@@ -2,15 +2,30 @@
 
 pub mod check;
 pub mod classify;
+pub mod configuration;
+pub mod connection;
 pub mod demo;
 pub mod explain;
 pub mod failure;
+pub mod jobs;
+pub mod keys;
+pub mod logs;
+pub mod offers;
 pub mod output;
+pub mod quote;
 pub mod sandbox;
+pub mod serve;
+pub mod status;
+pub mod submit;
+pub mod watch;
+pub mod words;
 pub mod workload;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+
+use crate::client::ClientError;
+use failure::Failure;
 
 /// One API over two GPU networks.
 #[derive(Debug, Parser)]
@@ -39,8 +54,43 @@ pub enum Command {
         /// Workload file; `-` is standard input.
         file: String,
     },
+    /// Run the broker.
+    Serve(serve::Arguments),
     /// Run both emulated networks.
     Sandbox(sandbox::Arguments),
+    /// Show firm prices of a workload file on every tier.
+    Quote(quote::Arguments),
+    /// Run a workload file: quote, choose a tier, accept.
+    Submit(submit::Arguments),
+    /// List jobs.
+    Jobs(jobs::ListArguments),
+    /// Show a job, or watch it until it ends.
+    Job(jobs::ShowArguments),
+    /// Print what a job's workload printed.
+    Logs(logs::Arguments),
+    /// Ask for a job to be stopped.
+    Cancel(jobs::CancelArguments),
+    /// Show what the networks offer now.
+    Offers(offers::Arguments),
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Key(keys::KeyCommand),
+    /// Make and list accounts.
+    #[command(subcommand)]
+    Account(keys::AccountCommand),
+    /// Say whether a broker is ready, and how its networks stand.
+    Status(status::Arguments),
+    /// Show or check the configuration.
+    #[command(subcommand)]
+    Config(configuration::ConfigCommand),
+    /// Copy the store into a file, also while a broker works in it.
+    Backup(configuration::BackupArguments),
+    /// Succeed when an address answers well; for supervisors of containers.
+    #[command(hide = true)]
+    Healthcheck {
+        /// The address.
+        url: String,
+    },
     /// Explain an error code, or list them all.
     Explain {
         /// The code, for example TDM-1003.
@@ -55,17 +105,50 @@ pub enum Command {
 
 /// Runs a command to its end.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let json = arguments.json;
-    match arguments.command {
-        Command::Demo(demo) => demo::run(demo, json).await,
+    // The broker starts its own, by its configuration.
+    if !matches!(arguments.command, Command::Serve(_)) {
+        crate::telemetry::init();
+    }
+    let done = perform(arguments.command, arguments.json).await;
+    done.map_err(|error| match error.downcast::<ClientError>() {
+        Ok(error) => Failure::from(error).into(),
+        Err(other) => other,
+    })
+}
+
+async fn perform(command: Command, json: bool) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(demo) => Box::pin(demo::run(demo, json)).await,
+        Command::Serve(serve) => Box::pin(serve::run(serve, json)).await,
+        Command::Sandbox(sandbox) => sandbox::run(sandbox, json).await,
+        Command::Quote(quote) => quote::run(quote, json).await,
+        Command::Submit(submit) => Box::pin(submit::run(submit, json)).await,
+        Command::Jobs(jobs) => jobs::list(jobs, json).await,
+        Command::Job(job) => Box::pin(jobs::show(job, json)).await,
+        Command::Logs(logs) => Box::pin(logs::run(logs, json)).await,
+        Command::Cancel(cancel) => jobs::cancel(cancel, json).await,
+        Command::Offers(offers) => offers::run(offers, json).await,
+        Command::Key(key) => keys::key(key, json).await,
+        Command::Account(account) => keys::account(account, json).await,
+        Command::Status(status) => status::run(status, json).await,
+        Command::Healthcheck { url } => status::health(&url).await,
+        local => at_once(local, json),
+    }
+}
+
+/// Commands that neither wait nor ask anybody.
+fn at_once(command: Command, json: bool) -> anyhow::Result<()> {
+    match command {
         Command::Classify { file } => classify::run(&file, json),
         Command::Check { file } => check::run(&file, json),
-        Command::Sandbox(sandbox) => sandbox::run(sandbox, json).await,
         Command::Explain { code } => explain::run(code.as_deref(), json),
+        Command::Config(config) => configuration::run(config, json),
+        Command::Backup(backup) => configuration::backup(backup, json),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "tandem", &mut std::io::stdout());
             Ok(())
         }
+        other => unreachable!("{other:?} waits for somebody"),
     }
 }

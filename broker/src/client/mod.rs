@@ -185,9 +185,13 @@ impl Client {
     }
 
     /// Does something that is the same however often it is done, such as a revocation.
-    pub async fn settle(&self, method: Method, path: &str) -> Result<Value, ClientError> {
+    pub async fn settle<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+    ) -> Result<Answer<T>, ClientError> {
         let request = self.authorised(method, path)?;
-        Ok(self.patiently(request).await?.unwrap_or(Value::Null))
+        self.typed(self.patiently(request).await?)
     }
 
     /// Reads something that needs no key, once. A refusal's document is an answer, too.

@@ -12,6 +12,7 @@ mod url;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -52,8 +53,8 @@ pub struct Config {
     pub market_refresh: Duration,
     /// Pricing rules.
     pub policy: Policy,
-    /// Requests that one API key may send in a minute.
-    pub requests_per_minute: u32,
+    /// What one customer may ask at once.
+    pub limits: LimitsConfig,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }
@@ -87,6 +88,17 @@ pub struct AethirConfig {
     pub access_key: String,
     /// Signs our requests.
     pub secret_key: Secret,
+}
+
+/// What one customer may ask at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Requests of one API key in a second, over time.
+    pub requests_per_second: NonZeroU32,
+    /// Requests of one API key at once.
+    pub burst: NonZeroU32,
+    /// Event and log streams of one account that may be open.
+    pub streams_per_account: u32,
 }
 
 /// How logs look.

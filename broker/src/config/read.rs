@@ -1,6 +1,7 @@
 //! From layers to a validated configuration: every wrong key is named, all of them at once.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::layers::{Layers, Sources};
 use super::{
-    AethirConfig, Config, ConfigError, IoNetConfig, LogFormat, MasterKeySource, Problem,
-    TelemetryConfig, paths, url,
+    AethirConfig, Config, ConfigError, IoNetConfig, LimitsConfig, LogFormat, MasterKeySource,
+    Problem, TelemetryConfig, paths, url,
 };
 use crate::vault::Vault;
 
@@ -63,6 +64,10 @@ impl Reader<'_> {
                 *range.start()
             }
         }
+    }
+
+    fn count(&mut self, key: &str, most: u32) -> NonZeroU32 {
+        NonZeroU32::new(self.number(key, 1..=most)).unwrap_or(NonZeroU32::MIN)
     }
 
     fn truth(&mut self, key: &str) -> bool {
@@ -276,7 +281,11 @@ pub(super) fn validate(layers: &Layers, sources: &Sources) -> Result<Config, Con
             valid_seconds: reader.number("policy.valid_seconds", 10..=3_600),
             ..Policy::default()
         },
-        requests_per_minute: reader.number("limits.requests_per_minute", 1..=1_000_000),
+        limits: LimitsConfig {
+            requests_per_second: reader.count("limits.requests_per_second", 100_000),
+            burst: reader.count("limits.burst", 100_000),
+            streams_per_account: reader.number("limits.streams_per_account", 1..=10_000),
+        },
         telemetry: reader.telemetry(),
         ionet,
         aethir,

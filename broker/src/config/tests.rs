@@ -105,7 +105,7 @@ fn every_wrong_value_names_its_key_and_its_variable_and_all_are_named_at_once() 
         ("TANDEM__POLICY__MARGIN_BASIS_POINTS", "-1"),
         ("TANDEM__POLICY__TERM_SECONDS", "1"),
         ("TANDEM__POLICY__VALID_SECONDS", "99999999999999999999"),
-        ("TANDEM__LIMITS__REQUESTS_PER_MINUTE", "many"),
+        ("TANDEM__LIMITS__REQUESTS_PER_SECOND", "many"),
         ("TANDEM__TELEMETRY__LOG_FORMAT", "xml"),
         ("TANDEM__TELEMETRY__LOG_FILTER", "a=b=c"),
         ("TANDEM__TELEMETRY__OTLP_ENDPOINT", "collector"),

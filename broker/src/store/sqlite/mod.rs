@@ -93,7 +93,12 @@ impl SqliteStore {
     ///
     /// Fails when the file is there already, or cannot be written.
     pub fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        file::copy(&reader(&self.file)?, to)
+        Self::back_up(&self.file, to)
+    }
+
+    /// As [`SqliteStore::backup`], of a database that another process may have open.
+    pub fn back_up(file: &Path, to: &Path) -> Result<(), StoreError> {
+        file::copy(&reader(file)?, to)
     }
 
     /// Runs a read on the next reader. Reads are short and served from memory, so they run where

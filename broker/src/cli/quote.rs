@@ -1,0 +1,160 @@
+//! `tandem quote`: firm prices of every tier, or why there is none.
+
+use comfy_table::CellAlignment;
+use tandem_model::error::ErrorCode;
+use tandem_model::workload::Tier;
+
+use super::connection::Connection;
+use super::failure::Failure;
+use super::output::{read_file, say, table, tell};
+use super::words::{hourly, moment};
+use crate::api::{QuoteReply, QuoteRequest, QuoteView, TierView};
+use crate::client::failure::refused;
+use crate::client::{Answer, Client, ClientError};
+
+/// Arguments of `tandem quote`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Workload file; `-` is standard input.
+    file: String,
+    /// Only this tier: consumer, assured or enterprise.
+    #[arg(long, value_parser = tier)]
+    tier: Option<Tier>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Reads a tier's name.
+pub fn tier(name: &str) -> Result<Tier, String> {
+    Tier::parse(name).ok_or_else(|| "one of consumer, assured, enterprise".to_owned())
+}
+
+/// Asks for prices of a file.
+pub async fn ask(
+    client: &Client,
+    file: &str,
+    workload: &str,
+    tier: Option<Tier>,
+) -> Result<Answer<QuoteReply>, Failure> {
+    let request = QuoteRequest {
+        workload: workload.to_owned(),
+        tier,
+    };
+    let asked = client.ask("/v1/quotes", &request).await;
+    asked.map_err(|error| of_file(error, file))
+}
+
+/// A refusal that names the lines of the file.
+pub fn of_file(error: ClientError, file: &str) -> Failure {
+    match error {
+        ClientError::Refused(problem) => refused(&problem, Some(file)),
+        other => other.into(),
+    }
+}
+
+/// Prints prices. Fails when no tier has one.
+pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
+    let workload = read_file(&arguments.file)?;
+    let client = arguments.connection.client()?;
+    let answer = ask(&client, &arguments.file, &workload, arguments.tier).await?;
+    if json {
+        say(&serde_json::to_string_pretty(&answer.document)?)?;
+    } else {
+        print(&answer.view)?;
+    }
+    match cheapest(&answer.view) {
+        Some(_) => {
+            tell(&format!("next: `tandem submit {} --watch`", arguments.file));
+            Ok(())
+        }
+        None => Err(no_price(&answer.view).into()),
+    }
+}
+
+/// The tier that costs least in an hour; of two alike, the first.
+pub fn cheapest(reply: &QuoteReply) -> Option<(&TierView, &QuoteView)> {
+    let priced = reply
+        .tiers
+        .iter()
+        .filter_map(|t| Some((t, t.quote.as_ref()?)));
+    priced.min_by_key(|(_, quote)| hourly(quote.rate_micro_usd_per_gpu_hour, quote.gpus))
+}
+
+/// Why nothing can be bought.
+pub fn no_price(reply: &QuoteReply) -> Failure {
+    let reasons = reply.tiers.iter().filter_map(|tier| {
+        let none = tier.no_quote.as_ref()?;
+        Some(format!("\n  {}: {}", tier.tier.as_str(), none.detail))
+    });
+    let message = format!(
+        "no tier of {} has a price:{}",
+        reply.name,
+        reasons.collect::<String>()
+    );
+    Failure::new(ErrorCode::NO_OFFER_FITS, message)
+        .hint("`tandem check FILE` says what stands in the way, `tandem offers` what there is")
+}
+
+/// The prices as a table.
+pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
+    let class = &reply.classification.class;
+    say(&format!("{}: {}", reply.name, super::words::word(class)))?;
+    let head = [
+        "tier",
+        "on",
+        "GPUs",
+        "per GPU-hour",
+        "per hour",
+        "at most",
+        "valid until",
+    ];
+    let mut rows = table(&head);
+    for tier in &reply.tiers {
+        rows.add_row(row(tier));
+    }
+    for column in 2..6 {
+        if let Some(column) = rows.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    say(&rows.to_string())?;
+    if !reply.secrets.is_empty() {
+        let names = reply.secrets.join(", ");
+        tell(&format!("note: it needs values for the secrets {names}"));
+    }
+    if reply.unfenced {
+        tell(
+            "note: the workload keeps its own checkpoints, so a moved job waits until the lost instance is certainly gone",
+        );
+    }
+    Ok(())
+}
+
+fn row(tier: &TierView) -> Vec<String> {
+    let name = tier.tier.as_str().to_owned();
+    let Some(quote) = &tier.quote else {
+        let why = tier
+            .no_quote
+            .as_ref()
+            .map_or("no price", |none| &none.detail);
+        return vec![name, format!("none: {why}")];
+    };
+    let on = tier.ranked.first().map_or_else(String::new, |best| {
+        let offer = &best.offer;
+        format!(
+            "{} {} in {}",
+            offer.network,
+            offer.gpu_name,
+            offer.country.as_str()
+        )
+    });
+    vec![
+        name,
+        on,
+        quote.gpus.to_string(),
+        quote.rate_micro_usd_per_gpu_hour.price().to_string(),
+        hourly(quote.rate_micro_usd_per_gpu_hour, quote.gpus).to_string(),
+        quote.not_to_exceed_micro_usd.to_string(),
+        moment(quote.expires_at),
+    ]
+}

@@ -1,0 +1,54 @@
+//! How values are written for a person.
+
+use serde::Serialize;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
+
+use crate::api::Moment;
+
+/// The word of a value that is a word in JSON, such as a state.
+pub fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        other => other.map_or_else(|e| e.to_string(), |v| v.to_string()),
+    }
+}
+
+/// A moment to the second: `2026-08-21 09:30:00Z`.
+pub fn moment(at: Moment) -> String {
+    let text = at.to_string();
+    match text.get(..19) {
+        Some(seconds) => format!("{}Z", seconds.replace('T', " ")),
+        None => text,
+    }
+}
+
+/// Whole seconds as `1 h 02 min`, `3 min 04 s` or `5 s`.
+pub fn seconds(all: u64) -> String {
+    let (hours, minutes, seconds) = (all / 3_600, all / 60 % 60, all % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes} min {seconds:02} s"),
+        _ => format!("{hours} h {minutes:02} min"),
+    }
+}
+
+/// What several GPUs cost in an hour.
+pub fn hourly(rate: RatePerGpuHour, gpus: u32) -> MicroUsd {
+    MicroUsd::new(rate.price().get().saturating_mul(i64::from(gpus)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tandem_model::time::WallTime;
+
+    #[test]
+    fn moments_and_spans_are_short() {
+        let at = Moment::from(WallTime::from_micros(1_787_304_600_123_456));
+        assert_eq!(moment(at), "2026-08-21 09:30:00Z");
+        assert_eq!(seconds(5), "5 s");
+        assert_eq!(seconds(184), "3 min 04 s");
+        assert_eq!(seconds(3_725), "1 h 02 min");
+        assert_eq!(word(&tandem_model::job::JobState::Queued), "queued");
+    }
+}
