@@ -92,6 +92,17 @@ pub enum Health {
 }
 
 impl Health {
+    /// Its name, as JSON has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Confirming { .. } => "confirming",
+            Self::Incident { .. } => "incident",
+            Self::Recovering { .. } => "recovering",
+            Self::OwnFault { .. } => "own_fault",
+        }
+    }
+
     /// Whether a placement on it may be left when its lease is lost.
     pub const fn may_leave(self) -> bool {
         match self {

@@ -125,6 +125,9 @@ pub struct PlacementView {
     pub left_at: Option<Moment>,
     /// Why it was left.
     pub left_because: Option<String>,
+    /// From when it surely publishes nothing any more (world time).
+    #[serde(default)]
+    pub fenced_at: Option<Moment>,
 }
 
 /// One node of the newest attempt that was heard.

@@ -80,6 +80,11 @@ pub struct NetworkView {
     pub failed: Option<String>,
     /// Offers that could not be read.
     pub unreadable: usize,
+    /// What its nodes and its API together say of it: `calm`, `confirming` (much of it is silent,
+    /// watched for one more window), `incident` (nothing is placed there, what lost its lease
+    /// there moves), `recovering`, or `own_fault` (the silence is the broker's own).
+    #[serde(default)]
+    pub health: String,
 }
 
 impl From<&Offer> for OfferView {

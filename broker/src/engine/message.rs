@@ -18,6 +18,7 @@ use tandem_model::quote::Quote;
 use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
+use tandem_sla::incident::Health;
 
 use crate::store::tenants::ReplyRecord;
 
@@ -158,4 +159,6 @@ pub struct NetworkReading {
     pub failed: Option<String>,
     /// Offers that could not be read, in the last good reading.
     pub unreadable: usize,
+    /// What its nodes and its API together say of it.
+    pub health: Health,
 }

@@ -190,6 +190,7 @@ impl Kernel {
                     read_at: Some(now),
                     failed: None,
                     unreadable,
+                    health: network.reading.health,
                 };
                 Some(offers)
             }
@@ -267,6 +268,23 @@ impl Kernel {
         let before = std::mem::take(&mut networks.health);
         networks.health = incident::judge(&self.terms.windows, &before, &census, late, now);
         self.tell_of_changes(&before, now);
+        self.show_health();
+    }
+
+    /// Has the market say how each network stands.
+    fn show_health(&mut self) {
+        let mut market = None;
+        for (id, network) in &mut self.networks.all {
+            let health = self.networks.health.get(id).copied().unwrap_or_default();
+            if network.reading.health != health {
+                network.reading.health = health;
+                let market = market.get_or_insert_with(|| Market::clone(&self.market));
+                market.networks.insert(id.clone(), network.reading.clone());
+            }
+        }
+        if let Some(market) = market {
+            self.market = Arc::new(market);
+        }
     }
 
     /// Says which networks changed, and has the jobs on them decided on again.

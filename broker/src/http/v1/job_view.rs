@@ -139,6 +139,7 @@ fn placement((live, attempt): &(bool, Attempt)) -> PlacementView {
         bound_at: attempt.bound_at.map(Into::into),
         left_at: attempt.left_at.map(Into::into),
         left_because: attempt.left_because.clone(),
+        fenced_at: attempt.fenced_at.map(Into::into),
     }
 }
 

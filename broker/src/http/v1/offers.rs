@@ -68,6 +68,7 @@ fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
             age_ms: age.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             failed: reading.failed.clone(),
             unreadable: reading.unreadable,
+            health: reading.health.as_str().to_owned(),
         }
     };
     market.networks.iter().map(view).collect()
