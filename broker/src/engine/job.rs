@@ -38,6 +38,9 @@ pub struct JobDocument {
     /// Since when no offer is left; asked again after a rest.
     #[serde(default)]
     pub waiting_since: Option<WorldTime>,
+    /// Until when it then rests.
+    #[serde(default)]
+    pub rests_until: Option<WorldTime>,
     /// The epoch that would have been next when it was last told that it waits.
     #[serde(default)]
     pub wait_told: u32,
@@ -87,6 +90,7 @@ impl Job {
                 cancel_asked: false,
                 queued_since: spec.accepted_at,
                 waiting_since: None,
+                rests_until: None,
                 wait_told: 0,
                 pointer_went_back: 0,
                 output_sha256: None,

@@ -14,6 +14,8 @@ use crate::engine::job::{ATTEMPTS_MAX, Job};
 
 /// How long a job without an offer waits before those that had no room are asked again.
 pub(super) const OFFERS_REST: Duration = Duration::from_secs(60);
+/// How long it waits while a network is in doubt, or was not read yet.
+pub(super) const DOUBT_REST: Duration = Duration::from_secs(5);
 /// The smallest step past a moment that is itself still in time.
 const JUST_AFTER: Duration = Duration::from_micros(1);
 /// How long a job waits for an offer when its file does not say.
@@ -53,7 +55,19 @@ pub(super) fn place(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
 
 /// Until when a job that waits for an offer is left alone.
 fn rests_until(job: &Job) -> Option<WorldTime> {
-    job.doc.waiting_since.map(|since| since.after(OFFERS_REST))
+    job.doc.waiting_since.and(job.doc.rests_until)
+}
+
+/// How long it waits: longer for room on the market than for a doubt about a network to pass, or
+/// for a market that was not read yet.
+fn rest(plan: &Plan, moment: Moment<'_>) -> Duration {
+    let market = &moment.planner.market.networks;
+    let is_read = !market.is_empty() && market.values().all(|n| n.read_at.is_some());
+    if is_read && !plan.counts.contains_key(&PassedOver::NetworkAvoided) {
+        OFFERS_REST
+    } else {
+        DOUBT_REST
+    }
 }
 
 fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) {
@@ -107,8 +121,10 @@ fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
         job.doc.situation.failed_offers.clear();
     }
     let is_first = job.doc.waiting_since.is_none() && job.doc.wait_told != job.epoch().0 + 1;
+    let rests_until = moment.now.after(rest(plan, moment));
     job.doc.waiting_since = Some(moment.now);
-    decided.wake_at(by.after(JUST_AFTER).min(moment.now.after(OFFERS_REST)));
+    job.doc.rests_until = Some(rests_until);
+    decided.wake_at(by.after(JUST_AFTER).min(rests_until));
     if is_first {
         job.doc.wait_told = job.epoch().0 + 1;
         decided.tell(job, format!("waits for an offer: {}", none_left(plan)));

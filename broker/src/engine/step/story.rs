@@ -27,7 +27,7 @@ use tandem_sla::detect::Windows;
 use tandem_sla::incident::Health;
 
 use super::*;
-use crate::engine::message::{JobSpec, Market};
+use crate::engine::message::{JobSpec, Market, NetworkReading};
 use crate::engine::plan::LaunchSettings;
 use crate::engine::terms::{AgentTokens, Rounds, Terms};
 use crate::store::BrokerId;
@@ -62,6 +62,15 @@ pub(super) struct Story {
     market: Market,
     taken: BTreeMap<OfferId, u32>,
     boot: u64,
+}
+
+/// A network whose market was read.
+fn read(network: &'static str) -> (NetworkId, NetworkReading) {
+    let reading = NetworkReading {
+        read_at: Some(at(0)),
+        ..NetworkReading::default()
+    };
+    (NetworkId::from_static(network), reading)
 }
 
 /// A container product of a network, sold by the hour.
@@ -141,7 +150,7 @@ impl Story {
             terms,
             market: Market {
                 offers: offers.to_vec(),
-                networks: BTreeMap::new(),
+                networks: ["ionet", "aethir"].map(read).into(),
             },
             taken: BTreeMap::new(),
             boot: 0,

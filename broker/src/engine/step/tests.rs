@@ -13,6 +13,7 @@ use crate::engine::job::ATTEMPTS_MAX;
 
 mod agents;
 mod release;
+mod time;
 
 fn refusal(kind: FailureKind) -> Outcome {
     Outcome::Failed(Failure {

@@ -1,0 +1,160 @@
+//! Time that is bought, limited, or in doubt: prepaid hours, the customer's own limit, a network
+//! or the broker itself under suspicion.
+
+use gpu_probe::protocol::{Directive, EndCause};
+use tandem_adapters::command::{FailureKind, Outcome};
+use tandem_model::job::JobState;
+use tandem_model::money::MicroUsd;
+use tandem_model::network::NetworkId;
+use tandem_model::placement::{Epoch, Observed, RemoteState};
+use tandem_sla::incident::Health;
+
+use super::super::story::{Story, at, two};
+use super::super::*;
+use super::{refusal, unknown};
+
+/// Beats every 5 s and ticks, from a second to another; the orders given.
+fn live(story: &mut Story, seconds: std::ops::RangeInclusive<u64>) -> Vec<(u64, Order)> {
+    let mut orders = Vec::new();
+    for second in seconds.step_by(5) {
+        story.beat(second);
+        orders.extend(story.tick(second).into_iter().map(|order| (second, order)));
+    }
+    orders
+}
+
+/// The placement with so many minutes served and left.
+fn minutes(story: &Story, served: u32, left: u32) -> Box<Observed> {
+    let mut observed = story.observed(RemoteState::Running);
+    observed.minutes_served = Some(served);
+    observed.minutes_remaining = Some(left);
+    Box::new(observed)
+}
+
+#[test]
+fn an_hour_more_is_bought_once_and_late() {
+    let mut story = Story::running(&two());
+    let orders = live(&mut story, 15..=2_200);
+    let (second, order) = orders[0];
+    assert_eq!((orders.len(), order), (1, Order::Extend(Epoch(1))));
+    assert!((2_095..=2_110).contains(&second), "25 min before the end: {second}");
+    let more = minutes(&story, 35, 85);
+    story.step(second + 95, Input::Extended(Epoch(1), Outcome::Extended(more)));
+    assert_eq!(story.job.attempts[0].prepaid.bought_hours, 2);
+    let next = live(&mut story, 2_205..=6_000);
+    assert_eq!(next.len(), 1, "the next one, an hour later: {next:?}");
+    assert_eq!(story.job.epoch(), Epoch(1));
+}
+
+#[test]
+fn a_purchase_of_unknown_fate_is_looked_at_and_not_made_twice() {
+    for (left_after, bought, next) in [(85, 2, None), (24, 1, Some(2))] {
+        let mut story = Story::running(&two());
+        let asked = live(&mut story, 15..=2_200)[0].0;
+        let orders = story.step(asked + 5, Input::Extended(Epoch(1), unknown()));
+        assert!(orders.contains(&Order::Look(Epoch(1))), "{orders:?}");
+        let shown = Outcome::Status(minutes(&story, 36, left_after));
+        story.step(asked + 10, Input::Looked(Epoch(1), shown));
+        assert_eq!(story.job.attempts[0].prepaid.bought_hours, bought);
+        // What was not made is asked for anew, under a key of its own.
+        let extension = story.job.attempts[0].extension;
+        assert_eq!(extension.map(|e| e.number), next);
+    }
+}
+
+#[test]
+fn when_no_more_time_is_sold_the_work_is_saved_and_moved_before_the_end() {
+    let mut story = Story::running(&two());
+    let mut second = 15;
+    while story.beat_of(0, second).directive == Directive::Continue {
+        for order in story.tick(second) {
+            if order == Order::Extend(Epoch(1)) {
+                let no = refusal(FailureKind::NoCredit);
+                story.step(second, Input::Extended(Epoch(1), no));
+            }
+        }
+        second += 5;
+        assert!(second < 3_600);
+    }
+    assert!((3_000..=3_020).contains(&second), "10 min before the end: {second}");
+    assert_eq!(
+        story.beat_of(0, second + 1).directive,
+        Directive::CheckpointAndStop
+    );
+    story.report(second + 5, 0, EndCause::StopDirected);
+    let orders = story.tick(second + 5);
+    assert!(orders.contains(&Order::Create(Epoch(2))), "{orders:?}");
+    assert!(
+        story.job.doc.situation.failed_offers.is_empty(),
+        "time that ran out is no fault of the machine"
+    );
+}
+
+#[test]
+fn a_job_ends_when_it_ran_as_long_as_its_file_allows() {
+    let mut story = Story::running(&two());
+    let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+    spec.workload.limits.max_duration_seconds = Some(100);
+    live(&mut story, 15..=105);
+    assert_eq!(story.job.doc.state, JobState::Running);
+    live(&mut story, 110..=115);
+    assert_eq!(story.job.doc.state, JobState::Cancelling);
+    assert_eq!(story.beat_of(0, 116).directive, Directive::Stop);
+}
+
+#[test]
+fn while_a_network_or_the_broker_is_in_doubt_nobody_is_left_and_nobody_is_placed_there() {
+    let ionet = NetworkId::from_static("ionet");
+    for doubt in [
+        Health::Confirming { since: at(20) },
+        Health::OwnFault { since: at(20) },
+    ] {
+        let mut story = Story::running(&two());
+        story.health.insert(ionet.clone(), doubt);
+        for second in 11..=200 {
+            story.tick(second);
+            assert_eq!(story.job.epoch(), Epoch(1), "{doubt:?}");
+        }
+        assert_eq!(story.job.doc.state, JobState::Suspect);
+        story.beat(201);
+        story.tick(201);
+        assert_eq!(story.job.doc.state, JobState::Running, "as if nothing was");
+
+        story.health.insert(ionet.clone(), Health::Incident { since: at(20) });
+        story.tick(300);
+        let last = story.job.last().unwrap();
+        assert_eq!(last.placement.network.as_str(), "aethir");
+    }
+}
+
+#[test]
+fn a_services_replacement_starts_first_and_a_jobs_does_not() {
+    let file = "tandem: 1\nname: web\nkind: service\nport: 8000\nrun: ./serve\nresources:\n  gpu: RTX4090\n";
+    let mut story = Story::of(file, &two()).run();
+    story.tick(26);
+    // Its agent is heard no more, but its host says that it restarts: its lease still holds.
+    story.report(27, 143, EndCause::Terminated);
+    let orders = story.tick(27);
+    assert!(orders.contains(&Order::Create(Epoch(2))), "{orders:?}");
+}
+
+#[test]
+fn work_that_is_redone_is_charged_once() {
+    let mut story = Story::running(&two());
+    live(&mut story, 15..=110);
+    // Nothing was kept when its machine was lost: 100 s proved, nothing charged.
+    for second in 111..=150 {
+        story.tick(second);
+    }
+    assert_eq!(story.job.epoch(), Epoch(2));
+    assert_eq!(story.job.attempts[0].proved.as_secs(), 100);
+    assert_eq!(story.job.charged(), MicroUsd::ZERO);
+    story.created(151);
+    story.bind(160);
+    story.tick(160);
+    live(&mut story, 165..=260);
+    story.report(260, 0, EndCause::Workload);
+    story.tick(260);
+    assert_eq!(story.job.doc.state, JobState::Succeeded);
+    assert_eq!(story.job.charged(), MicroUsd::from_cents(1), "100 s of 0.36 $/h");
+}
