@@ -52,6 +52,7 @@ pub(crate) const STORIES: &[(&str, Story)] = stories![
     "a quote is taken once, however many try": money::quotes,
     "a key of the ledger is posted once": money::ledger_keys,
     "balances are exact to 128 bits and never overflow": money::balances,
+    "a balance is refused on the side that overflows": money::balance_limit,
     "postings of many writers are all in the balance": money::ledger_race,
     "an answer is kept with what it answers": money::replies,
 ];

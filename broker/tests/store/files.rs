@@ -153,6 +153,26 @@ async fn a_copy_never_overwrites_a_file_and_leaves_none_where_it_fails() {
     store.commit(jobs(vec![new_job(1)])).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_database_is_copied_by_its_path_whether_or_not_it_is_open() {
+    let (folder, store) = fresh();
+    store.commit(jobs(vec![new_job(1)])).await.unwrap();
+    let to = |name: &str| folder.path().join(name);
+    SqliteStore::back_up(&database(&folder), &to("open.db")).unwrap();
+    drop(store);
+    SqliteStore::back_up(&database(&folder), &to("closed.db")).unwrap();
+    for name in ["open.db", "closed.db", "tandem.db"] {
+        let store = SqliteStore::open(&to(name)).expect("a database");
+        assert_eq!(store.jobs(account(1), None, 9).await.unwrap(), [job(1)]);
+    }
+    let missing = SqliteStore::back_up(&to("missing.db"), &to("copy.db"));
+    assert!(matches!(missing, Err(StoreError::Database(_))));
+    std::fs::write(to("photograph"), "not a database").unwrap();
+    let other = SqliteStore::back_up(&to("photograph"), &to("copy.db"));
+    assert!(matches!(other, Err(StoreError::Database(_))));
+    assert!(!to("copy.db").exists() && !to("missing.db").exists());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_write_ahead_log_stays_small_while_readers_never_rest() {
     /// The log is begun anew at about 4 MiB; a reader in between lets it grow some more.

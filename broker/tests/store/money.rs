@@ -131,6 +131,22 @@ pub(crate) async fn balances(store: Arc<dyn Store>) {
     assert_refused(store.commit(one_more).await, Rule::Other);
 }
 
+pub(crate) async fn balance_limit(store: Arc<dyn Store>) {
+    let move_in = |key: &str, into: &str, from: &str| {
+        let sides = (into.to_owned(), from.to_owned());
+        Transaction::transfer(key, at(1), sides, Currency::Ath, 1 << 127).unwrap()
+    };
+    // One debit too many of an account whose creditors have room, and the other way round.
+    for (first, second) in [(("a", "b"), ("a", "c")), (("d", "e"), ("f", "e"))] {
+        let name = format!("{first:?}");
+        let fits = posted(vec![move_in(&name, first.0, first.1)]);
+        store.commit(fits).await.unwrap();
+        let too_much = posted(vec![move_in("more", second.0, second.1)]);
+        assert_refused(store.commit(too_much).await, Rule::Other);
+    }
+    assert_eq!(store.balances().await.unwrap().len(), 4);
+}
+
 pub(crate) async fn ledger_race(store: Arc<dyn Store>) {
     let writers = (0..16u128).map(|writer| {
         let store = Arc::clone(&store);

@@ -48,6 +48,7 @@ pub(crate) async fn claims(store: Arc<dyn Store>) {
     assert_eq!((claim.owner, claim.generation), (broker(1), 1));
     assert!(take(&store, 2, 14).await.is_empty(), "held");
     assert!(take(&store, 1, 14).await.is_empty(), "held by itself");
+    assert!(take(&store, 2, 16).await.is_empty(), "held for longer");
     // Asking for none only renews.
     let none = store.claim(broker(1), at(20), TTL, 0).await.unwrap();
     assert!(none.is_empty());
@@ -180,6 +181,11 @@ pub(crate) async fn held_from_birth(store: Arc<dyn Store>) {
     store.commit(write(1, held)).await.unwrap();
     assert_eq!(ids(&take(&store, 2, 11).await), [job_id(1)]);
     assert_conflict(store.commit(write(2, held)).await, 1);
+    // One that has given everything back is forgotten.
+    store.release(broker(2)).await.unwrap();
+    let late = jobs(vec![born(3, broker(2))]);
+    store.commit(late).await.unwrap();
+    assert_eq!(take(&store, 1, 12).await.len(), 3);
 }
 
 pub(crate) async fn claim_race(store: Arc<dyn Store>) {

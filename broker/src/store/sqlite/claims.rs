@@ -41,11 +41,11 @@ pub(super) fn claim(
     claimed(connection, owner, &taken)
 }
 
-/// Holders of open jobs that do not live. It steps from owner to owner in the index, so that its
+/// Nobody, and the holders of open jobs that do not live. It steps from owner to owner in the index, so that its
 /// cost does not grow with what is held.
 const OWNERS: &str = "
     WITH RECURSIVE owners (id) AS (
-        SELECT min(claim_owner) FROM jobs WHERE open = 1
+        SELECT x''
         UNION ALL
         SELECT (SELECT min(claim_owner) FROM jobs WHERE open = 1 AND claim_owner > owners.id)
         FROM owners WHERE owners.id IS NOT NULL)
