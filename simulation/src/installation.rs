@@ -1,0 +1,63 @@
+//! The one installation of every run: its terms, its agents' tokens, its customers' accounts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tandem::engine::plan::LaunchSettings;
+use tandem::engine::terms::{AgentTokens, Rounds, Terms};
+use tandem::store::BrokerId;
+use tandem_adapters::adapter::Adapter;
+use tandem_model::id::{AccountId, InstallationId, JobId};
+use tandem_model::network::NetworkId;
+use tandem_model::placement::Epoch;
+use tandem_model::secret::Secret;
+use tandem_pricing::quote::Policy;
+use tandem_sla::detect::Windows;
+
+/// A well-formed key that opens nothing but the sandbox's machines.
+pub(crate) const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f tandem";
+
+/// Who rents.
+pub(crate) fn id() -> InstallationId {
+    InstallationId::from_parts(1, &[7; 10])
+}
+
+/// An account of a customer.
+pub(crate) fn account(number: u8) -> AccountId {
+    AccountId::from_parts(1, &[number; 10])
+}
+
+/// The secret of an attempt's agents.
+pub(crate) fn token(job: JobId, epoch: Epoch) -> Secret {
+    Secret::new(format!("{job}/{epoch}"))
+}
+
+/// What a broker knows of the installation.
+pub(crate) fn terms(
+    adapters: &BTreeMap<NetworkId, Arc<dyn Adapter>>,
+    broker: BrokerId,
+    (market, sweep): (Duration, Duration),
+) -> Terms {
+    Terms {
+        installation: id(),
+        broker,
+        windows: Windows::DEFAULT,
+        rounds: Rounds {
+            market,
+            sweep,
+            ..Rounds::DEFAULT
+        },
+        products: adapters.values().flat_map(|a| a.products().to_vec()).collect(),
+        ssh_public_key: PUBLIC_KEY.to_owned(),
+        launch: LaunchSettings {
+            broker_url: "http://broker".to_owned(),
+            agent_url: "http://broker/agent/v1/binary".to_owned(),
+            agent_sha256: "0".repeat(64),
+            time_factor: 1,
+        },
+        policy: Policy::default(),
+        tokens: AgentTokens::new(token),
+    }
+}

@@ -1,0 +1,130 @@
+//! What a run is made of: its world, its customers, and how often what goes wrong. Drawn from the
+//! seed, each rate by itself, so that some runs are calm and some are hell.
+
+use std::time::Duration;
+
+use crate::dice::Dice;
+
+/// What kind of run it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flavour {
+    /// Nothing goes wrong.
+    Calm,
+    /// The broker alone fails; nothing may be stopped or left because of it.
+    BrokerAlone,
+    /// A bit of everything.
+    Mixed,
+    /// Much of everything.
+    Hell,
+    /// Few jobs that outlive what was paid for them, with an API that fails when more is bought.
+    Long,
+}
+
+/// How often what goes wrong; rates are in a thousand.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rates {
+    /// An agent's call, or its answer, is lost.
+    pub(crate) call_lost: u64,
+    /// It is delivered twice.
+    pub(crate) call_twice: u64,
+    /// It takes seconds, and is overtaken.
+    pub(crate) call_slow: u64,
+    /// A request to a network is lost before it arrives.
+    pub(crate) request_lost: u64,
+    /// Its answer is lost.
+    pub(crate) answer_lost: u64,
+    /// It arrives after it was given up.
+    pub(crate) request_late: u64,
+    /// It is answered with a server's error, with or without its effect.
+    pub(crate) request_error: u64,
+    /// Requests take seconds.
+    pub(crate) request_slow: u64,
+    /// The store fails before a commit.
+    pub(crate) store_error: u64,
+    /// The broker dies at a point of its work, in a hundred thousand.
+    pub(crate) crash: u64,
+}
+
+/// A run.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) flavour: Flavour,
+    /// Nodes of both networks.
+    pub(crate) nodes: u32,
+    /// Whether the networks' rate limits hold.
+    pub(crate) rate_limits: bool,
+    /// Until when things go wrong and customers come.
+    pub(crate) lasts: Duration,
+    pub(crate) jobs: u64,
+    pub(crate) rates: Rates,
+    /// Faults of nodes and networks.
+    pub(crate) faults: u64,
+    /// Longest time that a dead broker stays away.
+    pub(crate) away_max: Duration,
+    /// Between two readings of a market.
+    pub(crate) market_every: Duration,
+    pub(crate) sweep_every: Duration,
+}
+
+impl Plan {
+    pub(crate) fn draw(seed: u64) -> Self {
+        let mut dice = Dice::new(seed, 1);
+        let flavour = match dice.below(20) {
+            0..=1 => Flavour::Calm,
+            2..=5 => Flavour::BrokerAlone,
+            6..=13 => Flavour::Mixed,
+            14..=18 => Flavour::Hell,
+            _ => Flavour::Long,
+        };
+        Self::of(flavour, &mut dice)
+    }
+
+    fn of(flavour: Flavour, dice: &mut Dice) -> Self {
+        let is_long = flavour == Flavour::Long;
+        let mut plan = Self {
+            flavour,
+            nodes: *dice.pick(&[200, 300, 600]),
+            rate_limits: dice.permille(100) && flavour == Flavour::Hell,
+            lasts: if is_long {
+                dice.seconds(3_400, 4_200)
+            } else {
+                dice.seconds(120, 420)
+            },
+            jobs: if is_long { 1 } else { dice.from_to(1, 5) },
+            rates: Rates::default(),
+            faults: 0,
+            away_max: Duration::from_secs(*dice.pick(&[1, 20, 90, 300])),
+            market_every: dice.seconds(60, 180),
+            sweep_every: dice.seconds(200, 600),
+        };
+        let worst = match flavour {
+            Flavour::Calm => return plan,
+            Flavour::BrokerAlone => {
+                plan.rates.crash = dice.from_to(300, 3_000);
+                plan.rates.store_error = draw(dice, 40);
+                return plan;
+            }
+            Flavour::Mixed => 1,
+            Flavour::Hell | Flavour::Long => 4,
+        };
+        plan.rates = Rates {
+            call_lost: draw(dice, 30 * worst),
+            call_twice: draw(dice, 30 * worst),
+            call_slow: draw(dice, 30 * worst),
+            request_lost: draw(dice, 25 * worst),
+            answer_lost: draw(dice, 40 * worst),
+            request_late: draw(dice, 15 * worst),
+            request_error: draw(dice, 25 * worst),
+            request_slow: draw(dice, 50 * worst),
+            store_error: draw(dice, 10 * worst),
+            crash: draw(dice, if is_long { 100 } else { 400 * worst }),
+        };
+        plan.faults = dice.below(3 * worst + 1);
+        plan
+    }
+}
+
+/// A rate up to `most`; none in one of three.
+fn draw(dice: &mut Dice, most: u64) -> u64 {
+    if dice.below(3) == 0 { 0 } else { dice.from_to(1, most) }
+}
