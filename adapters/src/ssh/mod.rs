@@ -112,7 +112,7 @@ pub async fn run(
 
 /// What the shell reads: exports, then the script, in one pair of braces, because a shell runs a
 /// compound command only when it has read all of it.
-fn standard_input(launch: &SshLaunch) -> Result<Vec<u8>, SshError> {
+pub fn standard_input(launch: &SshLaunch) -> Result<Vec<u8>, SshError> {
     let secrets = launch
         .secret_env
         .iter()

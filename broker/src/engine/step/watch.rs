@@ -12,9 +12,11 @@ use crate::engine::view::AgentView;
 
 /// The smallest step past a limit that is itself still allowed.
 const JUST_AFTER: Duration = Duration::from_micros(1);
+/// Shortest time after which a job's running time is compared with its limit again.
+const OVER_TIME_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn watch(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided: &mut Decided) {
-    if is_over_time(job, decided) {
+    if is_over_time(job, moment, decided) {
         job.doc.cancel_asked = true;
         decided.apply(job, JobEvent::CancelAsked, moment);
         decided.tell(job, "stopped: it ran as long as its file allows");
@@ -28,7 +30,7 @@ pub(super) fn watch(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided
 
 /// Whether the customer's own limit of running time is used up; wakes when it can be at the
 /// earliest.
-fn is_over_time(job: &Job, decided: &mut Decided) -> bool {
+fn is_over_time(job: &Job, moment: Moment<'_>, decided: &mut Decided) -> bool {
     let Some(limit) = job.spec.workload.limits.max_duration_seconds else {
         return false;
     };
@@ -37,10 +39,9 @@ fn is_over_time(job: &Job, decided: &mut Decided) -> bool {
     if proved >= limit {
         return true;
     }
-    let live = job.last().and_then(|a| a.bound_at);
-    if let (Some(bound), Some(attempt)) = (live, job.last()) {
-        decided.wake_at(bound.after(attempt.proved + (limit - proved)));
-    }
+    // Proved time grows no faster than the clock, and by the heartbeat: it is asked again when it
+    // can be used up at the earliest, which is never now.
+    decided.wake_at(moment.now.after((limit - proved).max(OVER_TIME_AGAIN)));
     false
 }
 
