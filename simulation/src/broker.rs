@@ -21,6 +21,9 @@ use crate::sim::{Done, Halt, Sim, broken};
 /// A claim lasts this many rounds of its renewal, as the runner has it.
 const CLAIM_ROUNDS: u32 = 6;
 
+/// Most decisions of one moment.
+const TURNS_MAX: u32 = 1_000;
+
 /// Who waits for an answer.
 #[derive(Debug)]
 pub(crate) enum Asker {
@@ -103,7 +106,7 @@ impl Sim {
     }
 
     fn work_on(&mut self) -> Done {
-        loop {
+        for _ in 0..TURNS_MAX {
             self.claim()?;
             let now = self.now;
             let broker = self.running()?;
@@ -121,7 +124,7 @@ impl Sim {
             let answers = broker.kernel.answers();
             self.answer(answers)?;
             let Some(turn) = turn else {
-                break;
+                return self.post_losses();
             };
             let after = self.commit(turn)?;
             self.answer(after.replies)?;
@@ -129,7 +132,8 @@ impl Sim {
                 self.perform(job, order)?;
             }
         }
-        self.post_losses()
+        let wake = self.running()?.kernel.next_wake();
+        broken(format!("the engine never rests; it wants to wake at {wake:?}"))
     }
 
     pub(crate) fn running(&mut self) -> Done<&mut Broker> {
