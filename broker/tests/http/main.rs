@@ -1,0 +1,17 @@
+//! The HTTP API over real sockets, on a real store and the real engine: what good clients get, what
+//! hostile ones do not, and what stays when requests are repeated, cut off or sent at once.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod agents;
+mod bad_input;
+mod client;
+mod document;
+mod isolation;
+mod keys;
+mod quotes;
+mod secrets;
+mod service;
+mod stage;
+mod streams;
+mod twice;
