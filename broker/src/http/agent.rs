@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use actix_web::dev::Payload;
+use actix_web::dev::Payload as RawPayload;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json};
+use actix_web::web::{Data, Json, Payload};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use gpu_probe::protocol::{
     BindReply, BindRequest, CheckpointReply, CheckpointRequest, FieldRefused, HeartbeatReply,
@@ -68,10 +68,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Said<T> {
     type Error = Problem;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
 
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
+    fn from_request(request: &HttpRequest, payload: &mut RawPayload) -> Self::Future {
+        let (request, payload) = (request.clone(), Payload::from_request(request, payload));
         Box::pin(async move {
             let token = bearer(request.headers()).ok_or_else(not_the_agent)?;
+            let payload = payload.await.map_err(|error| Problem::defect(&error))?;
             let body = body::json(&request, payload, &READING).await?;
             Ok(Self { body, token })
         })

@@ -1,13 +1,8 @@
 //! Who asks, and what they may do.
 
-use std::future::Future;
-use std::pin::Pin;
-
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
-use actix_web::web::Data;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::secret::Secret;
@@ -19,7 +14,7 @@ use crate::api::Scope;
 use crate::store::tenants::KeyRecord;
 use crate::vault::api_key;
 
-/// The holder of a good API key. Being one argument of a handler is what makes it need a key.
+/// The holder of a good API key.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
     /// The key's account: every read is made for it.
@@ -62,6 +57,20 @@ fn is_good(record: &KeyRecord, now: WallTime) -> bool {
     record.revoked_at.is_none() && record.expires_at.is_none_or(|at| now < at)
 }
 
+impl Caller {
+    /// Whoever asks, when the key is good and has the scope. Handlers call this before they look at
+    /// anything else of the request.
+    pub(super) async fn admit(
+        shared: &Shared,
+        request: &HttpRequest,
+        scope: Scope,
+    ) -> Result<Self, Problem> {
+        let caller = authenticate(shared, request).await?;
+        caller.may(scope)?;
+        Ok(caller)
+    }
+}
+
 async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Problem> {
     // One answer for a missing, mistyped, unknown, expired and revoked key.
     let refused = || {
@@ -88,19 +97,4 @@ async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, 
         key: id,
         scopes: scopes.collect(),
     })
-}
-
-impl FromRequest for Caller {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let shared = request
-                .app_data::<Data<Shared>>()
-                .ok_or_else(|| Problem::defect(&"the routes have no state"))?;
-            authenticate(shared, &request).await
-        })
-    }
 }

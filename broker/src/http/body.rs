@@ -1,14 +1,11 @@
 //! Reading bodies: within a limit, in time, as JSON of a known shape, or refused with the field.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use actix_web::web::{self, BytesMut};
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use actix_web::web::{BytesMut, Payload};
+use actix_web::{HttpMessage, HttpRequest};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -45,23 +42,18 @@ pub(super) struct Body<T> {
     pub sha256: [u8; 32],
 }
 
-impl<T: DeserializeOwned + 'static> FromRequest for Body<T> {
-    type Error = Problem;
-    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (request, payload) = (request.clone(), payload.take());
-        Box::pin(async move {
-            let bytes = read(&request, payload, &V1).await?;
-            Ok(Self {
-                value: parse(&bytes, &V1)?,
-                sha256: Sha256::digest(&bytes).into(),
-            })
+impl<T: DeserializeOwned> Body<T> {
+    /// Reads it.
+    pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Problem> {
+        let bytes = read(request, payload, &V1).await?;
+        Ok(Self {
+            value: parse(&bytes, &V1)?,
+            sha256: Sha256::digest(&bytes).into(),
         })
     }
 }
 
-/// Refuses a body where none is taken.
+/// Reads a body of another part of the API.
 pub(super) async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: Payload,
@@ -73,7 +65,7 @@ pub(super) async fn json<T: DeserializeOwned>(
 
 async fn read(
     request: &HttpRequest,
-    payload: Payload,
+    mut payload: Payload,
     reading: &Reading,
 ) -> Result<BytesMut, Problem> {
     if !is_json(request) {
@@ -96,9 +88,6 @@ async fn read(
         return Err(too_long());
     }
     let collect = async {
-        let mut payload = web::Payload::from_request(request, &mut { payload })
-            .await
-            .map_err(|error| unreadable(reading, &error))?;
         let mut bytes = BytesMut::new();
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|error| unreadable(reading, &error))?;
@@ -149,11 +138,22 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], reading: &Reading) -> Result<T, Prob
     Ok(value)
 }
 
-/// What is wrong, without the line and column of the JSON text, which nobody wrote by hand.
+/// What is wrong, without the line and column of the JSON text, which nobody wrote by hand, and
+/// without the value, which may be a secret in the wrong place.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let end = text.rfind(" at line ").unwrap_or(text.len());
-    text[..end].to_owned()
+    let text = &text[..text.rfind(" at line ").unwrap_or(text.len())];
+    for kind in ["invalid type: ", "invalid value: "] {
+        let Some((found, expected)) = text
+            .strip_prefix(kind)
+            .and_then(|rest| rest.rsplit_once(", expected "))
+        else {
+            continue;
+        };
+        let found = found.split([' ', '`', '"']).next().unwrap_or_default();
+        return format!("{kind}{found}, expected {expected}");
+    }
+    text.to_owned()
 }
 
 /// The place as a JSON pointer (RFC 6901). A field that is missing is named by the message only.

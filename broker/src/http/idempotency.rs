@@ -7,14 +7,12 @@
 //! stored.
 
 use std::collections::BTreeSet;
-use std::future::{Ready, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, LOCATION};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::AccountId;
 use tandem_model::secret::Secret;
@@ -75,12 +73,10 @@ fn read(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     }
 }
 
-impl FromRequest for IdempotencyKey {
-    type Error = Problem;
-    type Future = Ready<Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(read(request.headers()).map(Self))
+impl IdempotencyKey {
+    /// Reads it.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        read(request.headers()).map(Self)
     }
 }
 

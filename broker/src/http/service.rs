@@ -25,13 +25,13 @@ const CACHED: (actix_web::http::header::HeaderName, &str) = (CACHE_CONTROL, "max
 /// Says that the process lives
 ///
 /// Does not look at the store: a restart would not mend it.
-#[utoipa::path(get, path = "/livez", tag = "service", responses((status = 200, description = "It lives", body = String)))]
+#[utoipa::path(get, path = "/livez", operation_id = "livez", tag = "service", responses((status = 200, description = "It lives", body = String)))]
 pub(super) async fn livez() -> &'static str {
     "ok\n"
 }
 
 /// Says whether requests should be sent here
-#[utoipa::path(get, path = "/readyz", tag = "service", responses(
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "service", responses(
     (status = 200, description = "Send them", body = ReadyView),
     (status = 503, description = "Do not", body = ReadyView),
 ))]
@@ -70,7 +70,7 @@ pub(super) async fn readyz(shared: Data<Shared>) -> HttpResponse {
 }
 
 /// Gives what is counted, for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "service", responses((status = 200, description = "OpenMetrics 1.0 text", body = String, content_type = "application/openmetrics-text")))]
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "service", responses((status = 200, description = "OpenMetrics 1.0 text", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
     let state = &shared.state;
     let text = state
@@ -83,7 +83,7 @@ pub(super) async fn metrics(shared: Data<Shared>) -> Result<HttpResponse, Proble
 }
 
 /// Says what runs here
-#[utoipa::path(get, path = "/version", tag = "service", responses((status = 200, description = "Versions", body = VersionView)))]
+#[utoipa::path(get, path = "/version", operation_id = "version", tag = "service", responses((status = 200, description = "Versions", body = VersionView)))]
 pub(super) async fn version(shared: Data<Shared>) -> Json<VersionView> {
     Json(VersionView {
         name: env!("CARGO_PKG_NAME").into(),
@@ -94,7 +94,7 @@ pub(super) async fn version(shared: Data<Shared>) -> Json<VersionView> {
 }
 
 /// Gives this document
-#[utoipa::path(get, path = "/openapi.json", tag = "service", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+#[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "service", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(super) async fn openapi() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(CACHED)
@@ -103,7 +103,7 @@ pub(super) async fn openapi() -> HttpResponse {
 }
 
 /// Shows this document to people
-#[utoipa::path(get, path = "/docs", tag = "service", responses((status = 200, description = "A page without scripts", body = String, content_type = "text/html")))]
+#[utoipa::path(get, path = "/docs", operation_id = "docs", tag = "service", responses((status = 200, description = "A page without scripts", body = String, content_type = "text/html")))]
 pub(super) async fn docs() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(CACHED)
@@ -119,7 +119,7 @@ pub(super) async fn docs() -> HttpResponse {
 #[utoipa::path(
     get,
     path = "/errors/{code}",
-    tag = "service",
+    operation_id = "error_page", tag = "service",
     params(("code" = String, Path, description = "Such as `TDM-1003`")),
     responses(
         (status = 200, description = "What happened and what to do", body = String, content_type = "text/markdown"),

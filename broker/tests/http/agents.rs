@@ -32,7 +32,9 @@ impl<'s> Agent<'s> {
         stage
             .until("the placement", &path, |job| {
                 let placements = job["placements"].as_array().cloned().unwrap_or_default();
-                placements.iter().any(|p| p["epoch"] == epoch.0 && p["live"] == true)
+                placements
+                    .iter()
+                    .any(|p| p["epoch"] == epoch.0 && p["live"] == true)
             })
             .await;
         Self::of(stage, job.parse().expect("a job's id"), epoch)
@@ -95,7 +97,8 @@ impl<'s> Agent<'s> {
     }
 
     pub(crate) async fn beat(&self, sequence: u64, lines: &[&str]) -> Value {
-        self.ok(HEARTBEATS_PATH, self.beat_body(sequence, lines)).await
+        self.ok(HEARTBEATS_PATH, self.beat_body(sequence, lines))
+            .await
     }
 
     fn checkpoint_body(&self, step: u64) -> Value {
@@ -126,11 +129,17 @@ async fn an_agent_binds_renews_publishes_and_reports() {
     assert_eq!(bound["lease_ttl_ms"], 30_000);
     assert!(bound["restore"].is_null());
     let beat = agent.beat(1, &["hello"]).await;
-    assert_eq!((&beat["granted"], &beat["live_epoch"]), (&json!(true), &json!(1)));
+    assert_eq!(
+        (&beat["granted"], &beat["live_epoch"]),
+        (&json!(true), &json!(1))
+    );
     let moved = agent.ok(CHECKPOINTS_PATH, agent.checkpoint_body(5)).await;
     assert_eq!(moved["accepted"], true);
     let back = agent.ok(CHECKPOINTS_PATH, agent.checkpoint_body(4)).await;
-    assert_eq!((&back["accepted"], &back["pointer"]["step"]), (&json!(false), &json!(5)));
+    assert_eq!(
+        (&back["accepted"], &back["pointer"]["step"]),
+        (&json!(false), &json!(5))
+    );
     for _ in 0..2 {
         let done = agent.ok(RESULTS_PATH, agent.result_body("bye")).await;
         assert_eq!(done["recorded"], true, "asked again, told again");
@@ -144,7 +153,10 @@ async fn an_agent_binds_renews_publishes_and_reports() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_its_own_epoch_of_its_own_job_and_nothing_else() {
     let stage = Stage::told().await;
-    let (first, second) = (stage.job(GOOD, json!({})).await, stage.job(GOOD, json!({})).await);
+    let (first, second) = (
+        stage.job(GOOD, json!({})).await,
+        stage.job(GOOD, json!({})).await,
+    );
     let agent = Agent::placed(&stage, &first, Epoch(1)).await;
     let other = Agent::placed(&stage, &second, Epoch(1)).await;
     let later = Agent::of(&stage, agent.job, Epoch(2));
@@ -152,9 +164,20 @@ async fn a_token_opens_its_own_epoch_of_its_own_job_and_nothing_else() {
     let token = agent.token();
     let cut = &token[..token.len() - 1];
     let longer = format!("{token}0");
-    let wrong = ["", "0", cut, &longer, &other.token, &later.token, &stage.admin];
+    let wrong = [
+        "",
+        "0",
+        cut,
+        &longer,
+        &other.token,
+        &later.token,
+        &stage.admin,
+    ];
     for text in wrong {
-        let refused = agent.with_token(text).post(BIND_PATH, agent.bind_body()).await;
+        let refused = agent
+            .with_token(text)
+            .post(BIND_PATH, agent.bind_body())
+            .await;
         refused.problem(401, "TDM-4005");
         assert_eq!(refused.header("www-authenticate"), "Bearer");
         assert!(!refused.text.contains(&token), "{}", refused.text);
@@ -166,7 +189,10 @@ async fn a_token_opens_its_own_epoch_of_its_own_job_and_nothing_else() {
         problem["request_id"] = Value::Null;
         told.push(problem);
     }
-    assert!(told.iter().all(|p| *p == told[0]), "ids cannot be tried out: {told:?}");
+    assert!(
+        told.iter().all(|p| *p == told[0]),
+        "ids cannot be tried out: {told:?}"
+    );
     // A good token for a job that this broker never had.
     let gone = nobody.post(BIND_PATH, nobody.bind_body()).await;
     assert!((400..500).contains(&gone.status), "{}", gone.text);
@@ -214,9 +240,16 @@ async fn everything_that_cannot_be_served_is_a_problem_with_a_code_that_says_wha
     let huge = format!("\"{}\"", "x".repeat(REQUEST_BYTES_MAX));
     let post = |path: &str| {
         let request = stage.client.post(format!("{}{path}", stage.url));
-        request.bearer_auth("x").header("content-type", "application/json")
+        request
+            .bearer_auth("x")
+            .header("content-type", "application/json")
     };
-    let untyped = |path: &str| stage.client.post(format!("{}{path}", stage.url)).bearer_auth("x");
+    let untyped = |path: &str| {
+        stage
+            .client
+            .post(format!("{}{path}", stage.url))
+            .bearer_auth("x")
+    };
     let cases = [
         (413, post(BIND_PATH).body(huge)),
         (400, post(BIND_PATH).body("{")),
@@ -225,7 +258,12 @@ async fn everything_that_cannot_be_served_is_a_problem_with_a_code_that_says_wha
         (422, post(HEARTBEATS_PATH).body("[".repeat(100_000))),
         (400, post(RESULTS_PATH).body(vec![0xff; 10])),
         (415, untyped(BIND_PATH).body("{}")),
-        (415, untyped(BIND_PATH).header("content-type", "text/plain").body("{}")),
+        (
+            415,
+            untyped(BIND_PATH)
+                .header("content-type", "text/plain")
+                .body("{}"),
+        ),
     ];
     for (status, request) in cases {
         Answer::of(request).await.problem(status, "TDM-4004");
@@ -235,7 +273,9 @@ async fn everything_that_cannot_be_served_is_a_problem_with_a_code_that_says_wha
     Answer::of(silent.body("{")).await.problem(401, "TDM-4005");
     let missing = stage.client.post(format!("{}/agent/v1/none", stage.url));
     Answer::of(missing).await.problem(404, "TDM-6001");
-    let method = stage.client.delete(format!("{}/agent/v1/binary", stage.url));
+    let method = stage
+        .client
+        .delete(format!("{}/agent/v1/binary", stage.url));
     Answer::of(method).await.problem(405, "TDM-6002");
 }
 
@@ -252,17 +292,43 @@ async fn a_body_out_of_its_limits_is_refused_whole_and_names_the_field() {
     let long = json!("x".repeat(2_000));
     let beat = || agent.beat_body(1, &[]);
     let cases = [
-        (BIND_PATH, with(agent.bind_body(), "container", long), "container"),
-        (HEARTBEATS_PATH, with(beat(), "sequence", json!(0)), "sequence"),
-        (HEARTBEATS_PATH, with(beat(), "log_tail", json!(vec!["x"; 201])), "log_tail"),
-        (CHECKPOINTS_PATH, with(agent.checkpoint_body(3), "key", json!("../x")), "key"),
-        (RESULTS_PATH, with(agent.result_body(""), "signal", json!(9)), "signal"),
+        (
+            BIND_PATH,
+            with(agent.bind_body(), "container", long),
+            "container",
+        ),
+        (
+            HEARTBEATS_PATH,
+            with(beat(), "sequence", json!(0)),
+            "sequence",
+        ),
+        (
+            HEARTBEATS_PATH,
+            with(beat(), "log_tail", json!(vec!["x"; 201])),
+            "log_tail",
+        ),
+        (
+            CHECKPOINTS_PATH,
+            with(agent.checkpoint_body(3), "key", json!("../x")),
+            "key",
+        ),
+        (
+            RESULTS_PATH,
+            with(agent.result_body(""), "signal", json!(9)),
+            "signal",
+        ),
     ];
     for (path, body, field) in cases {
-        agent.post(path, body).await.refuses("TDM-4004", &format!("/{field}"));
+        agent
+            .post(path, body)
+            .await
+            .refuses("TDM-4004", &format!("/{field}"));
     }
     let shown = stage.get(&format!("/v1/jobs/{job}")).await.json();
-    assert!(shown["checkpoint"].is_null() && shown["state"] == "running", "{shown}");
+    assert!(
+        shown["checkpoint"].is_null() && shown["state"] == "running",
+        "{shown}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -324,14 +390,21 @@ async fn many_agents_at_once_each_keep_their_own_lease() {
     }
     for call in calls {
         let job = call.await.expect("no panic");
-        assert_eq!((&job["state"], &job["nodes"][0]["rank"]), (&json!("running"), &json!(0)));
+        assert_eq!(
+            (&job["state"], &job["nodes"][0]["rank"]),
+            (&json!("running"), &json!(0))
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_agents_program_comes_with_the_digest_that_start_scripts_check() {
     let stage = Stage::bare().await;
-    let got = stage.client.get(format!("{}/agent/v1/binary", stage.url)).send().await;
+    let got = stage
+        .client
+        .get(format!("{}/agent/v1/binary", stage.url))
+        .send()
+        .await;
     let bytes = got.expect("an answer").bytes().await.expect("a body");
     assert_eq!(bytes, PROGRAM);
 }

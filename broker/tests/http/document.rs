@@ -39,10 +39,8 @@ fn every_operation_is_named_once_described_and_refuses_with_a_problem() {
         for (method, operation) in methods.as_object().unwrap() {
             let at = format!("{method} {path}");
             assert!(operation["summary"].is_string(), "{at}");
-            let id = format!("{}", operation["operationId"]);
-            let tag = &operation["tags"][0];
-            assert!(tag.is_string(), "{at}");
-            assert!(names.insert((tag.to_string(), id)), "{at}");
+            assert!(operation["tags"][0].is_string(), "{at}");
+            assert!(names.insert(operation["operationId"].to_string()), "{at}");
             if path.starts_with("/v1/") {
                 let refused = &operation["responses"]["4XX"]["content"];
                 assert!(refused["application/problem+json"].is_object(), "{at}");
@@ -78,13 +76,16 @@ async fn the_page_for_people_needs_no_other_host_and_no_script() {
     let stage = Stage::bare().await;
     let page = stage.get("/docs").await;
     assert_eq!(page.status, 200);
-    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    assert!(
+        page.header("content-security-policy")
+            .contains("default-src 'none'")
+    );
     let text = page.text.to_lowercase();
     for forbidden in ["<script", "http://", "https://", "@import", "javascript:"] {
         assert!(!text.contains(forbidden), "{forbidden}");
     }
     for (_, path) in routes::listed() {
-        assert!(page.text.contains(&path.replace('{', "{")), "{path}");
+        assert!(page.text.contains(&path), "{path}");
     }
     let served = stage.get("/openapi.json").await;
     assert_eq!(served.json(), document());

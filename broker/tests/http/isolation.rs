@@ -22,7 +22,13 @@ async fn anothers_ids_are_answered_like_ids_that_do_not_exist() {
     let job = stage.job(GOOD, json!({})).await;
     let keys = stage.get("/v1/keys").await.json();
     let key_id = keys["items"][0]["id"].as_str().unwrap().to_owned();
-    let scopes = ["jobs:read", "jobs:write", "quotes", "offers:read", "keys:admin"];
+    let scopes = [
+        "jobs:read",
+        "jobs:write",
+        "quotes",
+        "offers:read",
+        "keys:admin",
+    ];
     let (_, stranger) = stage.tenant("stranger", &scopes).await;
     let missing_job = format!("job_{}", "0".repeat(32));
     let missing_key = format!("key_{}", "0".repeat(32));
@@ -48,10 +54,16 @@ async fn anothers_ids_are_answered_like_ids_that_do_not_exist() {
     }
     assert!(asked >= 5);
     let follow = format!("/v1/jobs/{job}/logs?follow=true");
-    Answer::of(stage.ask_as(&stranger, Method::GET, &follow)).await.problem(404, "TDM-6001");
-    let list = Answer::of(stage.ask_as(&stranger, Method::GET, "/v1/jobs")).await.json();
+    Answer::of(stage.ask_as(&stranger, Method::GET, &follow))
+        .await
+        .problem(404, "TDM-6001");
+    let list = Answer::of(stage.ask_as(&stranger, Method::GET, "/v1/jobs"))
+        .await
+        .json();
     assert_eq!(list["items"], json!([]));
-    let mine = Answer::of(stage.ask_as(&stranger, Method::GET, "/v1/keys")).await.json();
+    let mine = Answer::of(stage.ask_as(&stranger, Method::GET, "/v1/keys"))
+        .await
+        .json();
     assert_eq!(mine["items"].as_array().map(Vec::len), Some(1));
     // The key that was not revoked still works, and the job was not stopped.
     let job = stage.get(&format!("/v1/jobs/{job}")).await;

@@ -44,7 +44,15 @@ async fn every_key_that_is_not_good_gets_the_same_answer() {
         refused(&stage, Some(key.expose())).await;
         expired = key;
     }
-    let bad = [unknown.expose(), same_id.expose(), &typo, "tdm_", "x", "", expired.expose()];
+    let bad = [
+        unknown.expose(),
+        same_id.expose(),
+        &typo,
+        "tdm_",
+        "x",
+        "",
+        expired.expose(),
+    ];
     for key in bad {
         refused(&stage, Some(key)).await;
     }
@@ -54,7 +62,11 @@ async fn every_key_that_is_not_good_gets_the_same_answer() {
     Answer::of(basic).await.problem(401, "TDM-6005");
     let lower = stage.client.get(format!("{}/v1/jobs", stage.url));
     let lower = lower.header("authorization", format!("bearer {}", stage.admin));
-    assert_eq!(Answer::of(lower).await.status, 200, "the scheme's case does not matter");
+    assert_eq!(
+        Answer::of(lower).await.status,
+        200,
+        "the scheme's case does not matter"
+    );
 }
 
 async fn refused(stage: &Stage, key: Option<&str>) {
@@ -75,7 +87,9 @@ async fn refused(stage: &Stage, key: Option<&str>) {
 async fn a_revoked_key_is_refused_from_the_next_request_on() {
     let stage = Stage::bare().await;
     let (_, key) = stage.tenant("t", &["keys:admin", "jobs:read"]).await;
-    let mine = Answer::of(stage.ask_as(&key, Method::GET, "/v1/keys")).await.json();
+    let mine = Answer::of(stage.ask_as(&key, Method::GET, "/v1/keys"))
+        .await
+        .json();
     let id = mine["items"][0]["id"].as_str().unwrap().to_owned();
     let path = format!("/v1/keys/{id}");
     let gone = Answer::of(stage.ask_as(&key, Method::DELETE, &path)).await;
@@ -113,10 +127,20 @@ async fn each_scope_opens_its_own_addresses_and_no_others() {
             }
             let answer = Answer::of(request).await;
             let open = scope == *needed || scope == Scope::Admin;
-            assert_eq!(answer.status != 403, open, "{scope} {path}: {}", answer.text);
+            assert_eq!(
+                answer.status != 403,
+                open,
+                "{scope} {path}: {}",
+                answer.text
+            );
             if !open {
                 let problem = answer.problem(403, "TDM-6006");
-                assert!(problem["detail"].as_str().unwrap().contains(needed.as_str()));
+                assert!(
+                    problem["detail"]
+                        .as_str()
+                        .unwrap()
+                        .contains(needed.as_str())
+                );
             }
         }
     }
@@ -128,13 +152,24 @@ async fn a_key_cannot_make_a_key_that_may_do_more_or_is_anothers() {
     let (_, key) = stage.tenant("t", &["keys:admin", "quotes"]).await;
     let make = |body| Answer::of(stage.ask_as(&key, Method::POST, "/v1/keys").json(&body));
     for scope in ["admin", "jobs:write", "accounts:admin"] {
-        make(json!({"name": "more", "scopes": [scope]})).await.problem(403, "TDM-6006");
+        make(json!({"name": "more", "scopes": [scope]}))
+            .await
+            .problem(403, "TDM-6006");
     }
     let foreign = json!({"name": "x", "scopes": ["quotes"], "account": stage.account});
     make(foreign).await.problem(403, "TDM-6006");
-    let listed = Answer::of(stage.ask_as(&key, Method::GET, &format!("/v1/keys?account={}", stage.account)));
+    let listed = Answer::of(stage.ask_as(
+        &key,
+        Method::GET,
+        &format!("/v1/keys?account={}", stage.account),
+    ));
     listed.await.problem(403, "TDM-6006");
-    assert_eq!(make(json!({"name": "less", "scopes": ["quotes"]})).await.status, 201);
+    assert_eq!(
+        make(json!({"name": "less", "scopes": ["quotes"]}))
+            .await
+            .status,
+        201
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,11 +191,23 @@ async fn a_key_that_asks_too_often_is_slowed_down_and_told_how_much_is_left() {
     for _ in 0..20 {
         answers.push(stage.get("/v1/jobs").await);
     }
-    let slowed = answers.iter().find(|a| a.status == 429).expect("20 at once are too many");
+    let slowed = answers
+        .iter()
+        .find(|a| a.status == 429)
+        .expect("20 at once are too many");
     slowed.problem(429, "TDM-6007");
-    assert!(slowed.header("retry-after").parse::<u64>().is_ok_and(|s| s >= 1));
+    assert!(
+        slowed
+            .header("retry-after")
+            .parse::<u64>()
+            .is_ok_and(|s| s >= 1)
+    );
     assert!(slowed.header("ratelimit").contains("r=0"));
-    assert_eq!(stage.get("/livez").await.status, 200, "beside the API nothing is slowed down");
+    assert_eq!(
+        stage.get("/livez").await.status,
+        200,
+        "beside the API nothing is slowed down"
+    );
     // Another key has a limit of its own.
     let other = api_key::fresh(ApiKeyId::from_parts(9, &[9; 10]));
     let record = KeyRecord {

@@ -17,8 +17,12 @@ fn body(token: &str, workload: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quote_says_what_every_tier_costs_and_why_and_where_it_can_start() {
     let stage = Stage::open().await;
-    let workload = "tandem: 1\nname: story\nrun: ./serve\nresources: {gpu: A100}\ncheckpoints: customer\n";
-    let reply = stage.post("/v1/quotes", json!({"workload": workload})).await.json();
+    let workload =
+        "tandem: 1\nname: story\nrun: ./serve\nresources: {gpu: A100}\ncheckpoints: customer\n";
+    let reply = stage
+        .post("/v1/quotes", json!({"workload": workload}))
+        .await
+        .json();
     assert_eq!(reply["name"], "story");
     assert_eq!(reply["unfenced"], true, "{reply}");
     let tiers = reply["tiers"].as_array().expect("a list");
@@ -26,28 +30,47 @@ async fn a_quote_says_what_every_tier_costs_and_why_and_where_it_can_start() {
     assert_eq!(names, ["consumer", "assured", "enterprise"]);
     let enterprise = &tiers[2];
     let quote = &enterprise["quote"];
-    let rate = quote["rate_micro_usd_per_gpu_hour"].as_i64().expect("a rate");
+    let rate = quote["rate_micro_usd_per_gpu_hour"]
+        .as_i64()
+        .expect("a rate");
     let lines = quote["lines"].as_array().expect("lines").iter();
-    let sum: i64 = lines.map(|l| l["micro_usd_per_gpu_hour"].as_i64().unwrap()).sum();
+    let sum: i64 = lines
+        .map(|l| l["micro_usd_per_gpu_hour"].as_i64().unwrap())
+        .sum();
     assert_eq!((sum, rate > 0), (rate, true), "the lines add up");
     assert!(quote["expires_at"].as_str().unwrap().ends_with('Z'));
     let ranked = enterprise["ranked"].as_array().expect("ranked");
     assert!(ranked.len() <= 20 && ranked[0]["offer"]["id"] == quote["offer"]);
     assert!(tiers[1]["quote"].is_null() && !tiers[1]["no_quote"]["detail"].is_null());
-    assert!(reply["products"].as_array().unwrap().iter().any(|p| p["can_start"] == true));
+    assert!(
+        reply["products"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|p| p["can_start"] == true)
+    );
     let one = stage
-        .post("/v1/quotes", json!({"workload": workload, "tier": "consumer"}))
+        .post(
+            "/v1/quotes",
+            json!({"workload": workload, "tier": "consumer"}),
+        )
         .await
         .json();
-    assert!(one["tiers"][2]["quote"].is_null(), "only the tier asked for");
+    assert!(
+        one["tiers"][2]["quote"].is_null(),
+        "only the tier asked for"
+    );
     assert_eq!(stage.jobs().await, 0, "a quote writes nothing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_can_start_nowhere_gets_no_price_but_every_obstacle() {
     let stage = Stage::open().await;
-    let workload = "name: a\nworkdir: ./code\nresources: {accelerators: 'RTX4090:1'}\nrun: python x.py\n";
-    let reply = stage.post("/v1/quotes", json!({"workload": workload})).await;
+    let workload =
+        "name: a\nworkdir: ./code\nresources: {accelerators: 'RTX4090:1'}\nrun: python x.py\n";
+    let reply = stage
+        .post("/v1/quotes", json!({"workload": workload}))
+        .await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let reply = reply.json();
     for product in reply["products"].as_array().expect("products") {
@@ -55,7 +78,13 @@ async fn what_can_start_nowhere_gets_no_price_but_every_obstacle() {
         let obstacles = product["obstacles"].as_array().expect("obstacles");
         assert!(obstacles.iter().any(|o| o["field"] == "code"), "{product}");
     }
-    assert!(reply["tiers"].as_array().unwrap().iter().all(|t| t["quote"].is_null()));
+    assert!(
+        reply["tiers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|t| t["quote"].is_null())
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -72,11 +101,18 @@ async fn a_job_runs_at_the_quoted_price_to_its_end_and_tells_its_whole_story() {
     assert_eq!(made["quote"]["id"], promise.quote.id.to_string());
     assert!(made["quote"]["quote_token"].is_null());
     let path = format!("/v1/jobs/{id}");
-    let over = |job: &Value| ["succeeded", "failed", "cancelled"].iter().any(|s| job["state"] == *s);
+    let over = |job: &Value| {
+        ["succeeded", "failed", "cancelled"]
+            .iter()
+            .any(|s| job["state"] == *s)
+    };
     let job = stage.until("the end of the job", &path, over).await;
     assert_eq!(job["state"], "succeeded", "{job}");
     let placement = &job["placements"][0];
-    assert_eq!((&placement["epoch"], &placement["gpu"]), (&json!(1), &json!("rtx4090")));
+    assert_eq!(
+        (&placement["epoch"], &placement["gpu"]),
+        (&json!(1), &json!("rtx4090"))
+    );
     assert!(placement["country"].as_str().is_some_and(|c| c.len() == 2));
     assert!(job["ended_at"].is_string() && job["queue"].is_null());
     let rate = promise.quote.rate.price().get();
@@ -88,7 +124,11 @@ async fn a_job_runs_at_the_quoted_price_to_its_end_and_tells_its_whole_story() {
     let none = stage.get("/v1/jobs?state=running").await.json();
     assert_eq!((&none["items"], &none["next"]), (&json!([]), &Value::Null));
     let again = stage.post(&format!("{path}/cancel"), json!({})).await;
-    assert_eq!(again.json()["state"], "succeeded", "what has ended stays as it ended");
+    assert_eq!(
+        again.json()["state"],
+        "succeeded",
+        "what has ended stays as it ended"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,17 +142,27 @@ async fn a_quote_is_for_its_time_its_text_its_account_and_once() {
         stage.vault.quote_token(&promise)
     };
     let expired = remade(&|p| p.quote.expires_at = WallTime::from_micros(1));
-    let problem = stage.post("/v1/jobs", body(&expired, GOOD)).await.problem(410, "TDM-6102");
+    let problem = stage
+        .post("/v1/jobs", body(&expired, GOOD))
+        .await
+        .problem(410, "TDM-6102");
     assert!(problem["hint"].as_str().unwrap().contains("new quote"));
     let foreign = remade(&|p| p.account = "acc_00000000000000000000000000000000".parse().unwrap());
-    stage.post("/v1/jobs", body(&foreign, GOOD)).await.problem(403, "TDM-6101");
+    stage
+        .post("/v1/jobs", body(&foreign, GOOD))
+        .await
+        .problem(403, "TDM-6101");
     let changed = format!("{GOOD}# more\n");
     stage
         .post("/v1/jobs", body(&token, &changed))
         .await
         .refuses("TDM-6104", "/workload");
     let middle = token.len() / 2;
-    let other = if &token[middle..=middle] == "A" { "B" } else { "A" };
+    let other = if &token[middle..=middle] == "A" {
+        "B"
+    } else {
+        "A"
+    };
     let tampered = format!("{}{other}{}", &token[..middle], &token[middle + 1..]);
     for bad in ["", "v1", "x", &tampered, &"A".repeat(100_000)] {
         let refused = stage.post("/v1/jobs", body(bad, GOOD)).await;
@@ -150,21 +200,28 @@ async fn secrets_must_be_those_that_the_workload_names_and_fit_their_agent() {
     let stage = Stage::open().await;
     let workload = format!("{GOOD}secrets: [TOKEN, OTHER]\nsecrets_on_consumer: true\n");
     let token = stage.quote(&workload).await;
-    let with = |secrets: Value| {
-        json!({"quote_token": token, "workload": workload, "secrets": secrets})
-    };
+    let with =
+        |secrets: Value| json!({"quote_token": token, "workload": workload, "secrets": secrets});
     let long = "x".repeat(64 * 1_024 + 1);
     let cases = [
         (json!({"TOKEN": "a"}), "/secrets/OTHER"),
-        (json!({"TOKEN": "a", "OTHER": "b", "MORE": "c"}), "/secrets/MORE"),
+        (
+            json!({"TOKEN": "a", "OTHER": "b", "MORE": "c"}),
+            "/secrets/MORE",
+        ),
         (json!({"TOKEN": "a", "OTHER": long}), "/secrets/OTHER"),
         (json!({"TOKEN": "a", "OTHER": "b\u{0}"}), "/secrets/OTHER"),
     ];
     for (secrets, field) in cases {
-        stage.post("/v1/jobs", with(secrets)).await.refuses("TDM-6004", field);
+        stage
+            .post("/v1/jobs", with(secrets))
+            .await
+            .refuses("TDM-6004", field);
     }
     assert_eq!(stage.jobs().await, 0);
-    let taken = stage.post("/v1/jobs", with(json!({"TOKEN": "a", "OTHER": "b"}))).await;
+    let taken = stage
+        .post("/v1/jobs", with(json!({"TOKEN": "a", "OTHER": "b"})))
+        .await;
     assert_eq!(taken.status, 201, "{}", taken.text);
 }
 
@@ -178,7 +235,9 @@ async fn the_market_is_paged_and_filtered_and_says_how_fresh_it_is() {
         let items = page["items"].as_array().expect("items");
         assert!(items.len() <= 7);
         seen.extend(items.iter().map(|o| o["id"].as_str().unwrap().to_owned()));
-        let Some(next) = page["next"].as_str() else { break };
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
         let mut url = reqwest::Url::parse("http://x/v1/offers?limit=7").unwrap();
         url.query_pairs_mut().append_pair("after", next);
         path = format!("/v1/offers?{}", url.query().unwrap());
@@ -188,7 +247,10 @@ async fn the_market_is_paged_and_filtered_and_says_how_fresh_it_is() {
     sorted.dedup();
     assert_eq!(seen, sorted, "each once, in order");
     assert!(seen.len() > 7);
-    let h100 = stage.get("/v1/offers?gpu=H100&grade=datacenter&network=aethir").await.json();
+    let h100 = stage
+        .get("/v1/offers?gpu=H100&grade=datacenter&network=aethir")
+        .await
+        .json();
     let items = h100["items"].as_array().expect("items");
     let fits = |o: &Value| {
         o["network"] == "aethir"
@@ -197,7 +259,10 @@ async fn the_market_is_paged_and_filtered_and_says_how_fresh_it_is() {
     };
     assert!(!items.is_empty() && items.iter().all(fits), "{h100}");
     for network in h100["networks"].as_array().expect("networks") {
-        assert!(network["read_at"].is_string() && network["age_ms"].is_u64(), "{network}");
+        assert!(
+            network["read_at"].is_string() && network["age_ms"].is_u64(),
+            "{network}"
+        );
     }
 }
 
@@ -215,7 +280,9 @@ async fn pages_of_jobs_hold_every_job_once() {
         for job in page["items"].as_array().expect("items") {
             seen.push(job["id"].as_str().unwrap().to_owned());
         }
-        let Some(next) = page["next"].as_str() else { break };
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
         path = format!("/v1/jobs?limit=2&after={next}");
     }
     assert_eq!(seen.len(), 5);

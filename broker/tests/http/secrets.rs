@@ -45,9 +45,12 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 fn files_hold(folder: &Path, text: &str) -> bool {
-    std::fs::read_dir(folder)
-        .unwrap()
-        .any(|file| holds(&std::fs::read(file.unwrap().path()).unwrap_or_default(), text))
+    std::fs::read_dir(folder).unwrap().any(|file| {
+        holds(
+            &std::fs::read(file.unwrap().path()).unwrap_or_default(),
+            text,
+        )
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,11 +79,18 @@ async fn a_secret_reaches_its_agent_and_nothing_else() {
     answers.push(stage.post("/v1/jobs", odd).await);
 
     let agent = Agent::placed(&stage, &job, Epoch(1)).await;
-    let stranger = agent.with_token("v1.00000000.00").post("/agent/v1/bind", agent.bind_body()).await;
+    let stranger = agent
+        .with_token("v1.00000000.00")
+        .post("/agent/v1/bind", agent.bind_body())
+        .await;
     stranger.problem(401, "TDM-4005");
     answers.push(stranger);
     let bound = agent.bind().await;
-    assert_eq!(bound["secrets"], json!({"TOKEN": CANARY}), "its agent is told");
+    assert_eq!(
+        bound["secrets"],
+        json!({"TOKEN": CANARY}),
+        "its agent is told"
+    );
     agent.beat(1, &["working"]).await;
     for (method, path) in routes::listed() {
         if method == "GET" {
@@ -88,7 +98,9 @@ async fn a_secret_reaches_its_agent_and_nothing_else() {
             answers.push(stage.get(&path).await);
         }
     }
-    stage.post(&format!("/v1/jobs/{job}/cancel"), json!({})).await;
+    stage
+        .post(&format!("/v1/jobs/{job}/cancel"), json!({}))
+        .await;
     for answer in &answers {
         assert!(!answer.text.contains(CANARY), "{}", answer.text);
     }
@@ -97,6 +109,9 @@ async fn a_secret_reaches_its_agent_and_nothing_else() {
     let agent_token = agent.token();
     for secret in [CANARY, &stage.admin, &agent_token] {
         assert!(!holds(&logged, secret), "a secret was logged");
-        assert!(!files_hold(stage.folder.path(), secret), "a secret was stored");
+        assert!(
+            !files_hold(stage.folder.path(), secret),
+            "a secret was stored"
+        );
     }
 }

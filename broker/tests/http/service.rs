@@ -17,7 +17,10 @@ async fn a_broker_that_is_about_to_stop_says_so_and_still_answers() {
     let running = stage.running.take().unwrap();
     running.drain();
     let ready = stage.get("/readyz").await;
-    assert_eq!((ready.status, &ready.json()["checks"]["serving"]), (503, &json!("about to stop")));
+    assert_eq!(
+        (ready.status, &ready.json()["checks"]["serving"]),
+        (503, &json!("about to stop"))
+    );
     assert_eq!(stage.get("/livez").await.status, 200);
     assert_eq!(stage.get("/v1/jobs").await.status, 200);
     running.stop().await;
@@ -30,7 +33,10 @@ async fn without_its_engine_a_broker_is_not_ready_and_changes_nothing() {
     let token = stage.quote(GOOD).await;
     stage.end_engine().await;
     let ready = stage.get("/readyz").await;
-    assert_eq!((ready.status, &ready.json()["checks"]["engine"]), (503, &json!("stopped")));
+    assert_eq!(
+        (ready.status, &ready.json()["checks"]["engine"]),
+        (503, &json!("stopped"))
+    );
     let body = json!({"quote_token": token, "workload": GOOD});
     let refused = stage.post("/v1/jobs", body).await;
     refused.problem(503, "TDM-6008");
@@ -45,7 +51,11 @@ async fn what_is_counted_follows_the_naming_rules_and_tells_of_no_tenant() {
     stage.get(&format!("/v1/jobs/{job}")).await;
     stage.get("/v1/nothing").await;
     let answer = stage.get("/metrics").await;
-    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("application/openmetrics-text")
+    );
     let text = answer.text;
     assert!(text.ends_with("# EOF\n"));
     let kinds: BTreeSet<(&str, &str)> = text
@@ -54,7 +64,11 @@ async fn what_is_counted_follows_the_naming_rules_and_tells_of_no_tenant() {
         .collect();
     for (name, kind) in &kinds {
         assert!(name.starts_with("tandem_"), "{name}");
-        assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{name}");
+        assert!(
+            name.bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')),
+            "{name}"
+        );
         for unit in ["_ms", "_us", "_minutes", "_hours", "_total"] {
             assert!(!name.ends_with(unit), "{name} is no family in base units");
         }
@@ -62,10 +76,21 @@ async fn what_is_counted_follows_the_naming_rules_and_tells_of_no_tenant() {
             assert!(text.contains(&format!("{name}_total")), "{name}");
         }
     }
-    for wanted in ["tandem_http_requests", "tandem_quotes", "tandem_jobs_accepted", "tandem_network_offers"] {
-        assert!(kinds.iter().any(|(name, _)| *name == wanted), "{wanted}: {text}");
+    for wanted in [
+        "tandem_http_requests",
+        "tandem_quotes",
+        "tandem_jobs_accepted",
+        "tandem_network_offers",
+    ] {
+        assert!(
+            kinds.iter().any(|(name, _)| *name == wanted),
+            "{wanted}: {text}"
+        );
     }
-    assert!(text.contains("route=\"/v1/jobs/{id}\""), "patterns, not paths");
+    assert!(
+        text.contains("route=\"/v1/jobs/{id}\""),
+        "patterns, not paths"
+    );
     assert!(text.contains("route=\"none\""));
     for id in [job.as_str(), "acc_", "key_", "job_0", "tdm_"] {
         assert!(!text.contains(id), "{id} is in the metrics");
@@ -79,16 +104,26 @@ async fn every_answer_names_its_request_and_is_not_kept_by_others() {
     let mut ids = BTreeSet::new();
     for path in ["/v1/jobs", "/livez", "/nothing", "/v1/quotes", "/version"] {
         let answer = stage.get(path).await;
-        assert!(ids.insert(answer.header("x-request-id").to_owned()), "{path}");
+        assert!(
+            ids.insert(answer.header("x-request-id").to_owned()),
+            "{path}"
+        );
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
     }
-    let traced = stage
-        .ask(Method::GET, "/v1/jobs")
-        .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let traced = stage.ask(Method::GET, "/v1/jobs").header(
+        "traceparent",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    );
     assert_eq!(Answer::of(traced).await.status, 200);
-    let odd = stage.ask(Method::GET, "/v1/jobs").header("traceparent", "x".repeat(5_000));
-    assert_eq!(Answer::of(odd).await.status, 200, "a header of others is ignored, not refused");
+    let odd = stage
+        .ask(Method::GET, "/v1/jobs")
+        .header("traceparent", "x".repeat(5_000));
+    assert_eq!(
+        Answer::of(odd).await.status,
+        200,
+        "a header of others is ignored, not refused"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,7 +98,11 @@ async fn sandbox(choices: &Choices) -> Option<tandem_sandbox::Running> {
     }
     let mut options = tandem_sandbox::Options::new(([127, 0, 0, 1], 0).into(), 7);
     options.speed_permille = 10_000;
-    Some(tandem_sandbox::serve(options).await.expect("the sandbox starts"))
+    Some(
+        tandem_sandbox::serve(options)
+            .await
+            .expect("the sandbox starts"),
+    )
 }
 
 type Joined = (Arc<dyn tandem_adapters::adapter::Adapter>, TransportOptions);
@@ -139,7 +143,11 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
         broker: BrokerId(uuid::Uuid::new_v4()),
         windows: Windows::DEFAULT,
         rounds: Rounds::DEFAULT,
-        products: if choices.market { products() } else { Vec::new() },
+        products: if choices.market {
+            products()
+        } else {
+            Vec::new()
+        },
         ssh_public_key: networks.ssh_public_key(),
         launch: LaunchSettings {
             agent_url: format!("{broker_url}/agent/v1/binary"),
@@ -189,7 +197,8 @@ impl Stage {
             .expect("it is the first start");
         let sandbox = sandbox(&choices).await;
         let all = sandbox.as_ref().map(joined).unwrap_or_default();
-        let networks = Networks::new(all, SshKeyPair::generate(), &as_clock).expect("good networks");
+        let networks =
+            Networks::new(all, SshKeyPair::generate(), &as_clock).expect("good networks");
         let (listener, address) = server::listen(([127, 0, 0, 1], 0).into()).expect("a free port");
         let url = format!("http://{address}");
         let terms = terms(&choices, &url, &networks, &vault);

@@ -35,7 +35,9 @@ impl Stream {
         assert_eq!(answer.status(), 200);
         let kind = answer.headers()["content-type"].to_str().unwrap();
         assert!(kind.starts_with("text/event-stream"), "{kind}");
-        let body = answer.bytes_stream().map(|piece| piece.map(|bytes| bytes.to_vec()));
+        let body = answer
+            .bytes_stream()
+            .map(|piece| piece.map(|bytes| bytes.to_vec()));
         Self {
             body: body.boxed(),
             text: String::new(),
@@ -59,8 +61,11 @@ impl Stream {
                 continue;
             }
             let piece = tokio::time::timeout(PATIENCE, self.body.next()).await;
-            let piece = piece.expect("the stream speaks")?.expect("it is not cut off");
-            self.text.push_str(std::str::from_utf8(&piece).expect("UTF-8"));
+            let piece = piece
+                .expect("the stream speaks")?
+                .expect("it is not cut off");
+            self.text
+                .push_str(std::str::from_utf8(&piece).expect("UTF-8"));
         }
     }
 
@@ -81,7 +86,9 @@ async fn a_stream_of_events_resumes_where_it_was_cut_off_and_ends_with_the_job()
     let mut first = Stream::open(stage.ask(Method::GET, &path)).await;
     let mut seen = vec![first.next().await.unwrap(), first.next().await.unwrap()];
     drop(first);
-    let resumed = stage.ask(Method::GET, &path).header("last-event-id", &seen[1].id);
+    let resumed = stage
+        .ask(Method::GET, &path)
+        .header("last-event-id", &seen[1].id);
     seen.extend(Stream::open(resumed).await.all().await);
     let ids: Vec<u64> = seen.iter().map(|e| e.id.parse().unwrap()).collect();
     assert!(ids.windows(2).all(|pair| pair[0] < pair[1]), "{ids:?}");
@@ -95,23 +102,43 @@ async fn a_stream_of_events_resumes_where_it_was_cut_off_and_ends_with_the_job()
         .ask(Method::GET, &path)
         .header("accept", "text/event-stream")
         .header("last-event-id", &seen.last().unwrap().id);
-    assert_eq!(Answer::of(over).await.status, 204, "nothing will ever come: do not come back");
-    let half = stage.get(&format!("{path}?limit=1&after={}", ids[0])).await.json();
-    assert_eq!((&half["items"][0], half["items"].as_array().map(Vec::len)), (&stored[1], Some(1)));
+    assert_eq!(
+        Answer::of(over).await.status,
+        204,
+        "nothing will ever come: do not come back"
+    );
+    let half = stage
+        .get(&format!("{path}?limit=1&after={}", ids[0]))
+        .await
+        .json();
+    assert_eq!(
+        (&half["items"][0], half["items"].as_array().map(Vec::len)),
+        (&stored[1], Some(1))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_in_a_stream_that_nobody_gave_is_refused() {
     let stage = Stage::told().await;
     let job = stage.job(GOOD, json!({})).await;
-    for (path, id) in [("events", "x"), ("events", "-1"), ("logs?follow=true", "1.2")] {
+    for (path, id) in [
+        ("events", "x"),
+        ("events", "-1"),
+        ("logs?follow=true", "1.2"),
+    ] {
         let request = stage
             .ask(Method::GET, &format!("/v1/jobs/{job}/{path}"))
             .header("accept", "text/event-stream")
             .header("last-event-id", id);
-        Answer::of(request).await.refuses("TDM-6004", "Last-Event-ID");
+        Answer::of(request)
+            .await
+            .refuses("TDM-6004", "Last-Event-ID");
     }
-    for (query, field) in [("after=x", "after"), ("follow=maybe", "follow"), ("after=1.2.3.4", "after")] {
+    for (query, field) in [
+        ("after=x", "after"),
+        ("follow=maybe", "follow"),
+        ("after=1.2.3.4", "after"),
+    ] {
         let answer = stage.get(&format!("/v1/jobs/{job}/logs?{query}")).await;
         answer.refuses("TDM-6004", field);
     }
@@ -182,7 +209,13 @@ async fn logs_come_as_json_as_text_and_as_they_are_printed() {
     let next = page["next"].as_str().unwrap();
     assert_eq!(text.header("x-next-after"), next);
     let later = stage.get(&format!("{path}?after={next}")).await.json();
-    assert_eq!((&later["items"], later["next"].as_str()), (&json!([]), Some(next)));
+    assert_eq!(
+        (&later["items"], later["next"].as_str()),
+        (&json!([]), Some(next))
+    );
     let one = stage.get(&format!("{path}?limit=1")).await.json();
-    assert_eq!((&one["more"], &one["items"][0]["text"]), (&json!(true), &json!("one\ntwo\n")));
+    assert_eq!(
+        (&one["more"], &one["items"][0]["text"]),
+        (&json!(true), &json!("one\ntwo\n"))
+    );
 }

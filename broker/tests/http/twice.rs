@@ -21,7 +21,10 @@ async fn a_repeated_submission_gets_the_first_answer_and_makes_no_second_job() {
     let token = stage.quote(GOOD).await;
     let body = json!({"quote_token": token, "workload": GOOD});
     let first = post(&stage, "/v1/jobs", "k-1", &body).await;
-    assert_eq!((first.status, first.header("idempotency-replayed")), (201, ""));
+    assert_eq!(
+        (first.status, first.header("idempotency-replayed")),
+        (201, "")
+    );
     // Bare or as a structured string, it is the same key.
     for key in ["k-1", "\"k-1\""] {
         let again = post(&stage, "/v1/jobs", key, &body).await;
@@ -30,8 +33,12 @@ async fn a_repeated_submission_gets_the_first_answer_and_makes_no_second_job() {
         assert_eq!(again.header("location"), first.header("location"));
     }
     let other = json!({"quote_token": token, "workload": format!("{GOOD}\n")});
-    post(&stage, "/v1/jobs", "k-1", &other).await.problem(422, "TDM-6010");
-    post(&stage, "/v1/jobs", "k-2", &body).await.problem(409, "TDM-6103");
+    post(&stage, "/v1/jobs", "k-1", &other)
+        .await
+        .problem(422, "TDM-6010");
+    post(&stage, "/v1/jobs", "k-2", &body)
+        .await
+        .problem(409, "TDM-6103");
     assert_eq!(stage.jobs().await, 1);
 }
 
@@ -39,7 +46,9 @@ async fn a_repeated_submission_gets_the_first_answer_and_makes_no_second_job() {
 async fn a_refused_request_keeps_no_answer_so_its_key_can_be_used_again() {
     let stage = Stage::told().await;
     let bad = json!({"quote_token": "x", "workload": GOOD});
-    post(&stage, "/v1/jobs", "k", &bad).await.problem(422, "TDM-6101");
+    post(&stage, "/v1/jobs", "k", &bad)
+        .await
+        .problem(422, "TDM-6101");
     let token = stage.quote(GOOD).await;
     let good = json!({"quote_token": token, "workload": GOOD});
     assert_eq!(post(&stage, "/v1/jobs", "k", &good).await.status, 201);
@@ -96,7 +105,9 @@ async fn a_repeated_making_of_a_key_shows_the_same_key_and_the_store_never_holds
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idempotency_key_belongs_to_its_account_and_route() {
     let stage = Stage::bare().await;
-    let (_, key) = stage.tenant("other", &["accounts:admin", "keys:admin", "quotes"]).await;
+    let (_, key) = stage
+        .tenant("other", &["accounts:admin", "keys:admin", "quotes"])
+        .await;
     let body = json!({"name": "same"});
     let mine = post(&stage, "/v1/accounts", "k", &body).await;
     let theirs = stage

@@ -1,7 +1,7 @@
 //! `/v1/accounts`: tenants, made and listed by operators.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json};
+use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use tandem_model::id::AccountId;
 use tandem_model::secret::Secret;
@@ -30,6 +30,7 @@ const CREATE: Asked = Asked {
 #[utoipa::path(
     post,
     path = "/v1/accounts",
+    operation_id = "create_account",
     tag = "accounts",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
     request_body = AccountRequest,
@@ -41,11 +42,12 @@ const CREATE: Asked = Asked {
 )]
 pub(in crate::http) async fn create(
     shared: Data<Shared>,
-    caller: Caller,
-    key: IdempotencyKey,
-    body: Body<AccountRequest>,
+    request: HttpRequest,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    caller.may(Scope::AccountsAdmin)?;
+    let caller = Caller::admit(&shared, &request, Scope::AccountsAdmin).await?;
+    let key = IdempotencyKey::of(&request)?;
+    let body: Body<AccountRequest> = Body::read(&request, payload).await?;
     let once = match Once::begin(&shared, CREATE, caller.account, key, body.sha256).await? {
         Begun::Again(answer) => return Ok(answer),
         Begun::First(once) => once,
@@ -75,6 +77,7 @@ pub(in crate::http) async fn create(
 #[utoipa::path(
     get,
     path = "/v1/accounts",
+    operation_id = "list_accounts",
     tag = "accounts",
     params(
         ("limit" = Option<u32>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
@@ -88,10 +91,9 @@ pub(in crate::http) async fn create(
 )]
 pub(in crate::http) async fn list(
     shared: Data<Shared>,
-    caller: Caller,
     request: HttpRequest,
 ) -> Result<Json<Page<AccountView>>, Problem> {
-    caller.may(Scope::AccountsAdmin)?;
+    Caller::admit(&shared, &request, Scope::AccountsAdmin).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
     let after: Option<AccountId> = params.parsed("after", "the `next` of a page of accounts")?;

@@ -1,6 +1,7 @@
 //! `POST /v1/classifications`: what a file is, what it needs, and why that is thought.
 
-use actix_web::web::Json;
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Payload};
 use tandem_pricing::{classify, files};
 
 use super::off_thread;
@@ -8,6 +9,7 @@ use crate::api::{ClassificationReply, ClassificationRequest, ProblemView, Scope}
 use crate::http::auth::Caller;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
+use crate::http::server::Shared;
 
 /// Classifies a file
 ///
@@ -16,6 +18,7 @@ use crate::http::problem::Problem;
 #[utoipa::path(
     post,
     path = "/v1/classifications",
+    operation_id = "classify",
     tag = "quotes",
     request_body = ClassificationRequest,
     responses(
@@ -25,10 +28,12 @@ use crate::http::problem::Problem;
     security(("api_key" = ["quotes"])),
 )]
 pub(in crate::http) async fn classify(
-    caller: Caller,
-    body: Body<ClassificationRequest>,
+    shared: Data<Shared>,
+    request: HttpRequest,
+    payload: Payload,
 ) -> Result<Json<ClassificationReply>, Problem> {
-    caller.may(Scope::Quotes)?;
+    Caller::admit(&shared, &request, Scope::Quotes).await?;
+    let body: Body<ClassificationRequest> = Body::read(&request, payload).await?;
     let text = body.value.workload;
     let reply = off_thread(move || {
         let document = files::look(&text).map_err(|errors| Problem::workload(&errors))?;

@@ -72,6 +72,7 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, Problem
 #[utoipa::path(
     get,
     path = "/v1/jobs/{id}/events",
+    operation_id = "job_events",
     tag = "jobs",
     params(
         ("id" = String, Path, description = "The job"),
@@ -91,11 +92,10 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, Problem
 )]
 pub(in crate::http) async fn events(
     shared: Data<Shared>,
-    caller: Caller,
     id: Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.may(Scope::JobsRead)?;
+    let caller = Caller::admit(&shared, &request, Scope::JobsRead).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
     let after: Option<u64> = params.parsed("after", "the sequence of an event")?;

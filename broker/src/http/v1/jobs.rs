@@ -1,7 +1,7 @@
 //! `/v1/jobs`: run, list, look, stop.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::JobId;
@@ -35,6 +35,7 @@ const PAGES_MAX: u32 = 4;
 #[utoipa::path(
     post,
     path = "/v1/jobs",
+    operation_id = "submit_job",
     tag = "jobs",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
     request_body = JobRequest,
@@ -48,11 +49,12 @@ const PAGES_MAX: u32 = 4;
 )]
 pub(in crate::http) async fn submit(
     shared: Data<Shared>,
-    caller: Caller,
-    key: IdempotencyKey,
-    body: Body<JobRequest>,
+    request: HttpRequest,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    caller.may(Scope::JobsWrite)?;
+    let caller = Caller::admit(&shared, &request, Scope::JobsWrite).await?;
+    let key = IdempotencyKey::of(&request)?;
+    let body: Body<JobRequest> = Body::read(&request, payload).await?;
     let account = caller.account;
     let once = match Once::begin(&shared, SUBMIT, account, key, body.sha256).await? {
         Begun::Again(answer) => return Ok(answer),
@@ -86,6 +88,7 @@ pub(in crate::http) async fn submit(
 #[utoipa::path(
     get,
     path = "/v1/jobs",
+    operation_id = "list_jobs",
     tag = "jobs",
     params(
         ("limit" = Option<u32>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
@@ -100,10 +103,9 @@ pub(in crate::http) async fn submit(
 )]
 pub(in crate::http) async fn list(
     shared: Data<Shared>,
-    caller: Caller,
     request: HttpRequest,
 ) -> Result<Json<Page<JobSummary>>, Problem> {
-    caller.may(Scope::JobsRead)?;
+    let caller = Caller::admit(&shared, &request, Scope::JobsRead).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
     let mut after: Option<JobId> = params.parsed("after", "the `next` of a page of jobs")?;
@@ -146,6 +148,7 @@ fn state_of(name: &str) -> Option<JobState> {
 #[utoipa::path(
     get,
     path = "/v1/jobs/{id}",
+    operation_id = "show_job",
     tag = "jobs",
     params(("id" = String, Path, description = "The job")),
     responses(
@@ -156,10 +159,10 @@ fn state_of(name: &str) -> Option<JobState> {
 )]
 pub(in crate::http) async fn show(
     shared: Data<Shared>,
-    caller: Caller,
     id: Path<String>,
+    request: HttpRequest,
 ) -> Result<Json<JobView>, Problem> {
-    caller.may(Scope::JobsRead)?;
+    let caller = Caller::admit(&shared, &request, Scope::JobsRead).await?;
     let record = job_of(&shared, caller.account, &id).await?;
     job_view::view(shared.state.store.as_ref(), record)
         .await
@@ -173,6 +176,7 @@ pub(in crate::http) async fn show(
 #[utoipa::path(
     post,
     path = "/v1/jobs/{id}/cancel",
+    operation_id = "cancel_job",
     tag = "jobs",
     params(("id" = String, Path, description = "The job")),
     responses(
@@ -183,10 +187,10 @@ pub(in crate::http) async fn show(
 )]
 pub(in crate::http) async fn cancel(
     shared: Data<Shared>,
-    caller: Caller,
     id: Path<String>,
+    request: HttpRequest,
 ) -> Result<Json<CancelReply>, Problem> {
-    caller.may(Scope::JobsWrite)?;
+    let caller = Caller::admit(&shared, &request, Scope::JobsWrite).await?;
     let record = job_of(&shared, caller.account, &id).await?;
     let id = record.id;
     if record.state.is_terminal() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::secret::Secret;
@@ -35,6 +35,7 @@ const CREATE: Asked = Asked {
 #[utoipa::path(
     post,
     path = "/v1/keys",
+    operation_id = "create_key",
     tag = "accounts",
     params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
     request_body = KeyRequest,
@@ -46,11 +47,12 @@ const CREATE: Asked = Asked {
 )]
 pub(in crate::http) async fn create(
     shared: Data<Shared>,
-    caller: Caller,
-    key: IdempotencyKey,
-    body: Body<KeyRequest>,
+    request: HttpRequest,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    caller.may(Scope::KeysAdmin)?;
+    let caller = Caller::admit(&shared, &request, Scope::KeysAdmin).await?;
+    let key = IdempotencyKey::of(&request)?;
+    let body: Body<KeyRequest> = Body::read(&request, payload).await?;
     let once = match Once::begin(&shared, CREATE, caller.account, key, body.sha256).await? {
         Begun::Again(answer) => return Ok(answer),
         Begun::First(once) => once,
@@ -145,6 +147,7 @@ fn scopes(caller: &Caller, wanted: &[String]) -> Result<Vec<String>, Problem> {
 #[utoipa::path(
     get,
     path = "/v1/keys",
+    operation_id = "list_keys",
     tag = "accounts",
     params(
         ("account" = Option<String>, Query, description = "Another account's, with `admin`"),
@@ -159,10 +162,9 @@ fn scopes(caller: &Caller, wanted: &[String]) -> Result<Vec<String>, Problem> {
 )]
 pub(in crate::http) async fn list(
     shared: Data<Shared>,
-    caller: Caller,
     request: HttpRequest,
 ) -> Result<Json<Page<KeyView>>, Problem> {
-    caller.may(Scope::KeysAdmin)?;
+    let caller = Caller::admit(&shared, &request, Scope::KeysAdmin).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
     let after: Option<ApiKeyId> = params.parsed("after", "the `next` of a page of keys")?;
@@ -188,6 +190,7 @@ pub(in crate::http) async fn list(
 #[utoipa::path(
     delete,
     path = "/v1/keys/{id}",
+    operation_id = "revoke_key",
     tag = "accounts",
     params(("id" = String, Path, description = "The key's id, not the key")),
     responses(
@@ -198,10 +201,10 @@ pub(in crate::http) async fn list(
 )]
 pub(in crate::http) async fn revoke(
     shared: Data<Shared>,
-    caller: Caller,
     id: Path<String>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.may(Scope::KeysAdmin)?;
+    let caller = Caller::admit(&shared, &request, Scope::KeysAdmin).await?;
     let id: ApiKeyId = id.parse().map_err(|_| Problem::not_found())?;
     let tenants = &shared.state.tenants;
     let account = if caller.has(Scope::Admin) {

@@ -1,5 +1,6 @@
 //! `GET /v1/ledger/balances`: the books of the installation, for operators.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 
 use crate::api::{BalanceView, BalancesReply, ProblemView, Scope};
@@ -13,6 +14,7 @@ use crate::http::server::Shared;
 #[utoipa::path(
     get,
     path = "/v1/ledger/balances",
+    operation_id = "ledger_balances",
     tag = "ledger",
     responses(
         (status = 200, description = "By ledger account and currency", body = BalancesReply),
@@ -22,9 +24,9 @@ use crate::http::server::Shared;
 )]
 pub(in crate::http) async fn balances(
     shared: Data<Shared>,
-    caller: Caller,
+    request: HttpRequest,
 ) -> Result<Json<BalancesReply>, Problem> {
-    caller.may(Scope::Admin)?;
+    Caller::admit(&shared, &request, Scope::Admin).await?;
     let balances = shared.state.store.balances().await?;
     Ok(Json(BalancesReply {
         items: balances.iter().map(BalanceView::from).collect(),

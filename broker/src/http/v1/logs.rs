@@ -116,6 +116,7 @@ impl Source for Logs {
 #[utoipa::path(
     get,
     path = "/v1/jobs/{id}/logs",
+    operation_id = "job_logs",
     tag = "jobs",
     params(
         ("id" = String, Path, description = "The job"),
@@ -137,11 +138,10 @@ impl Source for Logs {
 )]
 pub(in crate::http) async fn logs(
     shared: Data<Shared>,
-    caller: Caller,
     id: Path<String>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    caller.may(Scope::JobsRead)?;
+    let caller = Caller::admit(&shared, &request, Scope::JobsRead).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
     let after = params.read("after", "the `next` of a page of this log", Cursor::parse)?;

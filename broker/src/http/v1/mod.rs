@@ -16,6 +16,7 @@ mod submission;
 use actix_web::http::header::{ACCEPT, HeaderMap};
 use actix_web::web;
 
+use super::context;
 use super::problem::Problem;
 use super::server::Shared;
 use crate::store::JobRecord;
@@ -28,7 +29,8 @@ const NAME_CHARS_MAX: usize = 63;
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
-    web::block(work)
+    let (id, span) = (context::request_id(), tracing::Span::current());
+    web::block(move || span.in_scope(|| context::under_sync(id, work)))
         .await
         .map_err(|error| Problem::defect(&error))?
 }

@@ -80,6 +80,7 @@ fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
 #[utoipa::path(
     get,
     path = "/v1/offers",
+    operation_id = "list_offers",
     tag = "offers",
     params(
         ("gpu" = Option<String>, Query, description = "A card by any of its names"),
@@ -97,10 +98,9 @@ fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
 )]
 pub(in crate::http) async fn offers(
     shared: Data<Shared>,
-    caller: Caller,
     request: HttpRequest,
 ) -> Result<Json<OfferPage>, Problem> {
-    caller.may(Scope::OffersRead)?;
+    Caller::admit(&shared, &request, Scope::OffersRead).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()? as usize;
     let after = params.read("after", "the `next` of a page of offers", |text| {

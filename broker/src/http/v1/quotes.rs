@@ -1,7 +1,8 @@
 //! `POST /v1/quotes`: firm prices on every tier. Nothing is written, so it needs no idempotency
 //! key; the quote travels with the customer, under a MAC.
 
-use actix_web::web::{Data, Json};
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json, Payload};
 use tandem_model::id::QuoteId;
 use tandem_model::launch::AgentMode;
 use tandem_model::network::Product;
@@ -33,6 +34,7 @@ use tandem_model::id::AccountId;
 #[utoipa::path(
     post,
     path = "/v1/quotes",
+    operation_id = "quote",
     tag = "quotes",
     request_body = QuoteRequest,
     responses(
@@ -43,10 +45,11 @@ use tandem_model::id::AccountId;
 )]
 pub(in crate::http) async fn quote(
     shared: Data<Shared>,
-    caller: Caller,
-    body: Body<QuoteRequest>,
+    request: HttpRequest,
+    payload: Payload,
 ) -> Result<Json<QuoteReply>, Problem> {
-    caller.may(Scope::Quotes)?;
+    let caller = Caller::admit(&shared, &request, Scope::Quotes).await?;
+    let body: Body<QuoteRequest> = Body::read(&request, payload).await?;
     let account = caller.account;
     let request = body.value;
     let reply = off_thread(move || prices(&shared.state, account, &request)).await?;
