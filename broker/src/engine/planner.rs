@@ -55,11 +55,12 @@ impl Planner<'_> {
             &self.terms.policy,
             Some(Self::dearest(job)),
         );
-        let ranked: Vec<Offer> = ranking
+        let startable = self.startable(job);
+        let ranked: Vec<&Offer> = ranking
             .fitting
-            .into_iter()
-            .map(|candidate| candidate.offer)
-            .filter(|offer| self.can_start(job, offer))
+            .iter()
+            .map(|fit| fit.offer)
+            .filter(|offer| startable.contains(&(&offer.network, offer.product.as_str())))
             .collect();
         let mut situation = job.doc.situation.clone();
         let nodes = u32::from(job.nodes());
@@ -74,17 +75,21 @@ impl Planner<'_> {
                 situation.networks_avoided.insert(network.clone());
             }
         }
-        let plan = failover::plan(&ranked, &situation);
+        let plan = failover::plan(ranked.iter().copied(), &situation);
         let chosen = plan
             .choice
             .as_ref()
-            .and_then(|id| ranked.into_iter().find(|offer| offer.id == *id));
+            .and_then(|id| ranked.iter().find(|offer| offer.id == *id));
+        let chosen = chosen.map(|offer| (*offer).clone());
         (plan, chosen)
     }
 
-    fn can_start(&self, job: &Job, offer: &Offer) -> bool {
-        self.terms
-            .product(offer)
-            .is_some_and(|product| launch::obstacles(&job.spec.workload, product).is_empty())
+    /// The products on which a job can start.
+    fn startable(&self, job: &Job) -> Vec<(&NetworkId, &'static str)> {
+        let products = self.terms.products.iter();
+        products
+            .filter(|product| launch::obstacles(&job.spec.workload, product).is_empty())
+            .map(|product| (&product.network, product.name))
+            .collect()
     }
 }

@@ -6,7 +6,7 @@ use tandem_model::network::Grade;
 use tandem_model::offer::{Fabric, Offer};
 use tandem_model::workload::{GpuNeed, Tier, Workload};
 
-use super::{Candidate, Policy, price};
+use super::{Fit, Policy, price};
 use crate::classify::Classification;
 
 /// Why an offer does not fit, in the order in which it is asked.
@@ -47,14 +47,14 @@ pub fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
 }
 
 /// The offer with its price to the customer, or why it does not fit.
-pub(super) fn candidate(
+pub(super) fn assess<'a>(
     tier: Tier,
     w: &Workload,
     classification: &Classification,
-    offer: &Offer,
+    offer: &'a Offer,
     policy: &Policy,
     price_limit: Option<MicroUsd>,
-) -> Result<Candidate, Refusal> {
+) -> Result<Fit<'a>, Refusal> {
     if !price::is_sane(offer.price) {
         return Err(Refusal::PriceInvalid);
     }
@@ -77,11 +77,11 @@ pub(super) fn candidate(
         return Err(Refusal::CountryExcluded);
     }
     let gpus = u32::from(gpus_rented(offer, w)) * u32::from(w.resources.nodes);
-    let candidate = price::candidate(offer, gpus, policy).ok_or(Refusal::PriceInvalid)?;
-    if price_limit.is_some_and(|limit| candidate.rate.price() > limit) {
+    let fit = price::fit(offer, gpus, policy).ok_or(Refusal::PriceInvalid)?;
+    if price_limit.is_some_and(|limit| fit.rate.price() > limit) {
         return Err(Refusal::AbovePriceLimit);
     }
-    Ok(candidate)
+    Ok(fit)
 }
 
 fn hardware(w: &Workload, classification: &Classification, offer: &Offer) -> Result<(), Refusal> {

@@ -64,6 +64,30 @@ pub struct Candidate {
     pub hour_micro_usd: MicroUsd,
 }
 
+/// An offer that fits, not yet copied out of the market: rankings are made for every placement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit<'a> {
+    /// The offer.
+    pub offer: &'a Offer,
+    /// Price per GPU-hour.
+    pub rate: RatePerGpuHour,
+    /// GPUs that are rented over all nodes; whole nodes where they cannot be split.
+    pub gpus: u32,
+    /// Price of all of them for an hour.
+    pub hour_micro_usd: MicroUsd,
+}
+
+impl Fit<'_> {
+    fn to_candidate(self) -> Candidate {
+        Candidate {
+            offer: self.offer.clone(),
+            rate: self.rate,
+            gpus: self.gpus,
+            hour_micro_usd: self.hour_micro_usd,
+        }
+    }
+}
+
 /// What was considered for one tier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TierReport {
@@ -181,11 +205,11 @@ fn of_tier(
     let ranking = rank(tier, workload, classification, offers, policy, limit);
     report.fitting = ranking.fitting.len();
     report.refused = ranking.refused;
-    report.ranked = ranking.fitting;
-    report.ranked.truncate(RANKED_MAX);
+    let named = ranking.fitting.iter().take(RANKED_MAX);
+    report.ranked = named.map(|fit| fit.to_candidate()).collect();
     let expires_at = now.after(Duration::from_secs(u64::from(policy.valid_seconds)));
-    report.quote = report
-        .ranked
+    report.quote = ranking
+        .fitting
         .first()
         .and_then(|best| price::quote_on(best, tier, policy, expires_at, fresh_id));
     if report.quote.is_none() {
@@ -199,9 +223,9 @@ fn of_tier(
 
 /// Every offer that fits a tier, and why the others do not.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ranking {
+pub struct Ranking<'a> {
     /// Offers that fit, cheapest first; ties in the order of their ids.
-    pub fitting: Vec<Candidate>,
+    pub fitting: Vec<Fit<'a>>,
     /// How many offers were refused, by the first reason that held.
     pub refused: BTreeMap<Refusal, usize>,
 }
@@ -209,23 +233,23 @@ pub struct Ranking {
 /// Ranks offers for a tier: the list from which a placement and its replacements are taken. None
 /// dearer than `price_limit` per GPU-hour fits: the customer's own limit for a quote, our exposure
 /// for a replacement.
-pub fn rank(
+pub fn rank<'a>(
     tier: Tier,
     workload: &Workload,
     classification: &Classification,
-    offers: &[Offer],
+    offers: &'a [Offer],
     policy: &Policy,
     price_limit: Option<MicroUsd>,
-) -> Ranking {
+) -> Ranking<'a> {
     let mut ranking = Ranking::default();
     for offer in offers {
-        match fit::candidate(tier, workload, classification, offer, policy, price_limit) {
-            Ok(candidate) => ranking.fitting.push(candidate),
+        match fit::assess(tier, workload, classification, offer, policy, price_limit) {
+            Ok(fit) => ranking.fitting.push(fit),
             Err(refusal) => *ranking.refused.entry(refusal).or_default() += 1,
         }
     }
     ranking.fitting.sort_by(|a, b| {
-        let key = |c: &Candidate| (c.hour_micro_usd, c.rate);
+        let key = |fit: &Fit<'_>| (fit.hour_micro_usd, fit.rate);
         key(a)
             .cmp(&key(b))
             .then_with(|| a.offer.id.cmp(&b.offer.id))

@@ -7,7 +7,7 @@ use tandem_model::quote::{Quote, QuoteLine};
 use tandem_model::time::WallTime;
 use tandem_model::workload::Tier;
 
-use super::{Candidate, Policy};
+use super::{Fit, Policy};
 
 /// Highest price per GPU-hour that is believed: 1,000 dollars.
 pub const PRICE_MAX: RatePerGpuHour = RatePerGpuHour::new(MicroUsd::from_cents(100_000));
@@ -41,14 +41,14 @@ fn parts(offer: &Offer, policy: &Policy) -> Option<[(&'static str, MicroUsd); 3]
 }
 
 /// The offer as the customer would pay for it.
-pub(super) fn candidate(offer: &Offer, gpus: u32, policy: &Policy) -> Option<Candidate> {
+pub(super) fn fit<'a>(offer: &'a Offer, gpus: u32, policy: &Policy) -> Option<Fit<'a>> {
     let mut rate = MicroUsd::ZERO;
     for (_, part) in parts(offer, policy)? {
         rate = rate.plus(part).ok()?;
     }
     let hour = rate.get().checked_mul(i64::from(gpus))?;
-    Some(Candidate {
-        offer: offer.clone(),
+    Some(Fit {
+        offer,
         rate: RatePerGpuHour::new(rate),
         gpus,
         hour_micro_usd: MicroUsd::new(hour),
@@ -57,7 +57,7 @@ pub(super) fn candidate(offer: &Offer, gpus: u32, policy: &Policy) -> Option<Can
 
 /// A quote on a candidate; none when an amount leaves its range.
 pub(super) fn quote_on(
-    best: &Candidate,
+    best: &Fit<'_>,
     tier: Tier,
     policy: &Policy,
     expires_at: WallTime,
@@ -65,7 +65,7 @@ pub(super) fn quote_on(
 ) -> Option<Quote> {
     let gpu_microseconds = u64::from(best.gpus) * u64::from(policy.term_seconds) * 1_000_000;
     let not_to_exceed = best.rate.charge_for(gpu_microseconds).ok()?;
-    let lines = parts(&best.offer, policy)?.map(|(kind, amount)| QuoteLine {
+    let lines = parts(best.offer, policy)?.map(|(kind, amount)| QuoteLine {
         kind: kind.to_owned(),
         micro_usd_per_gpu_hour: amount,
     });
