@@ -36,6 +36,8 @@ pub(crate) struct Blame {
     sent: BTreeMap<(JobId, Epoch, u16, u64), WorldTime>,
     /// Until when each agent may publish by its own count.
     leases: BTreeMap<(JobId, Epoch, u16), WorldTime>,
+    /// Agents that reported their end.
+    reported: BTreeSet<(JobId, Epoch, u16)>,
     /// When each agent's newest heartbeat was taken in, and how much time in all was too long to
     /// be proved.
     heard: BTreeMap<(JobId, Epoch, u16), WorldTime>,
@@ -72,13 +74,15 @@ impl Blame {
             }
             (AgentRequest::Result(r), Reply::Agent(Said::Result(told))) if told.recorded => {
                 self.leases.remove(&(job, epoch, r.rank));
+                self.reported.insert((job, epoch, r.rank));
             }
             _ => {}
         }
     }
 
     fn grant(&mut self, agent: (JobId, Epoch, u16), asked: &Beat) {
-        if let Some(sent) = self.sent.get(asked) {
+        // Who has reported its end has ended, whatever it is still told.
+        if let Some(sent) = self.sent.get(asked).filter(|_| !self.reported.contains(&agent)) {
             let until = sent.after(LEASE_TTL);
             let lease = self.leases.entry(agent).or_insert(until);
             *lease = until.max(*lease);

@@ -28,6 +28,9 @@ const READ_IN_DOUBT: Duration = Duration::from_secs(10);
 const STALE_AFTER: Duration = Duration::from_secs(300);
 /// The first sweep comes this long after the start, when claimed jobs were taken over.
 const FIRST_SWEEP: Duration = Duration::from_secs(120);
+/// Silence for this long after the broker was away says nothing: an agent that got no answer waits
+/// up to [`gpu_probe::agent::RETRY_MS_MAX`] and a quarter before it asks again.
+const AFTER_AWAY: Duration = Duration::from_secs(45);
 /// Orphans stopped after one sweep.
 const ORPHANS_MAX: usize = 100;
 
@@ -100,9 +103,9 @@ impl Networks {
         &self.health
     }
 
-    /// The broker was away: silence until one lease from now says nothing of any agent.
+    /// The broker was away: silence for a while from now says nothing of any agent.
     pub(super) fn was_away(&mut self, now: WorldTime, terms: &Terms) {
-        self.late_until = now.after(terms.windows.lease);
+        self.late_until = now.after(AFTER_AWAY.max(terms.windows.lease));
         for network in self.all.keys() {
             self.health
                 .insert(network.clone(), Health::OwnFault { since: now });
@@ -226,7 +229,7 @@ impl Kernel {
     fn judge(&mut self, now: WorldTime) {
         let networks = &mut self.networks;
         if now.since(networks.census_at) > LATE_AFTER {
-            networks.late_until = now.after(self.terms.windows.lease);
+            networks.late_until = now.after(AFTER_AWAY.max(self.terms.windows.lease));
         }
         networks.census_at = now.after(CENSUS_EVERY);
         let mut census: BTreeMap<NetworkId, Census> = BTreeMap::new();

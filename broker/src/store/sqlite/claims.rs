@@ -182,3 +182,8 @@ mod tests {
         }
     }
 }
+
+/// Forgets every broker: what they hold is free from now on.
+pub(super) fn forget_brokers(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM brokers", []).map(|_| ())
+}

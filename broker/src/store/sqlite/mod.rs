@@ -63,6 +63,8 @@ fn reader(file: &Path) -> Result<Connection, StoreError> {
 
 impl SqliteStore {
     /// Opens the database file, makes it when there is none, and brings its schema up to date.
+    /// Whoever held claims is gone, because one process has the file at a time: they are free at
+    /// once, so that a broker that starts again goes on before its agents' leases run out.
     ///
     /// Fails when the file is no database, is newer than this program, is held by another process
     /// (by a lock on `<file>.lock`, which the system lets go when that process ends in any way),
@@ -75,6 +77,7 @@ impl SqliteStore {
         writes.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         schema::prepare(&writes).map_err(|e| failed("cannot set the database up", e))?;
         schema::migrate(&mut writes).map_err(StoreError::Database)?;
+        claims::forget_brokers(&writes).map_err(|e| failed("cannot free the claims", e))?;
         let readers = (0..READERS)
             .map(|_| reader(file).map(Mutex::new))
             .collect::<Result<_, _>>()?;
