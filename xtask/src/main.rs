@@ -1,4 +1,4 @@
-//! What a person runs: `cargo xtask setup` and `cargo xtask test`.
+//! What a person runs: `cargo xtask setup`, `test`, `bench`.
 //!
 //! Nothing here is part of the product. `setup` installs what the tests need and says what it
 //! does; `test` runs every stage, prints its minutes and stops at the first that fails.
@@ -35,12 +35,35 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Measure in a release build, beside something measured in the same run.
+    Bench {
+        /// What is measured.
+        what: Benchmark,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Benchmark {
+    /// The engine beside the ceiling of its own store.
+    Engine,
+}
+
+fn bench(what: Benchmark) -> anyhow::Result<()> {
+    let Benchmark::Engine = what;
+    process::run(process::cargo(&[
+        "bench",
+        "--package",
+        "tandem",
+        "--bench",
+        "engine",
+    ]))
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Setup => setup::run(),
         Task::Test { only } => stages::run(only.as_deref()),
+        Task::Bench { what } => bench(what),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

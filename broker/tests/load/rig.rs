@@ -37,13 +37,13 @@ const FILE: &str = "tandem: 1\nname: load\nrun: ./train\nresources:\n  gpu: RTX4
 const OFFERS: u32 = 200;
 
 /// The two networks, the first the cheaper.
-pub const NETWORKS: [&str; 2] = ["ionet", "aethir"];
+pub(crate) const NETWORKS: [&str; 2] = ["ionet", "aethir"];
 
-pub fn at(second: u64) -> WorldTime {
+pub(crate) fn at(second: u64) -> WorldTime {
     WorldTime::default().after(Duration::from_secs(second))
 }
 
-pub fn job_id(n: u64) -> JobId {
+pub(crate) fn job_id(n: u64) -> JobId {
     JobId::from_parts(1_000 + n, &[1; 10])
 }
 
@@ -86,7 +86,7 @@ fn offers(network: &'static str, cents: i32) -> Vec<Offer> {
     (0..OFFERS).map(offer).collect()
 }
 
-pub fn terms() -> Terms {
+pub(crate) fn terms() -> Terms {
     Terms {
         installation: InstallationId::from_parts(1, &[2; 10]),
         broker: BrokerId(uuid::Uuid::from_bytes([9; 16])),
@@ -127,15 +127,15 @@ fn spec(n: u64, classification: &Classification, workload: &tandem_model::worklo
 }
 
 /// A kernel with its store.
-pub struct Rig {
-    pub kernel: Kernel,
-    pub store: Arc<SqliteStore>,
+pub(crate) struct Rig {
+    pub(crate) kernel: Kernel,
+    pub(crate) store: Arc<SqliteStore>,
     placements: u64,
     tickets: u64,
 }
 
 impl Rig {
-    pub fn new(folder: &Path) -> Self {
+    pub(crate) fn new(folder: &Path) -> Self {
         let store = Arc::new(SqliteStore::open(&folder.join("load.db")).unwrap());
         let mut kernel = Kernel::new(terms(), at(0));
         for (network, cents) in NETWORKS.into_iter().zip([36, 37]) {
@@ -150,13 +150,13 @@ impl Rig {
         }
     }
 
-    pub fn ask(&mut self, request: Request, now: WorldTime) {
+    pub(crate) fn ask(&mut self, request: Request, now: WorldTime) {
         self.tickets += 1;
         self.kernel.receive(Ticket(self.tickets), request, now);
     }
 
     /// One turn with its commit; the orders and replies that follow, none when nothing is ready.
-    pub async fn turn(&mut self, now: WorldTime) -> Option<(Vec<(JobId, Order)>, Vec<Reply>)> {
+    pub(crate) async fn turn(&mut self, now: WorldTime) -> Option<(Vec<(JobId, Order)>, Vec<Reply>)> {
         let placements = &mut self.placements;
         let mut fresh = || {
             *placements += 1;
@@ -173,7 +173,7 @@ impl Rig {
     }
 
     /// Brings so many jobs to running first attempts at second 1.
-    pub async fn run(&mut self, jobs: u64) {
+    pub(crate) async fn run(&mut self, jobs: u64) {
         let document = files::look(FILE).unwrap();
         let classification = classify(&document);
         let workload = document.submittable().unwrap().clone();
@@ -200,7 +200,7 @@ impl Rig {
     }
 
     /// Writes the heartbeats that wait; how many agents were answered with their lease renewed.
-    pub async fn flush(&mut self, now: WorldTime) -> usize {
+    pub(crate) async fn flush(&mut self, now: WorldTime) -> usize {
         let Some(mut flush) = self.kernel.flush(now) else {
             return 0;
         };
@@ -215,7 +215,7 @@ impl Rig {
     }
 }
 
-pub fn bind(job: JobId) -> BindRequest {
+pub(crate) fn bind(job: JobId) -> BindRequest {
     BindRequest {
         job,
         epoch: Epoch(1),
@@ -227,7 +227,7 @@ pub fn bind(job: JobId) -> BindRequest {
 }
 
 /// A heartbeat at a second; the workload ran since second 1.
-pub fn beat(job: JobId, second: u64) -> Request {
+pub(crate) fn beat(job: JobId, second: u64) -> Request {
     Request::Agent(AgentRequest::Heartbeat(HeartbeatRequest {
         job,
         epoch: Epoch(1),
@@ -243,7 +243,7 @@ pub fn beat(job: JobId, second: u64) -> Request {
 }
 
 /// Resident memory of this process in MB, as the kernel counts it.
-pub fn resident_mb() -> u64 {
+pub(crate) fn resident_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
     let kb: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
