@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{
     CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS,
 };
@@ -32,7 +33,7 @@ pub(super) async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let id = format!("req_{}", crate::ids::token());
-    let method = request.method().as_str().to_owned();
+    let method = known(request.method()).to_owned();
     let route = request.match_pattern().unwrap_or_else(|| "none".into());
     let shared = request.app_data::<Data<Shared>>().cloned();
     let span = tracing::info_span!(
@@ -64,6 +65,16 @@ pub(super) async fn around(
     let mut response = answer?;
     dress(&mut response, &id);
     Ok(response)
+}
+
+/// The method, when it is one that somebody may mean; clients can send any word, and each word that
+/// is counted costs memory (the name is that of the OpenTelemetry HTTP conventions).
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH => method.as_str(),
+        Method::DELETE | Method::OPTIONS => method.as_str(),
+        _ => "_OTHER",
+    }
 }
 
 /// An error of the framework as a problem.
@@ -109,5 +120,70 @@ fn dress<B>(response: &mut ServiceResponse<B>, id: &str) {
     }
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use actix_web::http::StatusCode;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service, read_body_json};
+    use actix_web::{App, ResponseError, web};
+    use serde_json::Value;
+
+    async fn panics() -> &'static str {
+        panic!("hunter2 is what went wrong")
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_panics_is_a_defect_that_tells_nothing_but_its_request() {
+        let app = App::new()
+            .wrap(from_fn(around))
+            .route("/", web::get().to(panics))
+            .route("/well", web::get().to(|| async { "well" }));
+        let app = init_service(app).await;
+        let request = TestRequest::get().uri("/").to_request();
+        let service = &app;
+        let error = actix_web::dev::Service::call(service, request)
+            .await
+            .map(|_| ())
+            .expect_err("the framework renders it");
+        let problem = error.as_error::<Problem>().expect("a problem");
+        assert_eq!(problem.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let response = problem.error_response();
+        let id = response.headers().get(X_REQUEST_ID).cloned();
+        let response = ServiceResponse::new(TestRequest::get().to_http_request(), response);
+        let body: Value = read_body_json(response).await;
+        assert_eq!(body["code"], "TDM-6009");
+        assert_eq!(id.unwrap(), body["request_id"].as_str().unwrap());
+        assert!(!body.to_string().contains("hunter2"));
+        let next = TestRequest::get().uri("/well").to_request();
+        assert_eq!(call_service(&app, next).await.status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn only_a_well_formed_traceparent_is_believed() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let read = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            let name = HeaderName::from_static("traceparent");
+            headers.insert(name, HeaderValue::from_static(text));
+            traceparent(&headers).map(str::to_owned)
+        };
+        assert_eq!(read(good).as_deref(), Some(good));
+        for bad in [
+            "",
+            "00",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn words_that_are_no_method_are_counted_as_one() {
+        assert_eq!(known(&Method::GET), "GET");
+        assert_eq!(known(&Method::from_bytes(b"FLY").unwrap()), "_OTHER");
     }
 }

@@ -6,112 +6,16 @@ use std::sync::Arc;
 
 use gpu_probe::protocol::{
     BIND_PATH, CHECKPOINTS_PATH, HEARTBEATS_PATH, LOG_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX,
-    REQUEST_BYTES_MAX, RESULTS_PATH, checkpoint_key,
+    REQUEST_BYTES_MAX, RESULTS_PATH,
 };
 use serde_json::{Value, json};
 use tandem_model::id::{BootId, JobId};
 use tandem_model::placement::Epoch;
 
+use crate::agent::Agent;
 use crate::client::Answer;
 use crate::quotes::GOOD;
 use crate::stage::{PROGRAM, Stage};
-
-/// An agent as the story tells it.
-#[derive(Clone)]
-pub(crate) struct Agent<'s> {
-    stage: &'s Stage,
-    job: JobId,
-    epoch: Epoch,
-    token: String,
-}
-
-impl<'s> Agent<'s> {
-    /// The agent of an attempt, once that attempt is made.
-    pub(crate) async fn placed(stage: &'s Stage, job: &str, epoch: Epoch) -> Self {
-        let path = format!("/v1/jobs/{job}");
-        stage
-            .until("the placement", &path, |job| {
-                let placements = job["placements"].as_array().cloned().unwrap_or_default();
-                placements
-                    .iter()
-                    .any(|p| p["epoch"] == epoch.0 && p["live"] == true)
-            })
-            .await;
-        Self::of(stage, job.parse().expect("a job's id"), epoch)
-    }
-
-    fn of(stage: &'s Stage, job: JobId, epoch: Epoch) -> Self {
-        let token = stage.vault.agent_token(job, epoch).expose().to_owned();
-        Self {
-            stage,
-            job,
-            epoch,
-            token,
-        }
-    }
-
-    pub(crate) fn token(&self) -> String {
-        self.token.clone()
-    }
-
-    pub(crate) fn with_token(&self, token: &str) -> Self {
-        Self {
-            token: token.to_owned(),
-            ..self.clone()
-        }
-    }
-
-    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
-        let url = format!("{}{path}", self.stage.url);
-        let request = self.stage.client.post(url).bearer_auth(&self.token);
-        Answer::of(request.json(&body)).await
-    }
-
-    /// Posts; the answer must be a success.
-    async fn ok(&self, path: &str, body: Value) -> Value {
-        let answer = self.post(path, body).await;
-        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
-        answer.json()
-    }
-
-    fn body(&self, more: Value) -> Value {
-        let boot = BootId::from_parts(self.epoch.0.into(), &[5; 10]);
-        let mut body = json!({"job": self.job, "epoch": self.epoch, "rank": 0, "boot_id": boot});
-        let fields = body.as_object_mut().expect("an object");
-        fields.extend(more.as_object().expect("an object").clone());
-        body
-    }
-
-    pub(crate) fn bind_body(&self) -> Value {
-        self.body(json!({"container": "c", "agent_version": "0"}))
-    }
-
-    pub(crate) async fn bind(&self) -> Value {
-        self.ok(BIND_PATH, self.bind_body()).await
-    }
-
-    fn beat_body(&self, sequence: u64, lines: &[&str]) -> Value {
-        self.body(json!({
-            "sequence": sequence, "phase": "running", "uptime_ms": 1, "log_tail": lines,
-        }))
-    }
-
-    pub(crate) async fn beat(&self, sequence: u64, lines: &[&str]) -> Value {
-        self.ok(HEARTBEATS_PATH, self.beat_body(sequence, lines))
-            .await
-    }
-
-    fn checkpoint_body(&self, step: u64) -> Value {
-        self.body(json!({
-            "step": step, "key": checkpoint_key(self.job, self.epoch, step),
-            "sha256": "0".repeat(64), "bytes": 6,
-        }))
-    }
-
-    fn result_body(&self, tail: &str) -> Value {
-        self.body(json!({"exit_code": 0, "step": 5, "output_tail": tail}))
-    }
-}
 
 async fn log(stage: &Stage, job: &str) -> String {
     let path = format!("/v1/jobs/{job}/logs?limit=200");

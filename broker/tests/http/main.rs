@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+mod agent;
 mod agents;
 mod bad_input;
 mod client;

@@ -11,7 +11,7 @@ use tandem::http::routes;
 use tandem_model::placement::Epoch;
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::agents::Agent;
+use crate::agent::Agent;
 use crate::client::Answer;
 use crate::quotes::GOOD;
 use crate::stage::Stage;

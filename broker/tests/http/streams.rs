@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tandem_model::placement::Epoch;
 
-use crate::agents::Agent;
+use crate::agent::Agent;
 use crate::client::Answer;
 use crate::quotes::GOOD;
 use crate::stage::Stage;

@@ -3,7 +3,6 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
-use tandem_model::error::ErrorCode;
 use tandem_model::id::JobId;
 use tandem_model::job::JobState;
 use tandem_model::secret::Secret;
@@ -206,8 +205,7 @@ pub(in crate::http) async fn cancel(
                 let state = now.state;
                 return Ok(Json(CancelReply { id, state }));
             }
-            let detail = "another broker works on this job";
-            Err(Problem::busy(&detail).code(ErrorCode::API_BUSY))
+            Err(Problem::busy(&"another broker works on this job"))
         }
         Err(other) => Err(other.into()),
     }
