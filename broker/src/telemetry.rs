@@ -15,7 +15,7 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 use crate::config::{LogFormat, TelemetryConfig};
 
 /// What a command that is not the broker logs.
-const COMMAND_FILTER: &str = "warn";
+pub const COMMAND_FILTER: &str = "warn";
 /// Spans that are exported: our own. The exporter's own HTTP requests must not be among them.
 const SPAN_FILTER: &str = "off,tandem=info,tandem_adapters=info,tandem_settlement=info";
 /// Name of the tracer.
@@ -49,11 +49,11 @@ impl Telemetry {
     }
 }
 
-/// Starts logging for a command. `RUST_LOG` chooses what is shown; only warnings by default.
-pub fn init() {
+/// Starts logging for a command. `RUST_LOG` chooses what is shown; without it, `filter` does.
+pub fn init(filter: &str) {
     let config = TelemetryConfig {
         log_format: LogFormat::Human,
-        log_filter: COMMAND_FILTER.to_owned(),
+        log_filter: filter.to_owned(),
         otlp_endpoint: None,
     };
     // A second call (tests start several applications in one process) keeps the first.

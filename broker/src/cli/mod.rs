@@ -25,6 +25,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::client::ClientError;
+use crate::telemetry;
 use failure::Failure;
 
 /// One API over two GPU networks.
@@ -105,9 +106,12 @@ pub enum Command {
 
 /// Runs a command to its end.
 pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    // The broker starts its own, by its configuration.
-    if !matches!(arguments.command, Command::Serve(_)) {
-        crate::telemetry::init();
+    match arguments.command {
+        // The broker starts its own, by its configuration.
+        Command::Serve(_) => {}
+        // What goes wrong in the demo is its story.
+        Command::Demo(_) => telemetry::init("off"),
+        _ => telemetry::init(telemetry::COMMAND_FILTER),
     }
     let done = perform(arguments.command, arguments.json).await;
     done.map_err(|error| match error.downcast::<ClientError>() {

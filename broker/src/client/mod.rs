@@ -2,6 +2,7 @@
 //! twice, and refusals as the broker words them.
 
 mod credentials;
+mod stream;
 pub mod failure;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tandem_model::secret::Secret;
 
 use crate::api::{PAGE_ITEMS_MAX, Page, ProblemView};
 pub use credentials::{Credentials, CredentialsError};
+pub use stream::EventStream;
 
 /// Where a broker is when nothing else is said.
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";

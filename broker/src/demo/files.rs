@@ -17,8 +17,20 @@ const OURS: &[(&str, &str)] = &[
         include_str!("../../../examples/finetune-lora.yaml"),
     ),
     (
+        "finetune-70b.yaml",
+        include_str!("../../../examples/finetune-70b.yaml"),
+    ),
+    (
+        "synthesize-data.yaml",
+        include_str!("../../../examples/synthesize-data.yaml"),
+    ),
+    (
         "service-vllm.yaml",
         include_str!("../../../examples/service-vllm.yaml"),
+    ),
+    (
+        "service-70b.yaml",
+        include_str!("../../../examples/service-70b.yaml"),
     ),
     (
         "batch-inference.yaml",

@@ -27,6 +27,11 @@ impl LogTail {
         }
     }
 
+    /// Whether every line is told.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// The lines for this heartbeat; none while another heartbeat carries some.
     pub(super) fn carry(&mut self, sequence: u64) -> Vec<String> {
         if self.carried.is_some() || self.lines.is_empty() {

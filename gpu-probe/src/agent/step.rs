@@ -167,7 +167,12 @@ fn heartbeat_replied(
     actions: &mut Vec<Action>,
 ) {
     match &outcome {
-        Ok(_) => state.log.told(sequence),
+        Ok(_) => {
+            state.log.told(sequence);
+            if state.ended.is_some() && !state.log.is_empty() {
+                state.heartbeats.hurry();
+            }
+        }
         Err(_) => state.log.lost(sequence),
     }
     let Some(reply) = heard(state, outcome, actions) else {
@@ -371,6 +376,10 @@ fn settle(state: &mut AgentState, actions: &mut Vec<Action>) {
     };
     if state.now.since(since) >= orphan_ttl {
         return exit(state, ExitReason::Orphaned, actions);
+    }
+    // After the result nobody listens any more, so the last lines go first, for a heartbeat's time.
+    if !state.log.is_empty() && state.now.since(since) < state.terms.heartbeat_interval {
+        return;
     }
     if !state.result_under_way
         && state.result_retry.is_due(state.now)

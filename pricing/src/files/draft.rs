@@ -94,6 +94,14 @@ pub(super) fn is_env_name(text: &str) -> bool {
         && text.len() <= 256
 }
 
+/// Names of ours that a file may set: only a sandbox reads them, to know how to play a workload.
+const SANDBOX_NAMES: [&str; 4] = [
+    "TANDEM_EXEC",
+    "TANDEM_SIM_EXIT_CODE",
+    "TANDEM_SIM_STEPS",
+    "TANDEM_SIM_STEP_SECONDS",
+];
+
 /// Checks a variable's name; ours are reserved.
 pub(super) fn env_name_fits(name: &str, field: &Field<'_>, p: &mut Problems) -> bool {
     if !is_env_name(name) {
@@ -103,7 +111,7 @@ pub(super) fn env_name_fits(name: &str, field: &Field<'_>, p: &mut Problems) -> 
         );
         return false;
     }
-    if name.starts_with("TANDEM_") {
+    if name.starts_with("TANDEM_") && !SANDBOX_NAMES.contains(&name) {
         p.invalid(field, "names that begin with TANDEM_ are set by Tandem");
         return false;
     }

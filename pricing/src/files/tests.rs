@@ -306,3 +306,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_file_may_tell_a_sandbox_how_to_play_it() {
+    let text =
+        "tandem: 1\nname: a\nrun: x\nresources:\n  gpu: any\nenv:\n  TANDEM_SIM_STEPS: \"9\"\n";
+    let document = look(text).unwrap();
+    assert_eq!(document.submittable().unwrap().env["TANDEM_SIM_STEPS"], "9");
+}

@@ -194,3 +194,34 @@ fn sigterm_saves_what_it_can_and_a_second_one_does_not_wait_for_the_report() {
         [Do::Exit(ExitReason::Terminated)]
     );
 }
+
+#[test]
+fn the_last_lines_are_told_before_the_result_which_waits_for_them_one_interval_at_most() {
+    let mut rig = Rig::running();
+    rig.give(Input::Printed(vec!["early".to_owned()]));
+    rig.wait(5);
+    let early = rig.newest_heartbeat();
+    rig.give(Input::Printed(vec!["last".to_owned()]));
+    rig.give(ended(0));
+    assert_eq!(rig.reported(), None, "lines are untold");
+    rig.give(heartbeat(early, true, 3, Directive::Continue));
+    assert_eq!(rig.reported(), None, "`last` is untold");
+    let told = |action: &Action| match action {
+        Do::SendHeartbeat(request) => Some((request.sequence, request.log_tail.clone())),
+        _ => None,
+    };
+    let (sequence, lines) = rig.last.iter().find_map(told).expect("it is told at once");
+    assert_eq!(lines, ["last"]);
+    rig.give(heartbeat(sequence, true, 3, Directive::Continue));
+    assert!(rig.reported().is_some());
+
+    let mut rig = Rig::running();
+    rig.give(Input::Printed(vec!["last".to_owned()]));
+    rig.give(ended(0));
+    assert_eq!(rig.reported(), None);
+    rig.wait(5);
+    assert!(
+        rig.reported().is_some(),
+        "nobody hears the lines: the result is worth more"
+    );
+}
