@@ -146,7 +146,7 @@ impl Sim {
     /// Passes a point of the broker's work.
     pub(crate) fn point(&mut self, point: Point) -> Done {
         let draw = self.chance.broker.below(100_000);
-        if self.points.pass(draw) {
+        if self.points.pass(point, self.now, draw) {
             self.note(format_args!("the broker dies: {point:?}"));
             return Err(Halt::Crashed);
         }

@@ -47,7 +47,10 @@ impl Sim {
             return Ok(false);
         };
         let content = self.customers.iter().all(|c| c.is_content);
-        Ok(self.at_peace && content && broker.kernel.is_empty() && self.runs_nothing())
+        let settled = self.witness.jobs.values().all(|seen| {
+            seen.state.is_terminal() && seen.attempts.iter().all(|a| a.is_released())
+        });
+        Ok(self.at_peace && content && settled && broker.kernel.is_empty() && self.runs_nothing())
     }
 
     /// What keeps a run from being over.
@@ -147,7 +150,9 @@ impl Sim {
                 let Some(left) = attempt.left_at else {
                     continue;
                 };
-                let refused = attempt.remote_id.is_none() && attempt.bound_at.is_none();
+                // What nobody ever spoke from may have been refused, or cut off before it was paid.
+                let refused = attempt.bound_at.is_none()
+                    && (attempt.remote_id.is_none() || self.plan.spares_networks());
                 let network = &attempt.placement.network;
                 let done = self.witness.blame.of(*id, epoch, network);
                 let alone = self.plan.spares_networks();

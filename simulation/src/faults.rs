@@ -33,8 +33,6 @@ pub(crate) enum Kind {
     Blackout,
     /// It refuses to start what it lists.
     NoCapacity,
-    /// It is slow, all of it.
-    Slow,
 }
 
 const KINDS: [Kind; 12] = [
@@ -135,7 +133,6 @@ impl Sim {
             Kind::Node(what @ ("crash" | "reallocate")) => ("node", what, None, None),
             Kind::Node(what) => ("node", what, Some(lasts.as_secs()), None),
             Kind::Silence | Kind::Blackout => ("network", "silent", Some(lasts.as_secs()), None),
-            Kind::Slow => ("network", "slow", Some(lasts.as_secs()), None),
             Kind::NoCapacity => ("network", "phantom_capacity", None, Some(2)),
             Kind::ApiDown => ("", "", None, None),
         };

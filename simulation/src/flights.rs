@@ -11,7 +11,7 @@ use tandem::store::Store;
 use tandem_adapters::adapter::{Answer, Context, Step, TransportFault};
 use tandem_adapters::command::{Command, FailureKind, Outcome};
 use tandem_adapters::Exchange;
-use tandem_adapters::wire::{WireRequest, WireResponse};
+use tandem_adapters::wire::{Method, WireRequest, WireResponse};
 use tandem_model::id::JobId;
 use tandem_model::network::NetworkId;
 use tandem_model::placement::PlacementTag;
@@ -21,7 +21,7 @@ use crate::installation;
 use crate::machines::Scripts;
 use crate::points::Point;
 use crate::queue::{Event, Fate};
-use crate::sim::{Done, Halt, Sim};
+use crate::sim::{Done, Fare, Halt, Sim, Told};
 
 /// When the transport gives up a request without an answer.
 const GIVEN_UP: Duration = Duration::from_secs(10);
@@ -151,60 +151,70 @@ impl Sim {
     fn send(&mut self, number: u64, network: NetworkId, request: WireRequest) -> Done {
         self.journal.bytes(request.path.as_bytes());
         self.journal.bytes(&request.body);
-        let rates = if self.at_peace {
-            crate::plan::Rates::default()
-        } else {
-            self.plan.rates
-        };
-        let is_down = self.api_down.get(&network).is_some_and(|until| self.now < *until);
+        let fare = self.fare(number, &network, &request);
         let dice = &mut self.chance.networks;
-        let fault = dice.below(1_000);
-        let steps = [
-            rates.request_lost,
-            rates.answer_lost,
-            rates.request_late,
-            rates.request_error,
-        ];
-        let kind = (0..4).find(|n| fault < steps[..=*n].iter().sum::<u64>());
-        let slow = dice.permille(rates.request_slow);
+        let slow = dice.permille(if self.at_peace { 0 } else { self.plan.rates.request_slow });
         let there = if slow { dice.ms(1_000, 9_000) } else { dice.ms(5, 150) };
-        let given_up = self.now.after(GIVEN_UP);
-        let unknown = || Event::Answer(number, Box::new(Err(TransportFault::MaybeSent)));
-        let mut arrives = Some((self.now.after(there), Fate::Answered));
-        let kind = if is_down { Some(0) } else { kind };
-        if kind.is_some() {
+        let late = dice.seconds(10, 70);
+        let done = dice.permille(500);
+        if fare.is_some() {
             self.witness.network_fails(&network, self.now);
         }
-        match kind {
-            Some(0) => {
-                arrives = None;
-                self.queue.put(given_up, unknown());
-            }
-            Some(1) => {
-                arrives = Some((self.now.after(there), Fate::AnswerLost));
-                self.queue.put(given_up, unknown());
-            }
-            Some(2) => {
-                let late = self.chance.networks.seconds(10, 70);
-                arrives = Some((self.now.after(late), Fate::AnswerLost));
-                self.queue.put(given_up, unknown());
-            }
-            Some(_) => {
-                let done = self.chance.networks.permille(500);
-                let fate = if done { Fate::ErrorAfter } else { Fate::ErrorBefore };
-                arrives = Some((self.now.after(there), fate));
-            }
-            None => {}
+        if matches!(fare, Some(Fare::Lost | Fare::AnswerLost | Fare::Late)) {
+            let unknown = Event::Answer(number, Box::new(Err(TransportFault::MaybeSent)));
+            self.queue.put(self.after(GIVEN_UP), unknown);
         }
+        let arrives = match fare {
+            None => Some((there, Fate::Answered)),
+            Some(Fare::Lost) => None,
+            Some(Fare::AnswerLost) => Some((there, Fate::AnswerLost)),
+            Some(Fare::Late) => Some((late, Fate::AnswerLost)),
+            Some(Fare::Error) if done => Some((there, Fate::ErrorAfter)),
+            Some(Fare::Error) => Some((there, Fate::ErrorBefore)),
+        };
         let died_before = self.point(Point::Sent);
         if died_before.is_ok()
-            && let Some((at, fate)) = arrives
+            && let Some((pause, fate)) = arrives
         {
+            let at = self.after(pause);
             let event = Event::Request(number, network, Box::new(request), fate);
             self.queue.put(at, event);
         }
         died_before?;
         self.point(Point::SentOn)
+    }
+
+    /// How a request fares: as the story says, or by chance.
+    fn fare(&mut self, number: u64, network: &NetworkId, request: &WireRequest) -> Option<Fare> {
+        let told = match self.flights.commands.get(&number).map(|f| &f.command) {
+            Some(Command::Start(_)) => Some(Told::Start),
+            Some(Command::Extend { .. }) => Some(Told::Extend),
+            _ => None,
+        };
+        let is_change = request.method != Method::Get;
+        let of_it = |(what, _): &(Told, Fare)| is_change && Some(*what) == told;
+        if let Some(at) = self.told.iter().position(of_it) {
+            return Some(self.told.remove(at).1);
+        }
+        let draw = self.chance.networks.below(1_000);
+        if self.at_peace {
+            return None;
+        }
+        if self.api_down.get(network).is_some_and(|until| self.now < *until) {
+            return Some(Fare::Lost);
+        }
+        let rates = self.plan.rates;
+        let fares = [
+            (rates.request_lost, Fare::Lost),
+            (rates.answer_lost, Fare::AnswerLost),
+            (rates.request_late, Fare::Late),
+            (rates.request_error, Fare::Error),
+        ];
+        let mut below = 0;
+        fares.into_iter().find_map(|(rate, fare)| {
+            below += rate;
+            (draw < below).then_some(fare)
+        })
     }
 
     /// A request is at its network; the broker that sent it may be gone.

@@ -19,6 +19,7 @@ mod plan;
 mod points;
 mod queue;
 mod sim;
+pub mod stories;
 mod witness;
 
 pub use journal::Sink;
@@ -49,14 +50,21 @@ pub struct Ran {
 pub fn run(seed: u64, sink: Option<Sink>) -> Ran {
     let plan = Plan::draw(seed);
     let points = Points::new(Deaths::Chance(plan.rates.crash));
-    finish(seed, Sim::new(seed, plan, points, sink), |sim| {
+    let prepare = |sim: &mut Sim| {
         sim.note(format_args!("{:?}", sim.plan.clone()));
         sim.customers_come();
         sim.faults_come();
-    })
+    };
+    finish(seed, Sim::new(seed, plan, points, sink), prepare, |_| None)
 }
 
-fn finish(seed: u64, sim: Result<Sim, Halt>, prepare: impl FnOnce(&mut Sim)) -> Ran {
+/// Runs to the end and asks at last what else is wrong.
+fn finish(
+    seed: u64,
+    sim: Result<Sim, Halt>,
+    prepare: impl FnOnce(&mut Sim),
+    judge: impl FnOnce(&Sim) -> Option<String>,
+) -> Ran {
     let mut ran = Ran {
         seed,
         hash: String::new(),
@@ -75,6 +83,7 @@ fn finish(seed: u64, sim: Result<Sim, Halt>, prepare: impl FnOnce(&mut Sim)) -> 
     };
     prepare(&mut sim);
     let done = sim.run();
+    let wrong = judge(&sim);
     ran.hash = sim.journal.hash();
     ran.events = sim.journal.events;
     ran.points = sim.points.passed;
@@ -85,6 +94,8 @@ fn finish(seed: u64, sim: Result<Sim, Halt>, prepare: impl FnOnce(&mut Sim)) -> 
             Halt::Broken(why) => why,
             Halt::Crashed => "the broker died where it must not".to_owned(),
         };
+        ran.broken = Some((why, sim.journal.last()));
+    } else if let Some(why) = wrong {
         ran.broken = Some((why, sim.journal.last()));
     }
     ran

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tandem_model::time::WorldTime;
+
 /// Kinds of points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Point {
@@ -40,6 +42,8 @@ pub(crate) enum Deaths {
 #[derive(Debug)]
 pub(crate) struct Points {
     deaths: Deaths,
+    /// Points by time, in the order in which they were passed; kept for stories.
+    pub(crate) trail: Vec<(WorldTime, Point)>,
     /// What was passed so far.
     pub(crate) passed: u64,
     /// How often the broker died.
@@ -50,14 +54,18 @@ impl Points {
     pub(crate) fn new(deaths: Deaths) -> Self {
         Self {
             deaths,
+            trail: Vec::new(),
             passed: 0,
             died: 0,
         }
     }
 
     /// Passes a point; whether the broker dies there. `draw` is a number below a hundred thousand.
-    pub(crate) fn pass(&mut self, draw: u64) -> bool {
+    pub(crate) fn pass(&mut self, point: Point, now: WorldTime, draw: u64) -> bool {
         self.passed += 1;
+        if matches!(self.deaths, Deaths::At(_)) {
+            self.trail.push((now, point));
+        }
         let dies = match &self.deaths {
             Deaths::Chance(rate) => draw < *rate,
             Deaths::At(numbers) => numbers.contains(&self.passed),

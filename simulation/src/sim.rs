@@ -87,7 +87,29 @@ pub(crate) struct Sim {
     pub(crate) at_peace: bool,
     /// Networks whose API is down, and until when.
     pub(crate) api_down: BTreeMap<NetworkId, WorldTime>,
+    /// What a story says of commands: of the next of each kind, how its request fares.
+    pub(crate) told: Vec<(Told, Fare)>,
     standing: u32,
+}
+
+/// Commands that a story can say something of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    Start,
+    Extend,
+}
+
+/// How a request fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fare {
+    /// It never arrives.
+    Lost,
+    /// Its answer never arrives.
+    AnswerLost,
+    /// It arrives after it was given up.
+    Late,
+    /// It is answered with an error of the server.
+    Error,
 }
 
 impl Sim {
@@ -125,6 +147,7 @@ impl Sim {
             witness: Witness::default(),
             at_peace: false,
             api_down: BTreeMap::new(),
+            told: Vec::new(),
             standing: 0,
             plan,
         };

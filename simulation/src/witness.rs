@@ -20,7 +20,6 @@ use crate::sim::{Done, Halt, Sim, broken};
 /// A job as the store last showed it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    pub(crate) account: AccountId,
     version: u64,
     pub(crate) state: JobState,
     pub(crate) document: JobDocument,
@@ -74,7 +73,6 @@ fn look(store: &SqliteStore, account: AccountId, id: JobId) -> Done<Option<Seen>
     }
     let attempts = placements.iter().map(|p| serde_json::from_str(&p.document));
     Ok(Some(Seen {
-        account,
         version: record.version,
         state: record.state,
         document: serde_json::from_str(&record.document).map_err(unreadable)?,
