@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
+use clap::CommandFactory;
 use serde_json::Value;
 
 fn tandem(arguments: &[&str], stdin: &str) -> Output {
@@ -141,8 +142,10 @@ fn explain_prints_a_page_lists_all_and_refuses_an_unknown_code() {
 fn completions_name_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&tandem(&["completions", shell], ""));
-        for command in ["demo", "classify", "check", "sandbox", "explain"] {
-            assert!(script.contains(command), "{shell}: {command}");
+        for command in tandem::cli::Arguments::command().get_subcommands() {
+            let name = command.get_name();
+            let hidden = command.is_hide_set();
+            assert!(hidden || script.contains(name), "{shell}: {name}");
         }
     }
 }
@@ -181,4 +184,49 @@ fn started_under_the_agents_name_it_is_the_agent() {
         .output()
         .expect("as the test set it up");
     assert!(stderr(&output).contains("TDM-4003"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_help_of_every_command_is_as_it_was_agreed() {
+    let mut help = String::new();
+    write_help(tandem::cli::Arguments::command().term_width(100), &mut help);
+    insta::assert_snapshot!(help);
+}
+
+fn write_help(mut command: clap::Command, into: &mut String) {
+    command.build();
+    let name = command.get_bin_name().unwrap_or("tandem").to_owned();
+    into.push_str(&format!("==== {name}\n{}\n", command.render_help()));
+    for sub in command.get_subcommands() {
+        // The demo is a story of its own, with tests of its own.
+        if !["help", "demo"].contains(&sub.get_name()) && !sub.is_hide_set() {
+            write_help(sub.clone().term_width(100), into);
+        }
+    }
+}
+
+#[test]
+fn the_defaults_are_a_file_to_start_from() {
+    let defaults = stdout(&tandem(&["config", "show", "--default"], ""));
+    let folder = tempfile::tempdir().expect("as the test set it up");
+    let file = folder.path().join("tandem.toml");
+    std::fs::write(&file, &defaults).expect("as the test set it up");
+    let path = file.to_str().expect("as the test set it up");
+    assert_eq!(json(&["config", "check", path, "--json"])["ok"], true);
+    std::fs::write(&file, defaults.replace("= 30", "= \"often\"")).expect("as the test set it up");
+    let refused = tandem(&["config", "check", path], "");
+    assert_eq!(refused.status.code(), Some(1));
+    let told = stderr(&refused);
+    for part in ["market.refresh_seconds", path, "TDM-5005", "hint:"] {
+        assert!(told.contains(part), "`{part}` is missing in {told}");
+    }
+    let shown = json(&["config", "show", "--config", path, "--json"]);
+    assert_eq!(shown["market.refresh_seconds"]["origin"], path);
+}
+
+#[test]
+fn a_health_check_fails_where_nobody_answers() {
+    let output = tandem(&["healthcheck", "http://127.0.0.1:1/readyz"], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("TDM-5008"));
 }

@@ -80,17 +80,20 @@ pub fn cheapest(reply: &QuoteReply) -> Option<(&TierView, &QuoteView)> {
     priced.min_by_key(|(_, quote)| hourly(quote.rate_micro_usd_per_gpu_hour, quote.gpus))
 }
 
+/// Why tiers have no price, `tier: reason`.
+fn reasons(reply: &QuoteReply) -> impl Iterator<Item = String> {
+    reply.tiers.iter().filter_map(|tier| {
+        let none = tier.no_quote.as_ref()?;
+        Some(format!("{}: {}", tier.tier.as_str(), none.detail))
+    })
+}
+
 /// Why nothing can be bought.
 pub fn no_price(reply: &QuoteReply) -> Failure {
-    let reasons = reply.tiers.iter().filter_map(|tier| {
-        let none = tier.no_quote.as_ref()?;
-        Some(format!("\n  {}: {}", tier.tier.as_str(), none.detail))
-    });
-    let message = format!(
-        "no tier of {} has a price:{}",
-        reply.name,
-        reasons.collect::<String>()
-    );
+    let lines: String = reasons(reply)
+        .map(|reason| format!("\n  {reason}"))
+        .collect();
+    let message = format!("no tier of {} has a price:{lines}", reply.name);
     Failure::new(ErrorCode::NO_OFFER_FITS, message)
         .hint("`tandem check FILE` says what stands in the way, `tandem offers` what there is")
 }
@@ -110,7 +113,9 @@ pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
     ];
     let mut rows = table(&head);
     for tier in &reply.tiers {
-        rows.add_row(row(tier));
+        if let Some(quote) = &tier.quote {
+            rows.add_row(row(tier, quote));
+        }
     }
     for column in 2..6 {
         if let Some(column) = rows.column_mut(column) {
@@ -118,6 +123,9 @@ pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
         }
     }
     say(&rows.to_string())?;
+    for reason in reasons(reply) {
+        say(&format!("no price for {reason}"))?;
+    }
     if !reply.secrets.is_empty() {
         let names = reply.secrets.join(", ");
         tell(&format!("note: it needs values for the secrets {names}"));
@@ -130,15 +138,7 @@ pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row(tier: &TierView) -> Vec<String> {
-    let name = tier.tier.as_str().to_owned();
-    let Some(quote) = &tier.quote else {
-        let why = tier
-            .no_quote
-            .as_ref()
-            .map_or("no price", |none| &none.detail);
-        return vec![name, format!("none: {why}")];
-    };
+fn row(tier: &TierView, quote: &QuoteView) -> Vec<String> {
     let on = tier.ranked.first().map_or_else(String::new, |best| {
         let offer = &best.offer;
         format!(
@@ -149,7 +149,7 @@ fn row(tier: &TierView) -> Vec<String> {
         )
     });
     vec![
-        name,
+        tier.tier.as_str().to_owned(),
         on,
         quote.gpus.to_string(),
         quote.rate_micro_usd_per_gpu_hour.price().to_string(),

@@ -1,10 +1,12 @@
 //! `tandem serve`: the broker, until Ctrl-C or SIGTERM.
 
-use std::path::PathBuf;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
 use tandem_model::error::ErrorCode;
+use tandem_model::secret::Secret;
 
 use super::configuration::load;
 use super::failure::Failure;
@@ -103,7 +105,10 @@ async fn broker(arguments: &Arguments, config: Config, json: bool) -> anyhow::Re
         () = shutdown::asked() => return Ok(()),
     };
     let mut broker = started;
-    let saved = !arguments.no_save_key && save_key(&broker);
+    let saved = match arguments.no_save_key {
+        true => None,
+        false => save_key(&broker),
+    };
     greet(&broker, saved, json)?;
     let failed = tokio::select! {
         () = shutdown::asked() => None,
@@ -121,25 +126,42 @@ async fn broker(arguments: &Arguments, config: Config, json: bool) -> anyhow::Re
     failed.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
-/// Saves a new admin key for this user's commands; whether it was.
-fn save_key(broker: &Broker) -> bool {
-    let Some(key) = broker.admin_key() else {
-        return false;
-    };
-    let Some(path) = credentials_file(&Sources::from_process().variables) else {
-        return false;
-    };
-    match Credentials::at(path).save(&broker.url(), key) {
-        Ok(()) => true,
+/// Saves a new admin key for this user's commands; the file, when it was.
+fn save_key(broker: &Broker) -> Option<PathBuf> {
+    let key = broker.admin_key()?;
+    let path = credentials_file(&Sources::from_process().variables)?;
+    match Credentials::at(path.clone()).save(&broker.url(), key) {
+        Ok(()) => Some(path),
         Err(error) => {
             tell(&format!("note: the admin key was not saved: {error}"));
-            false
+            None
+        }
+    }
+}
+
+/// Shows the admin key to a person. What goes to a log is kept for long, and by others: there, the
+/// file that holds the key is named instead.
+fn tell_key(key: &Secret, saved: Option<&Path>) {
+    match saved {
+        Some(path) if !std::io::stderr().is_terminal() => {
+            tell(&format!("the admin key is in {}", path.display()));
+        }
+        Some(path) => {
+            tell(&format!("\nadmin key, shown only now:\n  {}", key.expose()));
+            tell(&format!(
+                "  saved for your own commands in {}\n",
+                path.display()
+            ));
+        }
+        None => {
+            tell(&format!("\nadmin key, shown only now:\n  {}", key.expose()));
+            tell("  export TANDEM_API_KEY with it for your commands\n");
         }
     }
 }
 
 /// Says where the broker is and what to try next; the admin key is shown once.
-fn greet(broker: &Broker, saved: bool, json: bool) -> anyhow::Result<()> {
+fn greet(broker: &Broker, saved: Option<PathBuf>, json: bool) -> anyhow::Result<()> {
     let url = broker.url();
     if json {
         let mut ready = json!({
@@ -161,15 +183,7 @@ fn greet(broker: &Broker, saved: bool, json: bool) -> anyhow::Result<()> {
     }
     say(&format!("  API       {url}/docs"))?;
     if let Some(key) = broker.admin_key() {
-        tell("");
-        tell("admin key, shown only now:");
-        tell(&format!("  {}", key.expose()));
-        if saved {
-            tell("  it is saved for your own commands on this machine");
-        } else {
-            tell("  export TANDEM_API_KEY with it for your commands");
-        }
-        tell("");
+        tell_key(key, saved.as_deref());
     }
     let prefix = match url.as_str() {
         DEFAULT_URL => String::new(),

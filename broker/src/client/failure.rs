@@ -53,21 +53,26 @@ pub fn refused(problem: &ProblemView, file: Option<&str>) -> Failure {
             message.push_str(&format!(" ({hint})"));
         }
     }
-    let known = ErrorCode::parse(&problem.code);
+    // A file's own problem says more than that the request is refused.
+    let own = problem.errors.iter().find_map(|e| e.code.as_deref());
+    let text = own.filter(|_| file.is_some()).unwrap_or(&problem.code);
+    let known = ErrorCode::parse(text);
     if known.is_none() {
         message.push_str(&format!(
-            "\n  its code is {}, which is newer than this program",
-            problem.code
+            "\n  its code is {text}, which is newer than this program"
         ));
     }
     let mut failure = Failure::new(known.unwrap_or(ErrorCode::BROKER_UNREACHABLE), message);
-    failure.hint = problem.hint.clone().or_else(|| next_step(problem.status));
+    failure.hint = problem.hint.clone().or_else(|| next_step(problem.status, file));
     failure
 }
 
 /// What to do where the broker gave no hint of its own.
-fn next_step(status: u16) -> Option<String> {
+fn next_step(status: u16, file: Option<&str>) -> Option<String> {
     let hint = match status {
+        400 | 422 if file.is_some() => {
+            "docs/workload-file.md lists every field; `tandem check FILE` places nothing"
+        }
         401 => {
             "export TANDEM_API_KEY with a key of this broker; `tandem serve --new-admin-key` makes one"
         }

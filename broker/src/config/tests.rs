@@ -259,3 +259,19 @@ fn the_commented_defaults_explain_every_key() {
         explained = line.starts_with('#') || (is_key && explained);
     }
 }
+
+#[test]
+fn the_table_for_operators_names_every_key() {
+    let page = include_str!("../../../docs/operating.md");
+    let layers = Layers::read(&sources()).unwrap();
+    for key in layers.keys() {
+        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+        let in_group = |line: &str| {
+            line.contains(&format!("`{section}.")) && line.contains(&format!("`.{name}`"))
+        };
+        let named = page
+            .lines()
+            .any(|l| l.contains(&format!("`{key}`")) || in_group(l));
+        assert!(named, "docs/operating.md does not name {key}");
+    }
+}

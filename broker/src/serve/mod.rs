@@ -257,6 +257,7 @@ fn api_state(
 impl Broker {
     /// Starts everything. Must be called inside a Tokio runtime.
     pub async fn start(options: Options) -> Result<Self, Failure> {
+        rented::check(&options.config, &options.world)?;
         let listen = options.config.listen;
         let (listener, address) = server::listen(listen).map_err(|error| {
             let message = format!("the broker cannot listen on {listen}: {error}");

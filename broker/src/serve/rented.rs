@@ -21,6 +21,9 @@ use crate::networks::Networks;
 
 /// Wait before a network of a sandbox is asked again.
 const SANDBOX_RETRY_WAIT: Duration = Duration::from_millis(100);
+/// How long a network of a sandbox that failed is left alone: its world may run ten times faster
+/// than the wall.
+const SANDBOX_REST: Duration = Duration::from_millis(1_500);
 /// Key of the emulated io.net, and access key of the emulated Aethir-style network.
 const SANDBOX_KEY: &str = "sandbox";
 /// Secret key of the emulated Aethir-style network.
@@ -34,6 +37,17 @@ pub(super) struct Sandbox {
     pub(super) clock: SandboxClock,
     /// It, when it runs inside this process.
     pub(super) inside: Option<tandem_sandbox::Running>,
+}
+
+/// Refuses live networks where none is configured, before anything is written.
+pub(super) fn check(config: &Config, world: &World) -> Result<(), Failure> {
+    if *world != World::Live || config.ionet.is_some() || config.aethir.is_some() {
+        return Ok(());
+    }
+    let message = "no network is configured, so there is nothing to rent";
+    Err(Failure::new(ErrorCode::START_FAILED, message).hint(
+        "`tandem serve --sandbox` uses emulated networks; for live ones set networks.ionet.api_key or the keys of networks.aethir",
+    ))
 }
 
 /// Starts the sandbox inside, or finds the one elsewhere; none for live networks.
@@ -66,12 +80,6 @@ pub(super) fn networks(
         Some(sandbox) => emulated(&sandbox.url),
         None => live(config),
     };
-    if all.is_empty() {
-        let message = "no network is configured, so there is nothing to rent";
-        return Err(Failure::new(ErrorCode::START_FAILED, message).hint(
-            "`tandem serve --sandbox` uses emulated networks; for live ones set networks.ionet.api_key or the keys of networks.aethir",
-        ));
-    }
     Networks::new(all, key, clock).map_err(|error| {
         Failure::new(
             ErrorCode::START_FAILED,
@@ -98,6 +106,7 @@ fn emulated(url: &str) -> Vec<Joined> {
             let mut options = TransportOptions::new(url);
             options.allows_plain_http = true;
             options.retry_wait = SANDBOX_RETRY_WAIT;
+            options.breaker.open_for = SANDBOX_REST;
             (adapter, options)
         })
         .collect()
