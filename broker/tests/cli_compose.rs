@@ -1,6 +1,8 @@
 //! The container files, as far as they can be checked without a container engine: every key is one
 //! of the Compose Specification, and what they name exists in this program.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 #[path = "cli_compose/yaml.rs"]
 mod yaml;
 

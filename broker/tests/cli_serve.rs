@@ -1,6 +1,8 @@
 //! A broker and its commands as a person types them: real processes, real HTTP, both emulated
 //! networks inside.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 #[path = "cli_serve/process.rs"]
 mod process;
 
@@ -39,6 +41,24 @@ fn a_newcomer_submits_and_watches_a_job_without_setting_anything_up() {
         "{}",
         text(&shown.stdout)
     );
+    broker.stop();
+}
+
+#[test]
+fn ctrl_c_ends_the_watching_and_not_the_job() {
+    let home = Home::new();
+    let broker = home.serve(&["--sandbox"]);
+    broker.until_quoted(&home, RENDER);
+    let made = home.json(&broker, &["submit", RENDER, "--yes"]);
+    let id = made["id"].as_str().unwrap();
+    let told = home.interrupted(&broker, &["job", id, "--watch"]);
+    let words = format!("tandem cancel {id}");
+    assert!(
+        told.contains("the job goes on") && told.contains(&words),
+        "{told}"
+    );
+    let state = &home.json(&broker, &["job", id])["state"];
+    assert!(!["cancelling", "cancelled"].contains(&state.as_str().unwrap()));
     broker.stop();
 }
 

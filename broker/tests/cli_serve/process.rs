@@ -94,6 +94,23 @@ impl Home {
         command.env("TANDEM_API_KEY", key).output().unwrap()
     }
 
+    /// Starts a command, waits for its first word, presses Ctrl-C, and returns what it said.
+    pub(crate) fn interrupted(&self, broker: &Started, arguments: &[&str]) -> String {
+        let mut command = self.command(arguments);
+        let command = command
+            .env("TANDEM_URL", &broker.url)
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut told = String::new();
+        let mut reader = BufReader::new(child.stderr.take().unwrap());
+        reader.read_line(&mut told).unwrap();
+        let id = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(id, rustix::process::Signal::INT).unwrap();
+        reader.read_to_string(&mut told).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{told}");
+        told
+    }
+
     pub(crate) fn json(&self, broker: &Started, arguments: &[&str]) -> Value {
         document(&self.run(broker, &[arguments, &["--json"]].concat()))
     }
