@@ -10,6 +10,7 @@ use tandem_model::time::WorldTime;
 use tandem_settlement::prepaid::Prepaid;
 
 use super::job::HostKeys;
+use super::planted::Planted;
 
 /// What is known of the thing rented for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,7 +190,11 @@ impl Attempt {
     /// looked for by its tag, a purchase of time by the minutes it left.
     pub fn adopt(&mut self) {
         if self.rented == Rented::Asked {
-            self.rented = Rented::Unsure { missed_at: None };
+            self.rented = if Planted::CreationForgotten.is_here() {
+                Rented::Gone
+            } else {
+                Rented::Unsure { missed_at: None }
+            };
         }
         if let Some(extension) = &mut self.extension {
             extension.unsure = true;

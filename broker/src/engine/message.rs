@@ -129,6 +129,10 @@ pub enum Refused {
 }
 
 /// The answer to a request.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most answers are the large one: a heartbeat's"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Reply {
     /// The job is accepted and durable.

@@ -12,6 +12,7 @@ pub mod kernel;
 pub mod message;
 pub mod plan;
 pub mod planner;
+pub mod planted;
 pub mod records;
 pub mod runner;
 pub mod step;

@@ -95,12 +95,11 @@ pub fn add(
             changes.placements.push(placement(after, attempt, live));
         }
     }
-    let epoch = after.epoch();
-    for (state, what) in &decided.told {
+    for told in &decided.told {
         let document = write(&EventDocument {
-            state: *state,
-            what: what.clone(),
-            epoch,
+            state: told.state,
+            what: told.what.clone(),
+            epoch: told.epoch,
         });
         changes.events.push(EventRecord {
             sequence: 0,

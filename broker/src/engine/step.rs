@@ -117,13 +117,24 @@ impl Moment<'_> {
     }
 }
 
+/// Something that happened to a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The state after it.
+    pub state: JobState,
+    /// The attempt that was live or last then; a later one may follow in the same decision.
+    pub epoch: Epoch,
+    /// In words.
+    pub what: String,
+}
+
 /// What a step decided.
 #[derive(Debug, Default)]
 pub struct Decided {
     /// To be performed, in order.
     pub orders: Vec<Order>,
-    /// To be told, in order, with the state after each.
-    pub told: Vec<(JobState, String)>,
+    /// To be told, in order.
+    pub told: Vec<Told>,
     /// Effects owed from now on, by idempotency key: those that must not be done twice.
     pub owed: Vec<(String, Order)>,
     /// Keys of effects whose answer came.
@@ -141,7 +152,11 @@ pub struct Decided {
 impl Decided {
     fn tell(&mut self, job: &Job, what: impl Into<String>) {
         self.is_durable = true;
-        self.told.push((job.doc.state, what.into()));
+        self.told.push(Told {
+            state: job.doc.state,
+            epoch: job.epoch(),
+            what: what.into(),
+        });
     }
 
     fn order(&mut self, order: Order) {

@@ -8,6 +8,7 @@
 //! place; they are answered after [`Kernel::flush`] is on the disk.
 
 mod beats;
+mod draft;
 mod networks;
 mod turn;
 

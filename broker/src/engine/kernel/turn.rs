@@ -1,23 +1,20 @@
 //! One turn: decisions for the jobs that are ready, on copies, and what follows from the commit.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use gpu_probe::protocol::Problem;
-use gpu_probe::session::Grants;
 use tandem_model::id::{JobId, PlacementId};
 use tandem_model::offer::OfferId;
 use tandem_model::time::WorldTime;
 
+use super::draft::Draft;
 use super::{Held, Kernel, TURN_JOBS_MAX, Ticket, Waiting};
 use crate::engine::job::Job;
-use crate::engine::message::{AgentReply, AgentRequest, JobSpec, Refused, Reply, Request};
+use crate::engine::message::{Refused, Reply, Request};
 use crate::engine::planner::Planner;
+use crate::engine::planted::Planted;
 use crate::engine::records;
 use crate::engine::step::{self, Decided, Input, Moment, Order};
-use crate::store::tenants::ReplyRecord;
-use crate::store::{Changes, Claim, Expected, QuoteTaken, StoreError};
+use crate::store::{Changes, Claim, Expected, StoreError};
 
 /// How long a turn that the store could not write is put off.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
@@ -96,14 +93,7 @@ impl Kernel {
         turn: &mut Turn,
     ) {
         let held = self.jobs.get(&id);
-        let mut draft = Draft {
-            job: held.map(|held| held.job.clone()),
-            changes: Changes::default(),
-            must_write: false,
-            replies: Vec::new(),
-            outcomes: Vec::new(),
-            requests: Vec::new(),
-        };
+        let mut draft = Draft::new(held.map(|held| held.job.clone()));
         for what in waiting {
             match what {
                 Waiting::Request(ticket, request) => {
@@ -119,6 +109,35 @@ impl Kernel {
             return;
         };
         let epoch_before = job.epoch();
+        let mut decided = self.step_on(&mut job, &draft, now, fresh);
+        let is_written = decided.is_durable || held.is_none();
+        if is_written {
+            turn.changes.append(std::mem::take(&mut draft.changes));
+            let before = held.map(|held| &held.job);
+            let row = self.row(held);
+            records::add(&mut turn.changes, before, &job, row, &mut decided, now);
+        }
+        let is_new = held.is_none();
+        let placed = job.last().filter(|a| a.placement.epoch != epoch_before);
+        let took = placed.map(|a| a.offer.id.clone());
+        if let Some(offer) = &took {
+            *self.taken.entry(offer.clone()).or_default() += u32::from(job.nodes());
+        }
+        turn.decisions.push(Decision {
+            after: job,
+            is_new,
+            is_written,
+            orders: decided.orders,
+            wake: decided.wake,
+            replies: draft.replies,
+            outcomes: draft.outcomes,
+            requests: draft.requests,
+            took,
+        });
+    }
+
+    /// Decides on every outcome in turn, or on the time that passed.
+    fn step_on(&self, job: &mut Job, draft: &Draft, now: WorldTime, fresh: PlacementId) -> Decided {
         let moment = Moment {
             now,
             fresh,
@@ -135,46 +154,26 @@ impl Kernel {
         };
         let tick = draft.outcomes.is_empty().then_some(Input::Tick);
         for input in draft.outcomes.iter().cloned().chain(tick) {
-            decided.join(step::step(&mut job, input, moment));
+            decided.join(step::step(job, input, moment));
         }
-        let took = job
-            .last()
-            .filter(|a| a.placement.epoch != epoch_before)
-            .map(|a| a.offer.id.clone());
-        if let Some(offer) = &took {
-            *self.taken.entry(offer.clone()).or_default() += u32::from(job.nodes());
-        }
-        let is_new = held.is_none();
-        let orders = std::mem::take(&mut decided.orders);
-        let wake = decided.wake;
-        let is_written = decided.is_durable || is_new;
-        if is_written {
-            let version = held.map_or(1, |held| held.version + 1);
-            let expected = held.map_or(
-                Expected::New {
-                    owner: Some(self.terms.broker),
-                },
-                |held| Expected::Version {
+        decided
+    }
+
+    /// The version to be written of a job, and what must hold for it.
+    fn row(&self, held: Option<&Held>) -> (u64, Expected) {
+        match held {
+            None => {
+                let owner = Some(self.terms.broker);
+                (1, Expected::New { owner })
+            }
+            Some(held) => {
+                let expected = Expected::Version {
                     version: held.version,
                     claim: Some(held.claim),
-                },
-            );
-            turn.changes.append(draft.changes);
-            let before = held.map(|held| &held.job);
-            let row = (version, expected);
-            records::add(&mut turn.changes, before, &job, row, &mut decided, now);
+                };
+                (held.version + 1, expected)
+            }
         }
-        turn.decisions.push(Decision {
-            after: job,
-            is_new,
-            is_written,
-            orders,
-            wake,
-            replies: draft.replies,
-            outcomes: draft.outcomes,
-            requests: draft.requests,
-            took,
-        });
     }
 
     /// The turn is on the disk: what it decided holds from now on.
@@ -223,6 +222,9 @@ impl Kernel {
     /// The turn was not written: nothing of it holds. Outcomes are taken up again; requests too,
     /// one by one, when one of them was the reason.
     pub fn refused(&mut self, turn: Turn, why: &StoreError, now: WorldTime) -> After {
+        if Planted::AnsweredUnwritten.is_here() {
+            return self.committed(turn);
+        }
         let mut after = After::default();
         let only_one = turn.decisions.len() == 1;
         if !only_one && !matches!(why, StoreError::Database(_)) {
@@ -291,96 +293,6 @@ fn refusal(why: &StoreError) -> Refused {
         StoreError::Refused { rule, .. } if rule.is_used_before() => Refused::UsedBefore,
         other => Refused::Store(other.to_string()),
     }
-}
-
-/// A job as it is being decided on.
-struct Draft {
-    job: Option<Job>,
-    changes: Changes,
-    must_write: bool,
-    replies: Vec<(Ticket, Reply)>,
-    outcomes: Vec<Input>,
-    requests: Vec<(Ticket, Box<Request>)>,
-}
-
-impl Draft {
-    /// Takes a request into the job and notes the answer for after the commit.
-    fn take(
-        &mut self,
-        installation: tandem_model::id::InstallationId,
-        ticket: Ticket,
-        request: &Request,
-        now: WorldTime,
-    ) {
-        let reply = match request {
-            Request::Accept { job, spec, reply } => {
-                self.accept(installation, *job, spec, reply.as_ref())
-            }
-            Request::Cancel { .. } => match &mut self.job {
-                Some(job) => {
-                    job.doc.cancel_asked = true;
-                    self.must_write = true;
-                    Reply::Cancelling(job.doc.state)
-                }
-                None => Reply::Refused(Refused::NotFound),
-            },
-            Request::Agent(request) => match &mut self.job {
-                Some(job) => {
-                    self.must_write = true;
-                    Reply::Agent(agent(job, request, now))
-                }
-                None => Reply::Refused(Refused::NotFound),
-            },
-        };
-        self.replies.push((ticket, reply));
-    }
-
-    fn accept(
-        &mut self,
-        installation: tandem_model::id::InstallationId,
-        id: JobId,
-        spec: &JobSpec,
-        reply: Option<&ReplyRecord>,
-    ) -> Reply {
-        if self.job.is_some() {
-            return Reply::Refused(Refused::UsedBefore);
-        }
-        self.changes.quotes_taken.push(QuoteTaken {
-            quote: spec.quote.id,
-            job: id,
-        });
-        self.changes.replies.extend(reply.cloned());
-        self.job = Some(Job::new(id, installation, Arc::new(spec.clone())));
-        Reply::Accepted(id)
-    }
-}
-
-/// What an agent asks, decided by the session.
-fn agent(job: &mut Job, request: &AgentRequest, now: WorldTime) -> AgentReply {
-    let answered: Result<AgentReply, Problem> = match request {
-        AgentRequest::Bind(bind) => {
-            let sealed: BTreeMap<_, _> = job.spec.secrets.clone();
-            let reply = job.doc.session.bind(bind, &Grants::default(), now);
-            reply.map(|reply| AgentReply::Bound { reply, sealed })
-        }
-        AgentRequest::Heartbeat(beat) => {
-            Ok(AgentReply::Heartbeat(job.doc.session.heartbeat(beat, now)))
-        }
-        AgentRequest::Checkpoint(checkpoint) => {
-            let before = job.doc.session.pointer().map(|p| p.step);
-            let reply = job.doc.session.checkpoint(checkpoint, now);
-            let after = job.doc.session.pointer().map(|p| p.step);
-            job.doc.pointer_went_back += u32::from(after < before);
-            job.prove(after > before);
-            reply.map(AgentReply::Checkpoint)
-        }
-        AgentRequest::Result(report) => {
-            let reply = job.doc.session.result(report, now);
-            job.prove(false);
-            reply.map(AgentReply::Result)
-        }
-    };
-    answered.unwrap_or_else(AgentReply::Refused)
 }
 
 impl Held {

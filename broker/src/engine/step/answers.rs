@@ -6,8 +6,9 @@ use tandem_model::job::{JobEvent, JobState};
 use tandem_model::placement::{Epoch, Observed};
 
 use super::fence::{end_session, finish};
-use super::{Decided, LISTINGS_APART, Moment, leave, pay, release};
+use super::{Decided, LISTINGS_APART, Moment, Order, leave, pay, release};
 use crate::engine::job::{HostKeys, Job, Rented, Stopping};
+use crate::engine::planted::Planted;
 
 /// In words, what a network's no means for the plan.
 pub(super) const fn refusal_in_words(kind: FailureKind) -> &'static str {
@@ -62,6 +63,10 @@ pub(super) fn created(
         Outcome::Unknown { detail, .. } => {
             // Looked up by our tag, never guessed.
             attempt.rented = Rented::Unsure { missed_at: None };
+            if Planted::CreationRepeated.is_here() {
+                attempt.rented = Rented::Asked;
+                decided.order(Order::Create(epoch));
+            }
             decided.tell(
                 job,
                 format!("creation unknown ({detail}): looking for it by its tag"),
@@ -160,7 +165,8 @@ fn missed(job: &mut Job, epoch: Epoch, moment: Moment<'_>, decided: &mut Decided
         return;
     };
     // Its agent spoke: it exists, whatever the listing says.
-    if moment.now.since(first) < LISTINGS_APART || attempt.bound_at.is_some() {
+    let is_early = moment.now.since(first) < LISTINGS_APART && !Planted::ListedOnce.is_here();
+    if is_early || attempt.bound_at.is_some() {
         return;
     }
     attempt.rented = Rented::Gone;

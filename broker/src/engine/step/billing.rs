@@ -7,6 +7,7 @@ use tandem_settlement::ledger::{Currency, Transaction};
 
 use super::Decided;
 use crate::engine::job::Job;
+use crate::engine::planted::Planted;
 use crate::store::ChargeRecord;
 
 /// Posts what every attempt may be charged for by now.
@@ -22,8 +23,16 @@ pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
         } else {
             Some(end_of(job, epoch == last))
         };
+        let end = end
+            .filter(|_| !Planted::RedoneCharged.is_here())
+            .or_else(|| Planted::RedoneCharged.is_here().then_some(End::Succeeded));
         let time = charge::billable(spec.workload.kind, attempt.proved, attempt.kept, end);
         let gpu_us = job.gpu_us(time);
+        let gpu_us = if Planted::ChargeRounded.is_here() {
+            gpu_us.next_multiple_of(1_000_000)
+        } else {
+            gpu_us
+        };
         let Ok(more) = charge::charge_step(spec.quote.rate, gpu_us, attempt.charged) else {
             tracing::error!(job = %job.id, %epoch, "defect: a charge out of range");
             continue;

@@ -8,6 +8,7 @@ use tandem_model::workload::WorkloadKind;
 use super::look::look;
 use super::{Decided, LOOK_OFTEN, Moment};
 use crate::engine::job::Job;
+use crate::engine::planted::Planted;
 use crate::engine::view::AgentView;
 
 /// Decides to leave the live placement: no renewal any more, offer not taken again.
@@ -38,8 +39,15 @@ pub(super) fn fence(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided
     let over_at = view
         .lease_until
         .map(|lease| lease.after(moment.windows().skew + Duration::from_micros(1)));
-    match over_at.filter(|over_at| moment.now < *over_at && !may_overlap) {
-        None => finish(job, may_overlap, moment, decided),
+    let sooner = if Planted::LeaseShort.is_here() {
+        moment.windows().suspect_after
+    } else {
+        Duration::ZERO
+    };
+    let is_planted = Planted::FenceNotWaited.is_here() || sooner > Duration::ZERO;
+    let may_overlap = may_overlap || Planted::FenceNotWaited.is_here();
+    match over_at.filter(|over_at| moment.now.after(sooner) < *over_at && !may_overlap) {
+        None => finish(job, may_overlap || is_planted, moment, decided),
         Some(over_at) => {
             decided.wake_at(over_at);
             look(job, LOOK_OFTEN, moment, decided);

@@ -13,6 +13,7 @@ use super::look::look;
 use super::{ASK_AGAIN, Decided, LOOK_OFTEN, Moment, Order};
 use crate::engine::attempt::{Attempt, Extension};
 use crate::engine::job::Job;
+use crate::engine::planted::Planted;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -38,7 +39,7 @@ pub(super) fn pay(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
     let Some(product) = moment.planner.terms.product(&attempt.offer) else {
         return;
     };
-    if attempt.ends_soon {
+    if attempt.ends_soon || Planted::NeverExtended.is_here() {
         return;
     }
     let open = attempt.extension.is_some();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gpu_probe::session::{LeaseTerms, Session};
 use tandem_model::job::JobEvent;
 use tandem_model::network::LaunchVia;
 use tandem_model::offer::Offer;
@@ -11,6 +12,7 @@ use tandem_sla::failover::{PassedOver, Plan};
 use super::answers::create_key;
 use super::{Decided, Moment, Order};
 use crate::engine::job::{ATTEMPTS_MAX, Job};
+use crate::engine::planted::Planted;
 
 /// How long a job without an offer waits before those that had no room are asked again.
 pub(super) const OFFERS_REST: Duration = Duration::from_secs(60);
@@ -88,6 +90,9 @@ fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) 
         .product(&offer)
         .is_some_and(|p| p.launch == LaunchVia::Container);
     let epoch = job.open_attempt(offer, moment.fresh, hours, moment.now);
+    if Planted::PointerForgotten.is_here() {
+        job.doc.session = Session::new(job.id, job.spec.workload.kind, LeaseTerms::default());
+    }
     if let Err(refused) = job.doc.session.raise_epoch(epoch, job.nodes()) {
         tracing::error!(job = %job.id, %refused, "defect: epoch not raised");
     }

@@ -9,11 +9,13 @@
 use std::time::Duration;
 
 use tandem_adapters::command::{FailureKind, Outcome};
+use tandem_model::job::JobState;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
 use super::{Decided, LOOK_OFTEN, Moment, Order, START_WITHIN};
 use crate::engine::job::{Attempt, Job, Rented};
+use crate::engine::planted::Planted;
 
 /// Tries after which a person must look; with their pauses they take more than an hour.
 pub(super) const TRIES_MAX: u32 = 15;
@@ -94,6 +96,9 @@ fn next_try(attempt: &mut Attempt, now: WorldTime) -> Option<Order> {
 /// Takes over the answer to a stop.
 pub(super) fn stopped(job: &mut Job, epoch: Epoch, outcome: &Outcome, decided: &mut Decided) {
     let id = job.id;
+    if Planted::TerminalLeft.is_here() && job.doc.state.is_terminal() {
+        job.doc.state = JobState::Cancelled;
+    }
     let Some(attempt) = job.attempt_mut(epoch) else {
         return;
     };

@@ -178,7 +178,7 @@ impl Story {
     /// What a tick tells.
     pub(super) fn told(&mut self, second: u64) -> Vec<String> {
         let decided = self.decide(second, Input::Tick);
-        decided.told.into_iter().map(|(_, words)| words).collect()
+        decided.told.into_iter().map(|told| told.what).collect()
     }
 
     pub(super) fn tick(&mut self, second: u64) -> Vec<Order> {

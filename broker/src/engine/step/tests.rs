@@ -48,7 +48,7 @@ fn a_job_that_no_offer_has_room_for_says_so_once_and_asks_again_after_a_rest() {
     let refused = Input::Created(Epoch(1), refusal(FailureKind::NoCapacity));
     let told = story.decide(1, refused).told;
     assert_eq!(
-        told.last().map(|(_, words)| words.as_str()),
+        told.last().map(|told| told.what.as_str()),
         Some("waits for an offer: no offer is left: 1 had no room")
     );
     for second in 2..61 {

@@ -132,3 +132,11 @@ fn a_start_over_ssh_that_fails_is_not_repeated_at_every_tick() {
     }
     assert_eq!(starts, [17, 32]);
 }
+
+#[test]
+fn what_is_told_of_a_lost_attempt_names_it_though_the_next_is_placed_at_once() {
+    let mut story = Story::running(&two());
+    let told = story.decide(43, Input::Tick).told;
+    let epochs: Vec<_> = told.iter().map(|told| told.epoch.0).collect();
+    assert_eq!(epochs, [1, 1, 1, 2], "{told:?}");
+}

@@ -74,7 +74,7 @@ fn a_stop_that_failed_is_asked_again_with_growing_pauses_and_a_last_time() {
     let mut last_words = Vec::new();
     for second in 11..20_000 {
         let decided = story.decide(second, Input::Tick);
-        last_words.extend(decided.told.into_iter().map(|(_, words)| words));
+        last_words.extend(decided.told.into_iter().map(|told| told.what));
         if decided.orders.contains(&Order::Stop(Epoch(1))) {
             stops.push(second);
             stop_answered(&mut story, second, refusal(FailureKind::NetworkFault));

@@ -37,9 +37,15 @@ fn an_hour_more_is_bought_once_and_late() {
     let orders = live(&mut story, 15..=2_200);
     let (second, order) = orders[0];
     assert_eq!((orders.len(), order), (1, Order::Extend(Epoch(1))));
-    assert!((2_095..=2_110).contains(&second), "25 min before the end: {second}");
+    assert!(
+        (2_095..=2_110).contains(&second),
+        "25 min before the end: {second}"
+    );
     let more = minutes(&story, 35, 85);
-    story.step(second + 95, Input::Extended(Epoch(1), Outcome::Extended(more)));
+    story.step(
+        second + 95,
+        Input::Extended(Epoch(1), Outcome::Extended(more)),
+    );
     assert_eq!(story.job.attempts[0].prepaid.bought_hours, 2);
     let next = live(&mut story, 2_205..=6_000);
     assert_eq!(next.len(), 1, "the next one, an hour later: {next:?}");
@@ -76,7 +82,10 @@ fn when_no_more_time_is_sold_the_work_is_saved_and_moved_before_the_end() {
         second += 5;
         assert!(second < 3_600);
     }
-    assert!((3_000..=3_020).contains(&second), "10 min before the end: {second}");
+    assert!(
+        (3_000..=3_020).contains(&second),
+        "10 min before the end: {second}"
+    );
     assert_eq!(
         story.beat_of(0, second + 1).directive,
         Directive::CheckpointAndStop
@@ -120,7 +129,9 @@ fn while_a_network_or_the_broker_is_in_doubt_nobody_is_left_and_nobody_is_placed
         story.tick(201);
         assert_eq!(story.job.doc.state, JobState::Running, "as if nothing was");
 
-        story.health.insert(ionet.clone(), Health::Incident { since: at(20) });
+        story
+            .health
+            .insert(ionet.clone(), Health::Incident { since: at(20) });
         story.tick(300);
         let last = story.job.last().unwrap();
         assert_eq!(last.placement.network.as_str(), "aethir");
@@ -156,5 +167,9 @@ fn work_that_is_redone_is_charged_once() {
     story.report(260, 0, EndCause::Workload);
     story.tick(260);
     assert_eq!(story.job.doc.state, JobState::Succeeded);
-    assert_eq!(story.job.charged(), MicroUsd::from_cents(1), "100 s of 0.36 $/h");
+    assert_eq!(
+        story.job.charged(),
+        MicroUsd::from_cents(1),
+        "100 s of 0.36 $/h"
+    );
 }

@@ -1,0 +1,118 @@
+//! A job as it is being decided on: what was asked of it, taken in on a copy, with the answers for
+//! after the commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gpu_probe::protocol::Problem;
+use gpu_probe::session::Grants;
+use tandem_model::id::{InstallationId, JobId};
+use tandem_model::time::WorldTime;
+
+use super::Ticket;
+use crate::engine::job::Job;
+use crate::engine::message::{AgentReply, AgentRequest, JobSpec, Refused, Reply, Request};
+use crate::engine::step::Input;
+use crate::store::tenants::ReplyRecord;
+use crate::store::{Changes, QuoteTaken};
+
+/// A job as it is being decided on.
+pub(super) struct Draft {
+    pub(super) job: Option<Job>,
+    pub(super) changes: Changes,
+    pub(super) must_write: bool,
+    pub(super) replies: Vec<(Ticket, Reply)>,
+    pub(super) outcomes: Vec<Input>,
+    pub(super) requests: Vec<(Ticket, Box<Request>)>,
+}
+
+impl Draft {
+    pub(super) fn new(job: Option<Job>) -> Self {
+        Self {
+            job,
+            changes: Changes::default(),
+            must_write: false,
+            replies: Vec::new(),
+            outcomes: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+
+    /// Takes a request into the job and notes the answer for after the commit.
+    pub(super) fn take(
+        &mut self,
+        installation: InstallationId,
+        ticket: Ticket,
+        request: &Request,
+        now: WorldTime,
+    ) {
+        let reply = match request {
+            Request::Accept { job, spec, reply } => {
+                self.accept(installation, *job, spec, reply.as_ref())
+            }
+            Request::Cancel { .. } => match &mut self.job {
+                Some(job) => {
+                    job.doc.cancel_asked = true;
+                    self.must_write = true;
+                    Reply::Cancelling(job.doc.state)
+                }
+                None => Reply::Refused(Refused::NotFound),
+            },
+            Request::Agent(request) => match &mut self.job {
+                Some(job) => {
+                    self.must_write = true;
+                    Reply::Agent(agent(job, request, now))
+                }
+                None => Reply::Refused(Refused::NotFound),
+            },
+        };
+        self.replies.push((ticket, reply));
+    }
+
+    fn accept(
+        &mut self,
+        installation: InstallationId,
+        id: JobId,
+        spec: &JobSpec,
+        reply: Option<&ReplyRecord>,
+    ) -> Reply {
+        if self.job.is_some() {
+            return Reply::Refused(Refused::UsedBefore);
+        }
+        self.changes.quotes_taken.push(QuoteTaken {
+            quote: spec.quote.id,
+            job: id,
+        });
+        self.changes.replies.extend(reply.cloned());
+        self.job = Some(Job::new(id, installation, Arc::new(spec.clone())));
+        Reply::Accepted(id)
+    }
+}
+
+/// What an agent asks, decided by the session.
+fn agent(job: &mut Job, request: &AgentRequest, now: WorldTime) -> AgentReply {
+    let answered: Result<AgentReply, Problem> = match request {
+        AgentRequest::Bind(bind) => {
+            let sealed: BTreeMap<_, _> = job.spec.secrets.clone();
+            let reply = job.doc.session.bind(bind, &Grants::default(), now);
+            reply.map(|reply| AgentReply::Bound { reply, sealed })
+        }
+        AgentRequest::Heartbeat(beat) => {
+            Ok(AgentReply::Heartbeat(job.doc.session.heartbeat(beat, now)))
+        }
+        AgentRequest::Checkpoint(checkpoint) => {
+            let before = job.doc.session.pointer().map(|p| p.step);
+            let reply = job.doc.session.checkpoint(checkpoint, now);
+            let after = job.doc.session.pointer().map(|p| p.step);
+            job.doc.pointer_went_back += u32::from(after < before);
+            job.prove(after > before);
+            reply.map(AgentReply::Checkpoint)
+        }
+        AgentRequest::Result(report) => {
+            let reply = job.doc.session.result(report, now);
+            job.prove(false);
+            reply.map(AgentReply::Result)
+        }
+    };
+    answered.unwrap_or_else(AgentReply::Refused)
+}
