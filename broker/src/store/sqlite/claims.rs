@@ -151,6 +151,12 @@ pub(super) fn release(connection: &Connection, owner: BrokerId) -> rusqlite::Res
         .map(|_| ())
 }
 
+
+/// Forgets every broker: what they hold is free from now on.
+pub(super) fn forget_brokers(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM brokers", []).map(|_| ())
+}
+
 #[cfg(test)]
 mod tests {
     use rusqlite::Connection;
@@ -181,9 +187,4 @@ mod tests {
             }
         }
     }
-}
-
-/// Forgets every broker: what they hold is free from now on.
-pub(super) fn forget_brokers(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute("DELETE FROM brokers", []).map(|_| ())
 }
