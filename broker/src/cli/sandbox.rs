@@ -49,6 +49,9 @@ pub struct Arguments {
     /// address can then run programs as you.
     #[arg(long, value_name = "DIR")]
     exec: Option<PathBuf>,
+    /// With --exec: only what has TANDEM_EXEC=1 in its environment; the rest is simulated.
+    #[arg(long, requires = "exec")]
+    exec_marked: bool,
 }
 
 /// Runs until Ctrl-C or SIGTERM.
@@ -65,7 +68,7 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     options.exec = arguments.exec.map(|work_dir| ExecOptions {
         work_dir,
         agent_path: None,
-        only_marked: false,
+        only_marked: arguments.exec_marked,
     });
     let running = tandem_sandbox::serve(options).await.map_err(|error| {
         let message = format!("the sandbox cannot listen on {}: {error}", arguments.listen);
