@@ -16,6 +16,8 @@ mod installation;
 mod journal;
 mod machines;
 mod plan;
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
 mod points;
 mod queue;
 mod sim;
