@@ -63,7 +63,10 @@ pub fn refused(problem: &ProblemView, file: Option<&str>) -> Failure {
         ));
     }
     let mut failure = Failure::new(known.unwrap_or(ErrorCode::BROKER_UNREACHABLE), message);
-    failure.hint = problem.hint.clone().or_else(|| next_step(problem.status, file));
+    failure.hint = problem
+        .hint
+        .clone()
+        .or_else(|| next_step(problem.status, file));
     failure
 }
 

@@ -2,8 +2,8 @@
 //! twice, and refusals as the broker words them.
 
 mod credentials;
-mod stream;
 pub mod failure;
+mod stream;
 
 use std::time::Duration;
 
