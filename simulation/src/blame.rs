@@ -72,10 +72,6 @@ impl Blame {
             (AgentRequest::Bind(r), Reply::Agent(Said::Bound { .. })) => {
                 self.grant((job, epoch, r.rank), &(job, epoch, r.rank, 0));
             }
-            (AgentRequest::Result(r), Reply::Agent(Said::Result(told))) if told.recorded => {
-                self.leases.remove(&(job, epoch, r.rank));
-                self.reported.insert((job, epoch, r.rank));
-            }
             _ => {}
         }
     }
@@ -148,6 +144,10 @@ impl Witness {
     /// A call is taken in by the broker.
     pub(crate) fn call_arrives(&mut self, request: &AgentRequest, now: WorldTime) {
         let (job, epoch) = request.names();
+        if let AgentRequest::Result(r) = request {
+            self.blame.leases.remove(&(job, epoch, r.rank));
+            self.blame.reported.insert((job, epoch, r.rank));
+        }
         let is_over = self.jobs.get(&job).is_some_and(|seen| seen.state.is_terminal());
         let Some(beat) = key(request) else {
             return;

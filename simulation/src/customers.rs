@@ -162,6 +162,7 @@ impl Sim {
         }
         let account = customer.account;
         self.note(format_args!("{job} is to be cancelled"));
+        self.witness.is_cancelled(job);
         self.ask(Asker::Cancel { customer: number }, Request::Cancel { job, account })
     }
 
@@ -283,9 +284,6 @@ impl Sim {
         match reply {
             Reply::Cancelling(_) => {
                 self.customers[number].is_content = true;
-                if let Some(job) = job {
-                    self.witness.is_cancelled(job);
-                }
             }
             Reply::Refused(_) if has_ended => self.customers[number].is_content = true,
             Reply::Refused(_) => {

@@ -12,6 +12,7 @@
 mod advisories;
 mod process;
 mod setup;
+mod simulation;
 mod stages;
 
 use std::process::ExitCode;
@@ -35,6 +36,8 @@ enum Task {
         #[arg(long)]
         only: Option<String>,
     },
+    /// Run the broker, its store and both networks with everything that can go wrong, by seed.
+    Simulate(simulation::Arguments),
     /// Measure in a release build, beside something measured in the same run.
     Bench {
         /// What is measured.
@@ -62,6 +65,7 @@ fn bench(what: Benchmark) -> anyhow::Result<()> {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Setup => setup::run(),
+        Task::Simulate(what) => simulation::run(&what),
         Task::Test { only } => stages::run(only.as_deref()),
         Task::Bench { what } => bench(what),
     };

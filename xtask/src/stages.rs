@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use crate::process::{self, cargo};
-use crate::{advisories, setup};
+use crate::{advisories, setup, simulation};
 
 /// A stage: its name and what it does.
 type Stage = (&'static str, fn() -> anyhow::Result<()>);
@@ -38,6 +38,7 @@ const STAGES: &[Stage] = &[
     ("test-real", || {
         test(&["tandem-adapters", "gpu-probe", "tandem-sandbox", "tandem"])
     }),
+    ("simulation", simulation::stage),
 ];
 
 /// Runs the stages whose name contains `only`.

@@ -34,6 +34,18 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
             "tandem-sandbox",
         ],
     ),
+    (
+        "tandem-simulation",
+        &[
+            "tandem",
+            "tandem-model",
+            "tandem-pricing",
+            "tandem-sla",
+            "tandem-adapters",
+            "gpu-probe",
+            "tandem-sandbox",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
