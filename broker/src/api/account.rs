@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 use tandem_model::id::{AccountId, ApiKeyId};
 use utoipa::ToSchema;
 
+use super::described::{AccountIdText, NameText};
 use super::{Moment, SecretText};
 use crate::store::tenants::{AccountRecord, KeyRecord};
 
 /// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 pub enum Scope {
     /// Read jobs, their events and logs.
     #[serde(rename = "jobs:read")]
@@ -77,6 +80,7 @@ impl fmt::Display for Scope {
 #[serde(deny_unknown_fields)]
 pub struct AccountRequest {
     /// Its name, 1 to 63 characters.
+    #[schema(value_type = NameText)]
     pub name: String,
 }
 
@@ -97,16 +101,23 @@ pub struct AccountView {
 #[serde(deny_unknown_fields)]
 pub struct KeyRequest {
     /// What it is for, 1 to 63 characters.
+    #[schema(value_type = NameText)]
     pub name: String,
     /// What it may do: 1 to 7 scopes, none that the asking key lacks.
-    #[schema(example = json!(["jobs:read", "jobs:write", "quotes", "offers:read"]))]
+    #[schema(
+        value_type = BTreeSet<Scope>,
+        min_items = 1,
+        max_items = 7,
+        example = json!(["jobs:read", "jobs:write", "quotes", "offers:read"])
+    )]
     pub scopes: Vec<String>,
     /// Refused after so many seconds; never when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Int64, minimum = 1, maximum = 4_294_967_295.0)]
     pub expires_in_seconds: Option<u32>,
     /// For another account, which only `admin` may; the key's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<AccountIdText>)]
     pub account: Option<AccountId>,
 }
 

@@ -7,12 +7,14 @@ use tandem_pricing::files::{Document, Note};
 use utoipa::ToSchema;
 
 use super::FieldProblem;
+use super::described::WorkloadText;
 
 /// Asks what a file is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassificationRequest {
     /// Text of a file of any supported format.
+    #[schema(value_type = WorkloadText)]
     pub workload: String,
 }
 

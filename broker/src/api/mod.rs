@@ -7,6 +7,7 @@
 
 mod account;
 mod classification;
+pub mod described;
 mod event;
 mod job;
 mod ledger;

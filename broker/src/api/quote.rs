@@ -14,6 +14,7 @@ use tandem_pricing::launch::Obstacle;
 use tandem_pricing::quote::{Candidate, NoQuote};
 use utoipa::ToSchema;
 
+use super::described::{TierWord, WorkloadText};
 use super::{ClassificationReply, Moment, OfferView};
 
 /// Asks for firm prices.
@@ -21,10 +22,11 @@ use super::{ClassificationReply, Moment, OfferView};
 #[serde(deny_unknown_fields)]
 pub struct QuoteRequest {
     /// Text of a file that can be submitted.
+    #[schema(value_type = WorkloadText)]
     pub workload: String,
     /// Only this tier; every tier when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, example = "consumer")]
+    #[schema(value_type = Option<TierWord>)]
     pub tier: Option<Tier>,
 }
 

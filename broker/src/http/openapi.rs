@@ -11,6 +11,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::service;
 use super::v1::{accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes};
+use crate::api::described;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -44,6 +45,17 @@ use super::v1::{accounts, classifications, events, jobs, keys, ledger, logs, off
         service::docs,
         service::error_page,
     ),
+    // Shapes of parameters, which are not found by themselves.
+    components(schemas(
+        described::AccountIdText,
+        described::ApiKeyIdText,
+        described::GradeWord,
+        described::IdempotencyKeyText,
+        described::JobIdText,
+        described::JobStateWord,
+        described::LogCursorText,
+        described::PageLimit,
+    )),
     modifiers(&ApiKeys),
     tags(
         (name = "quotes", description = "What a file is, and what it would cost"),

@@ -120,7 +120,7 @@ pub(super) async fn docs() -> HttpResponse {
     get,
     path = "/errors/{code}",
     operation_id = "error_page", tag = "service",
-    params(("code" = String, Path, description = "Such as `TDM-1003`")),
+    params(("code" = String, Path, pattern = "^TDM-[0-9]{4}$", example = "TDM-1003", description = "Such as `TDM-1003`")),
     responses(
         (status = 200, description = "What happened and what to do", body = String, content_type = "text/markdown"),
         (status = 404, description = "No such code", body = ProblemView, content_type = "application/problem+json"),

@@ -7,6 +7,7 @@ use tandem_model::id::AccountId;
 use tandem_model::secret::Secret;
 
 use super::check_name;
+use crate::api::described::{AccountIdText, IdempotencyKeyText, PageLimit};
 use crate::api::{AccountRequest, AccountView, Page, ProblemView, Scope};
 use crate::http::auth::Caller;
 use crate::http::body::Body;
@@ -32,7 +33,7 @@ const CREATE: Asked = Asked {
     path = "/v1/accounts",
     operation_id = "create_account",
     tag = "accounts",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
+    params(("Idempotency-Key" = Option<IdempotencyKeyText>, Header, nullable = false, description = "A repeated request under it gets the first answer")),
     request_body = AccountRequest,
     responses(
         (status = 201, description = "Made", body = AccountView),
@@ -80,8 +81,8 @@ pub(in crate::http) async fn create(
     operation_id = "list_accounts",
     tag = "accounts",
     params(
-        ("limit" = Option<u32>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
-        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<PageLimit>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
+        ("after" = Option<AccountIdText>, Query, description = "`next` of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = Page<AccountView>),

@@ -11,6 +11,7 @@ use tandem_model::id::JobId;
 
 use super::stream::{self, Frame, Read, Source};
 use super::{asks_for, job_of, job_view, takes};
+use crate::api::described::{JobIdText, PageLimit, StreamEvent};
 use crate::api::{EventView, PAGE_ITEMS_MAX, Page, ProblemView, Scope};
 use crate::http::auth::Caller;
 use crate::http::params::Params;
@@ -55,14 +56,28 @@ async fn page(
     records.iter().map(job_view::event).collect()
 }
 
-/// Where a client that comes back goes on.
-pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+/// The sequence of an event; the store counts with 63 bits.
+fn sequence_of(text: &str) -> Option<u64> {
+    let sequence: i64 = text.parse().ok()?;
+    sequence.try_into().ok()
+}
+
+/// Where a client that comes back goes on. What cannot be read is refused even where no stream is
+/// asked for.
+pub(super) fn last_event_id<T>(
+    headers: &HeaderMap,
+    reader: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Problem> {
     let Some(value) = headers.get("last-event-id") else {
         return Ok(None);
     };
-    let text = value.to_str();
-    text.map(Some)
-        .map_err(|_| Problem::field("Last-Event-ID", "not a text"))
+    match value.to_str().ok().and_then(reader) {
+        Some(place) => Ok(Some(place)),
+        None => Err(Problem::field(
+            "Last-Event-ID",
+            "not the id of an event of this stream",
+        )),
+    }
 }
 
 /// Tells what happened to a job
@@ -75,15 +90,15 @@ pub(super) fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, Problem
     operation_id = "job_events",
     tag = "jobs",
     params(
-        ("id" = String, Path, description = "The job"),
+        ("id" = JobIdText, Path, description = "The job"),
         ("after" = Option<u64>, Query, description = "Only events with a higher sequence"),
-        ("limit" = Option<u32>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Resumes a stream; `after` wins"),
+        ("limit" = Option<PageLimit>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
+        ("Last-Event-ID" = Option<u64>, Header, nullable = false, description = "Resumes a stream; `after` wins"),
     ),
     responses(
         (status = 200, description = "A page, or a stream", content(
             (Page<EventView> = "application/json"),
-            (String = "text/event-stream"),
+            (StreamEvent = "text/event-stream"),
         )),
         (status = 204, description = "The job has ended and nothing is new: do not come back"),
         (status = "4XX", description = "Refused", body = ProblemView, content_type = "application/problem+json"),
@@ -98,18 +113,12 @@ pub(in crate::http) async fn events(
     let caller = Caller::admit(&shared, &request, Scope::JobsRead).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
-    let after: Option<u64> = params.parsed("after", "the sequence of an event")?;
+    let after = params.read("after", "the sequence of an event", sequence_of)?;
     params.finish()?;
-    let job = job_of(&shared, caller.account, &id).await?;
     let headers = request.headers();
+    let resumed = last_event_id(headers, sequence_of)?;
+    let job = job_of(&shared, caller.account, &id).await?;
     if asks_for(headers, EVENT_STREAM) {
-        let resumed = last_event_id(headers)?
-            .map(|text| {
-                text.parse().map_err(|_| {
-                    Problem::field("Last-Event-ID", "not the id of an event of this stream")
-                })
-            })
-            .transpose()?;
         let after = after.or(resumed).unwrap_or(0);
         return stream::open(shared, caller.account, job.id, Events { after }).await;
     }

@@ -8,6 +8,7 @@ use tandem_model::job::JobState;
 use tandem_model::secret::Secret;
 
 use super::{job_of, job_view, off_thread, submission};
+use crate::api::described::{IdempotencyKeyText, JobIdText, JobStateWord, PageLimit};
 use crate::api::{CancelReply, JobRequest, JobSummary, JobView, Page, ProblemView, Scope};
 use crate::engine::message::Refused;
 use crate::http::auth::Caller;
@@ -36,7 +37,7 @@ const PAGES_MAX: u32 = 4;
     path = "/v1/jobs",
     operation_id = "submit_job",
     tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
+    params(("Idempotency-Key" = Option<IdempotencyKeyText>, Header, nullable = false, description = "A repeated request under it gets the first answer")),
     request_body = JobRequest,
     responses(
         (status = 201, description = "Accepted", body = JobView),
@@ -90,9 +91,9 @@ pub(in crate::http) async fn submit(
     operation_id = "list_jobs",
     tag = "jobs",
     params(
-        ("limit" = Option<u32>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
-        ("after" = Option<String>, Query, description = "`next` of the page before"),
-        ("state" = Option<String>, Query, description = "Only jobs in this state"),
+        ("limit" = Option<PageLimit>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
+        ("after" = Option<JobIdText>, Query, description = "`next` of the page before"),
+        ("state" = Option<JobStateWord>, Query, description = "Only jobs in this state"),
     ),
     responses(
         (status = 200, description = "A page", body = Page<JobSummary>),
@@ -149,7 +150,7 @@ fn state_of(name: &str) -> Option<JobState> {
     path = "/v1/jobs/{id}",
     operation_id = "show_job",
     tag = "jobs",
-    params(("id" = String, Path, description = "The job")),
+    params(("id" = JobIdText, Path, description = "The job")),
     responses(
         (status = 200, description = "Everything that is known of it", body = JobView),
         (status = "4XX", description = "Refused", body = ProblemView, content_type = "application/problem+json"),
@@ -177,7 +178,7 @@ pub(in crate::http) async fn show(
     path = "/v1/jobs/{id}/cancel",
     operation_id = "cancel_job",
     tag = "jobs",
-    params(("id" = String, Path, description = "The job")),
+    params(("id" = JobIdText, Path, description = "The job")),
     responses(
         (status = 200, description = "Where it stands now", body = CancelReply),
         (status = "4XX", description = "Refused", body = ProblemView, content_type = "application/problem+json"),

@@ -9,6 +9,7 @@ use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::secret::Secret;
 
 use super::check_name;
+use crate::api::described::{AccountIdText, ApiKeyIdText, IdempotencyKeyText, PageLimit};
 use crate::api::{KeyRequest, KeyView, NewKeyView, Page, ProblemView, SCOPES, Scope, SecretText};
 use crate::http::auth::Caller;
 use crate::http::body::Body;
@@ -37,7 +38,7 @@ const CREATE: Asked = Asked {
     path = "/v1/keys",
     operation_id = "create_key",
     tag = "accounts",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
+    params(("Idempotency-Key" = Option<IdempotencyKeyText>, Header, nullable = false, description = "A repeated request under it gets the first answer")),
     request_body = KeyRequest,
     responses(
         (status = 201, description = "Made", body = NewKeyView),
@@ -150,9 +151,9 @@ fn scopes(caller: &Caller, wanted: &[String]) -> Result<Vec<String>, Problem> {
     operation_id = "list_keys",
     tag = "accounts",
     params(
-        ("account" = Option<String>, Query, description = "Another account's, with `admin`"),
-        ("limit" = Option<u32>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
-        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("account" = Option<AccountIdText>, Query, description = "Another account's, with `admin`"),
+        ("limit" = Option<PageLimit>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
+        ("after" = Option<ApiKeyIdText>, Query, description = "`next` of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = Page<KeyView>),
@@ -192,7 +193,7 @@ pub(in crate::http) async fn list(
     path = "/v1/keys/{id}",
     operation_id = "revoke_key",
     tag = "accounts",
-    params(("id" = String, Path, description = "The key's id, not the key")),
+    params(("id" = ApiKeyIdText, Path, description = "The key's id, not the key")),
     responses(
         (status = 204, description = "Revoked, now or before"),
         (status = "4XX", description = "Refused", body = ProblemView, content_type = "application/problem+json"),

@@ -10,6 +10,7 @@ use tandem_model::placement::Epoch;
 use super::events::{last_event_id, not_acceptable};
 use super::stream::{self, Frame, Read, Source};
 use super::{asks_for, job_of, takes};
+use crate::api::described::{JobIdText, LogCursorText, PageLimit, StreamEvent};
 use crate::api::{LogChunkView, LogPage, PAGE_ITEMS_MAX, ProblemView, Scope};
 use crate::http::auth::Caller;
 use crate::http::params::Params;
@@ -119,17 +120,17 @@ impl Source for Logs {
     operation_id = "job_logs",
     tag = "jobs",
     params(
-        ("id" = String, Path, description = "The job"),
-        ("after" = Option<String>, Query, description = "`next` of the page before, or a chunk's `cursor`"),
-        ("limit" = Option<u32>, Query, description = "Chunks of the page, 1 to 200; 50 when absent"),
+        ("id" = JobIdText, Path, description = "The job"),
+        ("after" = Option<LogCursorText>, Query, description = "`next` of the page before, or a chunk's `cursor`"),
+        ("limit" = Option<PageLimit>, Query, description = "Chunks of the page, 1 to 200; 50 when absent"),
         ("follow" = Option<bool>, Query, description = "Whether to go on as it comes"),
-        ("Last-Event-ID" = Option<String>, Header, description = "Resumes a stream; `after` wins"),
+        ("Last-Event-ID" = Option<LogCursorText>, Header, nullable = false, description = "Resumes a stream; `after` wins"),
     ),
     responses(
         (status = 200, description = "A page, or a stream", content(
             (LogPage = "application/json"),
             (String = "text/plain"),
-            (String = "text/event-stream"),
+            (StreamEvent = "text/event-stream"),
         )),
         (status = 204, description = "The job has ended and nothing is new: do not come back"),
         (status = "4XX", description = "Refused", body = ProblemView, content_type = "application/problem+json"),
@@ -147,15 +148,10 @@ pub(in crate::http) async fn logs(
     let after = params.read("after", "the `next` of a page of this log", Cursor::parse)?;
     let follow: bool = params.parsed("follow", "true or false")?.unwrap_or(false);
     params.finish()?;
-    let job = job_of(&shared, caller.account, &id).await?;
     let headers = request.headers();
+    let resumed = last_event_id(headers, Cursor::parse)?;
+    let job = job_of(&shared, caller.account, &id).await?;
     if follow {
-        let resumed = match last_event_id(headers)? {
-            Some(text) => Some(Cursor::parse(text).ok_or_else(|| {
-                Problem::field("Last-Event-ID", "not the id of an event of this stream")
-            })?),
-            None => None,
-        };
         let after = after.or(resumed);
         return stream::open(shared, caller.account, job.id, Logs { after }).await;
     }

@@ -19,11 +19,9 @@ use actix_web::web;
 use super::context;
 use super::problem::Problem;
 use super::server::Shared;
+use crate::api::described::NAME_CHARS_MAX;
 use crate::store::JobRecord;
 use tandem_model::id::{AccountId, JobId};
-
-/// Longest name of an account or key in characters.
-const NAME_CHARS_MAX: usize = 63;
 
 /// Does what takes long on a thread of its own.
 async fn off_thread<T: Send + 'static>(

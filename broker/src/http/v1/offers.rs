@@ -7,6 +7,7 @@ use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::offer::Offer;
 use tandem_model::time::WorldTime;
 
+use crate::api::described::{GRADES, GradeWord, PageLimit};
 use crate::api::{NetworkView, OfferPage, OfferView, ProblemView, Scope};
 use crate::engine::message::Market;
 use crate::http::auth::Caller;
@@ -49,7 +50,7 @@ impl Filter {
 }
 
 fn grade(name: &str) -> Option<Grade> {
-    [Grade::Consumer, Grade::Datacenter]
+    GRADES
         .into_iter()
         .find(|grade| serde_json::to_value(grade).is_ok_and(|v| v == name))
 }
@@ -84,10 +85,10 @@ fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
     tag = "offers",
     params(
         ("gpu" = Option<String>, Query, description = "A card by any of its names"),
-        ("network" = Option<String>, Query, description = "A network"),
-        ("country" = Option<String>, Query, description = "ISO 3166-1 alpha-2"),
-        ("grade" = Option<String>, Query, description = "`consumer` or `datacenter`"),
-        ("limit" = Option<u32>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
+        ("network" = Option<String>, Query, pattern = "^[a-z0-9-]{2,24}$", description = "A network"),
+        ("country" = Option<String>, Query, pattern = "^[A-Za-z]{2}$", description = "ISO 3166-1 alpha-2"),
+        ("grade" = Option<GradeWord>, Query, description = "`consumer` or `datacenter`"),
+        ("limit" = Option<PageLimit>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
     ),
     responses(
