@@ -97,9 +97,10 @@ impl SystemClock {
         started_anew
     }
 
-    /// How many times faster than the wall clock the world runs, in whole times.
+    /// How many times faster than the wall clock the world runs, in whole times, rounded up: an
+    /// agent that counts by it never takes its lease for longer than it is.
     pub fn factor(&self) -> u32 {
-        self.anchor().rate_permille / 1_000
+        self.anchor().rate_permille.div_ceil(1_000)
     }
 
     /// How long a span of world time takes on the wall.
@@ -169,6 +170,7 @@ mod tests {
             clock.wall_span(Duration::from_secs(5)),
             Duration::from_secs(2)
         );
+        assert_eq!(clock.factor(), 3, "an agent's lease ends early, never late");
     }
 
     #[test]

@@ -127,6 +127,10 @@ pub struct Attempt {
     /// Host keys that its machines showed at the first start.
     #[serde(default)]
     pub host_keys: HostKeys,
+    /// Its creation was refused for a cause that says nothing of the job: no room there, or trouble
+    /// of the network's own or of ours with it.
+    #[serde(default)]
+    pub was_turned_away: bool,
     /// Why it was left.
     #[serde(default)]
     pub left_because: Option<String>,
@@ -170,6 +174,7 @@ impl Attempt {
             bootstrap_at: None,
             bootstrapped: false,
             host_keys: HostKeys::new(),
+            was_turned_away: false,
             left_because: None,
             left_at: None,
             fenced_at: None,

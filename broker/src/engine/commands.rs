@@ -8,7 +8,7 @@ use tandem_model::network::{LaunchVia, NetworkId};
 use tandem_model::placement::{Epoch, ObservedNode, PlacementTag, SshAddress};
 use tandem_pricing::quote;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Rented};
 use super::job::{HostKeys, Job};
 use super::plan::{self, Node};
 use super::step::{Input, Order};
@@ -53,12 +53,20 @@ pub fn performance(job: &Job, order: Order, terms: &Terms) -> Result<Performance
     };
     let network = attempt.offer.network.clone();
     match order {
+        // It may have waited for its turn for long; nothing is rented for what was left meanwhile.
+        Order::Create(_) if !job.is_live(epoch) || attempt.rented != Rented::Asked => {
+            let why = "it was left before its network was asked";
+            Err(Input::Created(epoch, never_sent(why)))
+        }
         Order::Create(_) => match start_order(job, attempt, terms) {
             Some(order) => Ok(Performance::Command(
                 network,
                 Command::Start(Box::new(order)),
             )),
-            None => Err(Input::Created(epoch, never_sent())),
+            None => {
+                let why = "the workload cannot start on this product after all";
+                Err(Input::Created(epoch, never_sent(why)))
+            }
         },
         Order::Find(_) => {
             let tag_prefix = PlacementTag::prefix_of(attempt.placement.tag.installation);
@@ -111,11 +119,11 @@ pub fn input(order: Order, performed: Performed) -> Input {
 }
 
 /// The outcome of a creation that was never sent.
-fn never_sent() -> Outcome {
+fn never_sent(why: &str) -> Outcome {
     Outcome::Failed(Failure {
         kind: FailureKind::Refused,
         code: ErrorCode::LAUNCH_IMPOSSIBLE,
-        detail: "the workload cannot start on this product after all".into(),
+        detail: why.into(),
         retry_after: None,
     })
 }

@@ -18,8 +18,11 @@ use tandem_sla::failover::Situation;
 pub use super::attempt::{Attempt, Extension, Rented, Stopping};
 use super::message::JobSpec;
 
-/// Attempts after which a job is given up.
+/// Attempts after which a job is given up, not counting those that no network took in.
 pub const ATTEMPTS_MAX: usize = 12;
+/// Attempts that no network took in after which a job is given up; with the pauses between them
+/// they take more than a day.
+pub const TURNED_AWAY_MAX: usize = 64;
 
 /// What changes of a job, as it is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -164,6 +167,11 @@ impl Job {
                 attempt.kept = attempt.proved;
             }
         }
+    }
+
+    /// Whether the agents of an attempt were all bound once.
+    pub fn has_run(&self) -> bool {
+        self.attempts.iter().any(|a| a.bound_at.is_some())
     }
 
     /// Charged so far, over all attempts.

@@ -33,6 +33,7 @@ use super::view::{AgentView, ResultView};
 use crate::store::ChargeRecord;
 
 pub(crate) use fence::leave;
+pub use place::start_by;
 
 /// How long a placement may take from its creation to its agent's first word, in world time.
 pub const START_WITHIN: Duration = Duration::from_secs(15 * 60);
@@ -87,6 +88,18 @@ pub enum Order {
 }
 
 impl Order {
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Look(_) => "look",
+            Self::Find(_) => "find",
+            Self::Bootstrap(_) => "bootstrap",
+            Self::Extend(_) => "extend",
+            Self::Stop(_) => "stop",
+        }
+    }
+
     /// The attempt that it is for.
     pub const fn epoch(self) -> Epoch {
         match self {
@@ -109,6 +122,8 @@ pub struct Moment<'a> {
     pub fresh: PlacementId,
     /// Where a job can be placed.
     pub planner: Planner<'a>,
+    /// The job's orders under way.
+    pub flying: &'a [Order],
 }
 
 impl Moment<'_> {
@@ -287,6 +302,9 @@ fn hear(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided: &mut Decid
         if let Some(attempt) = job.last_mut() {
             attempt.bound_at = Some(moment.now);
         }
+        // What was full or away before it ran may not be any more when it moves.
+        job.doc.situation.no_room.clear();
+        job.doc.situation.networks_avoided.clear();
         let from = view
             .pointer_step
             .map_or(String::new(), |s| format!(", goes on from step {s}"));
@@ -316,6 +334,6 @@ fn conclude(job: &mut Job, result: &ResultView, moment: Moment<'_>, decided: &mu
 }
 
 #[cfg(test)]
-mod story;
+pub(in crate::engine) mod story;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,9 @@ use crate::engine::message::{AgentReply, Refused, Reply};
 use crate::engine::records::log_chunk;
 use crate::store::{Liveness, LogChunk};
 
+/// Most bytes of output that wait for a flush.
+const LOG_BYTES_MAX: usize = 64 << 20;
+
 /// What is to be written, and answered once it is.
 #[derive(Debug, Default)]
 #[must_use]
@@ -44,11 +47,25 @@ impl Flush {
 pub(super) struct Beats {
     heard: BTreeSet<(JobId, Epoch, u16)>,
     logs: Vec<LogChunk>,
-    replies: Vec<(Ticket, Reply)>,
+    log_bytes: usize,
+    replies: Vec<(Ticket, JobId, HeartbeatReply)>,
     flush_at: Option<WorldTime>,
 }
 
 impl Beats {
+    /// Keeps what a workload printed, while there is room.
+    fn print(&mut self, chunk: Option<LogChunk>) {
+        let Some(chunk) = chunk else {
+            return;
+        };
+        if self.log_bytes + chunk.text.len() > LOG_BYTES_MAX {
+            tracing::warn!(job = %chunk.job, "too much was printed at once: lines are left out");
+            return;
+        }
+        self.log_bytes += chunk.text.len();
+        self.logs.push(chunk);
+    }
+
     pub(super) fn flush_at(&self) -> Option<WorldTime> {
         self.flush_at
     }
@@ -66,13 +83,12 @@ impl Kernel {
             return self.answers.push((ticket, reply));
         };
         if held.job.doc.session.is_news(beat) {
-            self.beats.logs.extend(log_chunk(beat, now));
+            self.beats.print(log_chunk(beat, now));
             self.beats.heard.insert((beat.job, beat.epoch, beat.rank));
         }
         let reply = held.job.doc.session.heartbeat(beat, now);
         let listens = held.listens();
-        let reply = Reply::Agent(AgentReply::Heartbeat(reply));
-        self.beats.replies.push((ticket, reply));
+        self.beats.replies.push((ticket, beat.job, reply));
         let flush_at = now.after(self.terms.rounds.flush);
         self.beats.flush_at.get_or_insert(flush_at);
         if listens {
@@ -105,10 +121,16 @@ impl Kernel {
                 })
             })
             .collect();
+        let answer = |(ticket, job, reply)| {
+            // What is not held any more was not written, so nothing of it is renewed.
+            let held = self.jobs.contains_key(&job);
+            let reply = if held { reply } else { over() };
+            (ticket, Reply::Agent(AgentReply::Heartbeat(reply)))
+        };
         Some(Flush {
             beats,
             logs: taken.logs,
-            replies: taken.replies,
+            replies: taken.replies.into_iter().map(answer).collect(),
         })
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use gpu_probe::protocol::Problem;
 use gpu_probe::session::Grants;
 use tandem_model::id::{InstallationId, JobId};
+use tandem_model::job::JobState;
 use tandem_model::time::WorldTime;
 
 use super::Ticket;
@@ -35,6 +36,15 @@ impl Draft {
             replies: Vec::new(),
             outcomes: Vec::new(),
             requests: Vec::new(),
+        }
+    }
+
+    /// Has the answers to who asked for a stop name the state that was decided.
+    pub(super) fn show_state(&mut self, decided: JobState) {
+        for (_, reply) in &mut self.replies {
+            if let Reply::Cancelling(state) = reply {
+                *state = decided;
+            }
         }
     }
 

@@ -81,8 +81,8 @@ pub struct Kernel {
     ended: VecDeque<JobId>,
     /// Answers that need no commit.
     answers: Vec<(Ticket, Reply)>,
-    /// Turns in which each job is decided alone, after a commit was refused as a whole.
-    alone: usize,
+    /// Jobs that are decided each in a turn of its own, after a commit was refused as a whole.
+    alone: BTreeSet<JobId>,
 }
 
 impl Kernel {
@@ -100,7 +100,7 @@ impl Kernel {
             taken: BTreeMap::new(),
             ended: VecDeque::new(),
             answers: Vec::new(),
-            alone: 0,
+            alone: BTreeSet::new(),
         }
     }
 
@@ -282,3 +282,6 @@ impl Kernel {
 
 /// Most jobs of a turn.
 const TURN_JOBS_MAX: usize = COMMIT_JOBS_MAX;
+
+#[cfg(test)]
+mod tests;

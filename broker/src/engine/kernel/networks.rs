@@ -32,6 +32,8 @@ const FIRST_SWEEP: Duration = Duration::from_secs(120);
 /// Silence for this long after the broker was away says nothing: an agent that got no answer waits
 /// up to [`gpu_probe::agent::RETRY_MS_MAX`] and a quarter before it asks again.
 const AFTER_AWAY: Duration = Duration::from_secs(45);
+/// Time between the sweep that finds an orphan and the one that stops it.
+const SWEEP_AGAIN: Duration = Duration::from_secs(60);
 /// Orphans stopped after one sweep.
 const ORPHANS_MAX: usize = 100;
 
@@ -67,6 +69,8 @@ struct Network {
     sweep_at: WorldTime,
     reads: bool,
     sweeps: bool,
+    /// What the last sweep found unclaimed.
+    unclaimed: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -88,6 +92,7 @@ impl Networks {
                 sweep_at: now.after(FIRST_SWEEP),
                 reads: false,
                 sweeps: false,
+                unclaimed: BTreeSet::new(),
             };
             (id.clone(), network)
         };
@@ -170,6 +175,11 @@ impl Kernel {
         std::mem::take(&mut self.networks.losses)
     }
 
+    /// A posting that could not be written: it comes with the next ones.
+    pub fn not_posted(&mut self, loss: Transaction) {
+        self.networks.losses.push(loss);
+    }
+
     fn market_read(
         &mut self,
         id: &NetworkId,
@@ -213,9 +223,11 @@ impl Kernel {
         let others = self.market.offers.iter();
         match fresh {
             Some(offers) => {
+                // The new reading knows what was taken on this network.
+                let known = &self.market.offers;
                 self.taken.retain(|offer, _| {
-                    // The new reading knows what was taken on this network.
-                    !offers.iter().any(|new| new.id == *offer)
+                    let at = known.binary_search_by(|known| known.id.cmp(offer));
+                    at.is_ok_and(|at| known[at].network != *id)
                 });
                 market.offers = others.filter(|o| o.network != *id).cloned().collect();
                 market.offers.extend(offers);
@@ -249,11 +261,10 @@ impl Kernel {
                 continue;
             };
             let entry = census.entry(attempt.placement.network.clone()).or_default();
-            for bound in (0..job.nodes()).filter_map(|rank| job.doc.session.bound(rank)) {
+            let bound = (0..job.nodes()).filter_map(|rank| job.doc.session.bound(rank));
+            for bound in bound.filter(|bound| bound.end.is_none()) {
                 entry.nodes += 1;
-                if bound.end.is_none()
-                    && now.since(bound.heard_at) > self.terms.windows.suspect_after
-                {
+                if now.since(bound.heard_at) > self.terms.windows.suspect_after {
                     entry.silent += 1;
                     let provider = attempt.offer.id.0.as_str();
                     providers
@@ -322,7 +333,9 @@ impl Kernel {
         }
     }
 
-    /// Finds what nobody claims: its job is not open, or gave the attempt up as never created.
+    /// Finds what nobody claims: its job is not open, or gave the attempt up as never created. It
+    /// is stopped when the next sweep finds it again: a listing is older than what was learned of
+    /// its jobs while it was read.
     fn swept(
         &mut self,
         id: &NetworkId,
@@ -340,6 +353,10 @@ impl Kernel {
                 return Vec::new();
             }
         };
+        let Some(network) = self.networks.all.get_mut(id) else {
+            return Vec::new();
+        };
+        let found_before = std::mem::take(&mut network.unclaimed);
         let mut orders = Vec::new();
         for thing in observed.iter().filter(|o| !o.state.is_ended()) {
             let Some((job, epoch)) = tag_of(thing.tag.as_deref()) else {
@@ -352,7 +369,13 @@ impl Kernel {
                     .is_some_and(super::Attempt::is_released),
                 None => not_open.contains(&job),
             };
-            if is_orphan && orders.len() < ORPHANS_MAX && !Planted::OrphansLeft.is_here() {
+            if !is_orphan || Planted::OrphansLeft.is_here() {
+                continue;
+            }
+            network.unclaimed.insert(thing.remote_id.clone());
+            if !found_before.contains(&thing.remote_id) {
+                network.sweep_at = now.after(SWEEP_AGAIN.min(self.terms.rounds.sweep));
+            } else if orders.len() < ORPHANS_MAX {
                 tracing::warn!(network = %id, tag = thing.tag, "an orphan is stopped");
                 self.networks.losses.extend(loss(id, thing, now));
                 let remote_id = thing.remote_id.clone();

@@ -59,17 +59,25 @@ impl Kernel {
     /// with the reason, before the next one. `fresh` makes ids of placements.
     pub fn turn(&mut self, now: WorldTime, fresh: &mut dyn FnMut() -> PlacementId) -> Option<Turn> {
         self.wake_due(now);
-        let limit = if self.alone > 0 { 1 } else { TURN_JOBS_MAX };
-        self.alone = self.alone.saturating_sub(1);
         let mut turn = Turn {
             changes: Changes::default(),
             decisions: Vec::new(),
         };
-        while turn.decisions.len() < limit
-            && let Some((_, id)) = self.ready.pop_first()
+        while turn.decisions.len() < TURN_JOBS_MAX
+            && let Some(next) = self.ready.first().copied()
         {
+            let id = next.1;
+            let is_alone = self.alone.contains(&id);
+            if is_alone && !turn.decisions.is_empty() {
+                break;
+            }
+            self.ready.remove(&next);
+            self.alone.remove(&id);
             let waiting = self.waiting.remove(&id).unwrap_or_default();
             self.decide(id, waiting, now, fresh(), &mut turn);
+            if is_alone && !turn.decisions.is_empty() {
+                break;
+            }
         }
         (!turn.decisions.is_empty()).then_some(turn)
     }
@@ -110,6 +118,7 @@ impl Kernel {
         };
         let epoch_before = job.epoch();
         let mut decided = self.step_on(&mut job, &draft, now, fresh);
+        draft.show_state(job.state());
         let is_written = decided.is_durable || held.is_none();
         if is_written {
             turn.changes.append(std::mem::take(&mut draft.changes));
@@ -147,6 +156,7 @@ impl Kernel {
                 health: self.networks.health(),
                 taken: &self.taken,
             },
+            flying: self.jobs.get(&job.id).map_or(&[], |held| &held.flying),
         };
         let mut decided = Decided {
             is_durable: draft.must_write,
@@ -227,8 +237,8 @@ impl Kernel {
         }
         let mut after = After::default();
         let only_one = turn.decisions.len() == 1;
-        if !only_one && !matches!(why, StoreError::Database(_)) {
-            self.alone = turn.decisions.len();
+        if !only_one {
+            self.suspect(&turn, why);
         }
         for decision in turn.decisions {
             let id = decision.after.id;
@@ -263,6 +273,19 @@ impl Kernel {
             }
         }
         after
+    }
+
+    /// Has the jobs that may be the reason decided alone: only a new one can use a quote or a key
+    /// that was used before, and a conflict names its job.
+    fn suspect(&mut self, turn: &Turn, why: &StoreError) {
+        let only_new = match why {
+            StoreError::Database(_) | StoreError::Conflict(_) => return,
+            StoreError::Refused { rule, .. } => rule.is_used_before(),
+            StoreError::TooLarge { .. } => false,
+        };
+        let decisions = turn.decisions.iter();
+        let suspects = decisions.filter(|d| d.is_new || !only_new);
+        self.alone.extend(suspects.map(|d| d.after.id));
     }
 
     fn put_off(

@@ -1,9 +1,12 @@
 //! What the engine makes of each answer of a network: done, refused, or unknown.
 
+use std::time::Duration;
+
 use tandem_adapters::command::{Failure, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::job::{JobEvent, JobState};
 use tandem_model::placement::{Epoch, Observed};
+use tandem_model::time::WorldTime;
 
 use super::fence::{end_session, finish};
 use super::{Decided, LISTINGS_APART, Moment, Order, leave, pay, release};
@@ -23,6 +26,15 @@ pub(super) const fn refusal_in_words(kind: FailureKind) -> &'static str {
         FailureKind::Unsupported => "the network has no such function",
         FailureKind::NetworkFault => "the network itself failed",
     }
+}
+
+/// Longest time from the sending of a creation to its answer, in world time: a minute on the wall
+/// in the fastest world.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+fn before(moment: WorldTime, duration: Duration) -> WorldTime {
+    let us = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+    WorldTime::from_micros(moment.micros().saturating_sub(us))
 }
 
 /// Idempotency key of the creation of an attempt.
@@ -46,7 +58,9 @@ pub(super) fn created(
         Outcome::Started { remote_id } => {
             attempt.remote_id = Some(remote_id);
             attempt.rented = Rented::Exists;
-            pay::begins(attempt, moment.now);
+            // However long the order waited for its turn, it was not sent before this.
+            let asked_after = before(moment.now, ANSWER_WITHIN);
+            pay::begins(attempt, asked_after, moment.now);
             if attempt.starts_by_itself {
                 attempt.looked_at = Some(moment.now);
             }
@@ -55,6 +69,12 @@ pub(super) fn created(
             } else {
                 decided.tell(job, format!("epoch {epoch} was created after it was left"));
             }
+        }
+        Outcome::Failed(failure) if attempt.bound_at.is_some() => {
+            // Its agent spoke: it exists, whatever the answer says.
+            attempt.rented = Rented::Unsure { missed_at: None };
+            let detail = failure.detail;
+            tracing::warn!(job = %job.id, %epoch, detail, "refused, and yet its agent spoke");
         }
         Outcome::Failed(failure) => {
             attempt.rented = Rented::Gone;
@@ -97,10 +117,15 @@ fn refused(
         attempt.fenced_at = Some(moment.now);
         let (offer, network) = (attempt.offer.id.clone(), attempt.offer.network.clone());
         match failure.kind {
-            FailureKind::Credentials | FailureKind::NoCredit => {
+            FailureKind::Credentials
+            | FailureKind::NoCredit
+            | FailureKind::RateLimited
+            | FailureKind::NetworkFault => {
+                attempt.was_turned_away = true;
                 job.doc.situation.networks_avoided.insert(network);
             }
-            FailureKind::NoCapacity | FailureKind::RateLimited | FailureKind::NetworkFault => {
+            FailureKind::NoCapacity => {
+                attempt.was_turned_away = true;
                 job.doc.situation.no_room.insert(offer);
             }
             _ => {
@@ -141,7 +166,8 @@ pub(super) fn found(
     attempt.rented = Rented::Exists;
     attempt.stopping = Stopping::default();
     decided.settle(create_key(&attempt.placement.tag));
-    pay::begins(attempt, moment.now);
+    let asked_after = attempt.decided_at;
+    pay::begins(attempt, asked_after, moment.now);
     if live {
         decided.apply(job, JobEvent::CreateConfirmed, moment);
     }

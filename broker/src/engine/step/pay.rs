@@ -18,15 +18,17 @@ use crate::engine::planted::Planted;
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Its creation is confirmed: the paid time is counted from here until the network shows better.
-pub(super) fn begins(attempt: &mut Attempt, now: WorldTime) {
+/// Its creation is confirmed: the paid time is counted from the moment since which it may have been
+/// asked for, the safe one, until the network shows better.
+pub(super) fn begins(attempt: &mut Attempt, asked_after: WorldTime, now: WorldTime) {
     attempt.created_at = attempt.created_at.or(Some(now));
-    // It may have begun when it was asked for: the earlier moment is the safe one.
+    let paid = HOUR * attempt.prepaid.bought_hours;
+    attempt.prepaid.until = attempt.prepaid.until.max(asked_after.after(paid));
     seen_minutes(attempt, now);
 }
 
 /// Idempotency key of a purchase.
-fn extend_key(attempt: &Attempt, number: u32) -> String {
+pub(super) fn extend_key(attempt: &Attempt, number: u32) -> String {
     format!("{}/extend/{number}", attempt.placement.tag)
 }
 
@@ -85,7 +87,8 @@ fn buy(attempt: &mut Attempt, epoch: Epoch, hours: u32, moment: Moment<'_>, deci
 /// Minutes served and remaining, by the last look.
 fn minutes(attempt: &Attempt) -> Option<u32> {
     let observed = attempt.observed.as_ref()?;
-    Some(observed.minutes_served? + observed.minutes_remaining?)
+    let served = observed.minutes_served?;
+    Some(served.saturating_add(observed.minutes_remaining?))
 }
 
 /// The answer to a purchase.

@@ -11,13 +11,20 @@ use tandem_sla::failover::{PassedOver, Plan};
 
 use super::answers::create_key;
 use super::{Decided, Moment, Order};
-use crate::engine::job::{ATTEMPTS_MAX, Job};
+use crate::engine::job::{ATTEMPTS_MAX, Job, JobDocument, TURNED_AWAY_MAX};
+use crate::engine::message::JobSpec;
 use crate::engine::planted::Planted;
 
 /// How long a job without an offer waits before those that had no room are asked again.
 pub(super) const OFFERS_REST: Duration = Duration::from_secs(60);
 /// How long it waits while a network is in doubt, or was not read yet.
 pub(super) const DOUBT_REST: Duration = Duration::from_secs(5);
+/// Times in a row that a job may be turned away before it rests.
+pub(super) const TURNED_AWAY_AT_ONCE: usize = 6;
+/// How long it then rests; twice as long each further time.
+const TURNED_AWAY_REST: Duration = Duration::from_secs(15);
+/// How long at most.
+const TURNED_AWAY_REST_MAX: Duration = Duration::from_secs(30 * 60);
 /// The smallest step past a moment that is itself still in time.
 const JUST_AFTER: Duration = Duration::from_micros(1);
 /// How long a job waits for an offer when its file does not say.
@@ -25,16 +32,12 @@ pub(super) const START_BY_DEFAULT: Duration = Duration::from_secs(24 * 3_600);
 
 /// Chooses the next offer and records the attempt.
 pub(super) fn place(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
-    if job.attempts.len() >= ATTEMPTS_MAX {
-        return give_up(
-            job,
-            &format!("all {ATTEMPTS_MAX} attempts failed"),
-            moment,
-            decided,
-        );
+    if let Some(why) = is_spent(job) {
+        return give_up(job, &why, moment, decided);
     }
-    let by = start_by(job);
-    if let Some(again) = rests_until(job).filter(|again| moment.now < *again && moment.now <= by) {
+    let by = start_by(&job.spec, &job.doc, job.has_run());
+    let again = rests_until(job).max(turned_away_until(job));
+    if let Some(again) = again.filter(|again| moment.now < *again && moment.now <= by) {
         decided.wake_at(again.min(by.after(JUST_AFTER)));
         return;
     }
@@ -53,6 +56,26 @@ pub(super) fn place(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
         Some(offer) => take(job, offer, moment, decided),
         None => wait(job, &plan, moment, decided),
     }
+}
+
+/// Why no attempt is left, when none is.
+fn is_spent(job: &Job) -> Option<String> {
+    let turned_away = job.attempts.iter().filter(|a| a.was_turned_away).count();
+    if job.attempts.len() - turned_away >= ATTEMPTS_MAX {
+        return Some(format!("all {ATTEMPTS_MAX} attempts failed"));
+    }
+    let is_spent = turned_away >= TURNED_AWAY_MAX;
+    is_spent.then(|| format!("no network took it in {TURNED_AWAY_MAX} times"))
+}
+
+/// Until when a job is left alone that was turned away several times in a row: a network that is
+/// down has many offers and refuses each at once.
+fn turned_away_until(job: &Job) -> Option<WorldTime> {
+    let attempts = job.attempts.iter().rev();
+    let in_a_row = attempts.take_while(|a| a.was_turned_away).count();
+    let doublings = in_a_row.checked_sub(TURNED_AWAY_AT_ONCE)?.min(16);
+    let rest = (TURNED_AWAY_REST * (1 << doublings)).min(TURNED_AWAY_REST_MAX);
+    Some(job.last()?.left_at?.after(rest))
 }
 
 /// Until when a job that waits for an offer is left alone.
@@ -120,7 +143,7 @@ fn none_left(plan: &Plan) -> String {
 
 /// No offer may be taken: says so once, and asks again after a rest, until it is too late.
 fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
-    let by = start_by(job);
+    let by = start_by(&job.spec, &job.doc, job.has_run());
     if plan.counts.keys().all(|r| *r == PassedOver::FailedBefore) {
         // Nothing else is left to try: those that failed get another chance after the rest.
         job.doc.situation.failed_offers.clear();
@@ -138,14 +161,13 @@ fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
 
 /// Until when it must have found an offer: the customer's latest start, for a job that never
 /// started; for one that was moved, as long again from its last fence.
-fn start_by(job: &Job) -> WorldTime {
-    let seconds = job.spec.workload.limits.start_by_seconds;
+pub fn start_by(spec: &JobSpec, doc: &JobDocument, has_run: bool) -> WorldTime {
+    let seconds = spec.workload.limits.start_by_seconds;
     let within = seconds.map_or(START_BY_DEFAULT, |s| Duration::from_secs(s.into()));
-    let started = job.attempts.iter().any(|a| a.bound_at.is_some());
-    let from = if started {
-        job.doc.queued_since
+    let from = if has_run {
+        doc.queued_since
     } else {
-        job.spec.accepted_at
+        spec.accepted_at
     };
     from.after(within)
 }

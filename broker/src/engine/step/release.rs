@@ -13,7 +13,7 @@ use tandem_model::job::JobState;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
-use super::{Decided, LOOK_OFTEN, Moment, Order, START_WITHIN};
+use super::{Decided, LOOK_OFTEN, Moment, Order, START_WITHIN, pay};
 use crate::engine::job::{Attempt, Job, Rented};
 use crate::engine::planted::Planted;
 
@@ -28,6 +28,14 @@ pub(super) fn release(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) 
     let mut given_up = Vec::new();
     for attempt in &mut job.attempts {
         if Some(attempt.placement.epoch) == live {
+            continue;
+        }
+        // Nobody needs the time any more, whether or not it was sold.
+        if let Some(extension) = attempt.extension.take() {
+            decided.settle(pay::extend_key(attempt, extension.number));
+        }
+        if wanted(attempt).is_some_and(|order| moment.flying.contains(&order)) {
+            // A try that waits for its turn is not the next one too; its answer wakes the job.
             continue;
         }
         if let Some(order) = next_try(attempt, moment.now) {
@@ -46,6 +54,17 @@ pub(super) fn release(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) 
     for words in given_up {
         tracing::error!(job = %job.id, "{words}");
         decided.tell(job, words);
+    }
+}
+
+/// What brings an attempt that is not live nearer to its end.
+fn wanted(attempt: &Attempt) -> Option<Order> {
+    let epoch = attempt.placement.epoch;
+    match attempt.rented {
+        Rented::Unsure { .. } => Some(Order::Find(epoch)),
+        Rented::Exists if attempt.stopping.accepted => Some(Order::Look(epoch)),
+        Rented::Exists => Some(Order::Stop(epoch)),
+        Rented::Asked | Rented::Gone | Rented::GivenUp => None,
     }
 }
 
@@ -74,17 +93,11 @@ fn is_spent(attempt: &Attempt, now: WorldTime) -> bool {
 }
 
 fn next_try(attempt: &mut Attempt, now: WorldTime) -> Option<Order> {
-    let epoch = attempt.placement.epoch;
     if attempt.rented == Rented::Asked && now.since(attempt.decided_at) > START_WITHIN {
         // Its answer was lost with whoever waited for it.
         attempt.rented = Rented::Unsure { missed_at: None };
     }
-    let order = match attempt.rented {
-        Rented::Unsure { .. } => Order::Find(epoch),
-        Rented::Exists if attempt.stopping.accepted => Order::Look(epoch),
-        Rented::Exists => Order::Stop(epoch),
-        Rented::Asked | Rented::Gone | Rented::GivenUp => return None,
-    };
+    let order = wanted(attempt)?;
     if attempt.stopping.tries >= TRIES_MAX || !is_due(attempt, now) {
         return None;
     }

@@ -32,9 +32,10 @@ use crate::engine::plan::LaunchSettings;
 use crate::engine::terms::{AgentTokens, Rounds, Terms};
 use crate::store::BrokerId;
 
-const FILE: &str = "tandem: 1\nname: story\nrun: ./train\nresources:\n  gpu: RTX4090\n";
+pub(in crate::engine) const FILE: &str =
+    "tandem: 1\nname: story\nrun: ./train\nresources:\n  gpu: RTX4090\n";
 
-pub(super) fn offer(network: &'static str, key: &str) -> Offer {
+pub(in crate::engine) fn offer(network: &'static str, key: &str) -> Offer {
     Offer {
         id: OfferId(format!("{network}/{key}")),
         network: NetworkId::from_static(network),
@@ -60,6 +61,7 @@ pub(super) struct Story {
     pub(super) health: BTreeMap<NetworkId, Health>,
     terms: Terms,
     market: Market,
+    pub(super) flying: Vec<Order>,
     taken: BTreeMap<OfferId, u32>,
     boot: u64,
 }
@@ -92,7 +94,7 @@ fn product(network: &'static str) -> Product {
     }
 }
 
-pub(super) fn terms() -> Terms {
+pub(in crate::engine) fn terms() -> Terms {
     Terms {
         installation: InstallationId::from_parts(1, &[2; 10]),
         broker: BrokerId(uuid::Uuid::from_bytes([9; 16])),
@@ -112,7 +114,7 @@ pub(super) fn terms() -> Terms {
 }
 
 /// What was agreed for a file at 0.36 $ per GPU-hour.
-pub(super) fn spec(file: &str, offer: &Offer) -> JobSpec {
+pub(in crate::engine) fn spec(file: &str, offer: &Offer) -> JobSpec {
     let document = files::look(file).unwrap();
     JobSpec {
         account: AccountId::from_parts(1, &[6; 10]),
@@ -152,6 +154,7 @@ impl Story {
                 offers: offers.to_vec(),
                 networks: ["ionet", "aethir"].map(read).into(),
             },
+            flying: Vec::new(),
             taken: BTreeMap::new(),
             boot: 0,
         }
@@ -167,6 +170,7 @@ impl Story {
                 health: &self.health,
                 taken: &self.taken,
             },
+            flying: &self.flying,
         };
         step(&mut self.job, input, moment)
     }
@@ -282,12 +286,12 @@ impl Story {
     }
 }
 
-pub(super) fn at(second: u64) -> WorldTime {
+pub(in crate::engine) fn at(second: u64) -> WorldTime {
     WorldTime::default().after(Duration::from_secs(second))
 }
 
 /// An offer of each network, io.net's the cheaper.
-pub(super) fn two() -> Vec<Offer> {
+pub(in crate::engine) fn two() -> Vec<Offer> {
     let mut dearer = offer("aethir", "2");
     dearer.price = RatePerGpuHour::new(MicroUsd::from_cents(37));
     vec![offer("ionet", "1"), dearer]

@@ -310,13 +310,76 @@ fn attempts_are_bounded() {
     story.tick(0);
     for second in 1..100 {
         let epoch = story.job.epoch();
-        story.step(
-            second,
-            Input::Created(epoch, refusal(FailureKind::NoCapacity)),
-        );
+        story.step(second, Input::Created(epoch, refusal(FailureKind::Refused)));
     }
     assert_eq!(
         (story.job.doc.state, story.job.attempts.len()),
         (JobState::Failed, ATTEMPTS_MAX)
     );
+}
+
+/// Refuses every creation from second 1 on; the orders' seconds.
+fn turned_away(story: &mut Story, kind: FailureKind, until: u64) -> Vec<u64> {
+    let mut asked = Vec::new();
+    for second in 1..until {
+        let placing = story.job.doc.state == JobState::Placing;
+        let input = match placing {
+            true => Input::Created(story.job.epoch(), refusal(kind)),
+            false => Input::Tick,
+        };
+        let orders = story.step(second, input);
+        asked.extend(orders.iter().map(|_| second));
+    }
+    asked
+}
+
+#[test]
+fn a_job_outlives_networks_that_take_nothing_in_for_hours() {
+    for kind in [
+        FailureKind::NetworkFault,
+        FailureKind::NoCapacity,
+        FailureKind::RateLimited,
+    ] {
+        let mut offers: Vec<_> = (0..50).map(|k| offer("ionet", &k.to_string())).collect();
+        offers.extend((0..50).map(|k| offer("aethir", &k.to_string())));
+        let mut story = Story::new(&offers);
+        story.tick(0);
+        let asked = turned_away(&mut story, kind, 4 * 3_600);
+        assert!(!story.job.doc.state.is_terminal(), "{kind:?}");
+        assert!(
+            asked.len() < 24,
+            "{kind:?} is asked less and less: {asked:?}"
+        );
+        let mut second = 4 * 3_600;
+        while story.job.doc.state != JobState::Placing {
+            second += 60;
+            story.tick(second);
+            assert!(second < 5 * 3_600, "{kind:?} is asked again");
+        }
+        story.created(second);
+        assert_eq!(story.job.doc.state, JobState::Starting);
+    }
+}
+
+#[test]
+fn a_job_that_no_network_takes_in_is_given_up_at_last() {
+    let mut story = Story::new(&[offer("ionet", "1")]);
+    let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+    spec.workload.limits.start_by_seconds = Some(10 * 24 * 3_600);
+    story.tick(0);
+    turned_away(&mut story, FailureKind::NoCapacity, 3 * 24 * 3_600);
+    assert_eq!(story.job.doc.state, JobState::Failed);
+    let cause = story.job.doc.cause.unwrap();
+    assert!(cause.contains("no network took it in 64 times"), "{cause}");
+}
+
+#[test]
+fn a_creation_that_is_refused_though_its_agent_spoke_is_looked_for() {
+    let mut story = Story::new(&two());
+    story.tick(0);
+    story.bind(3);
+    story.tick(3);
+    let refused = Input::Created(Epoch(1), refusal(FailureKind::NoCapacity));
+    assert_eq!(story.step(4, refused), [Order::Find(Epoch(1))]);
+    assert_eq!(story.job.doc.state, JobState::Running);
 }

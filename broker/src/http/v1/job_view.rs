@@ -10,12 +10,12 @@ use tandem_model::money::MicroUsd;
 use tandem_model::time::WorldTime;
 
 use crate::api::{
-    CheckpointView, EventView, JobSummary, JobView, Moment, NodeView, PlacementView, QueueView,
-    QuoteView,
+    CheckpointView, EventView, JobSummary, JobView, NodeView, PlacementView, QueueView, QuoteView,
 };
 use crate::engine::job::{Attempt, EventDocument, JobDocument};
 use crate::engine::message::JobSpec;
 use crate::engine::records;
+use crate::engine::step::start_by;
 use crate::http::problem::Problem;
 use crate::store::{ChargeRecord, EventRecord, JobRecord, Liveness, PlacementRecord, Store};
 
@@ -72,7 +72,7 @@ pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView
     let queue = match record.state {
         JobState::Queued => Some(QueueView {
             before: store.queued_before(id).await?,
-            start_by: start_by(&spec, &document, &attempts),
+            start_by: Some(start_by(&spec, &document, has_run(&attempts)).into()),
         }),
         _ => None,
     };
@@ -99,22 +99,8 @@ pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView
     })
 }
 
-/// When the customer's own limit gives it up: counted from its acceptance, and once it ran from its
-/// last fence.
-fn start_by(
-    spec: &JobSpec,
-    document: &JobDocument,
-    attempts: &[(bool, Attempt)],
-) -> Option<Moment> {
-    let seconds = spec.workload.limits.start_by_seconds?;
-    let started = attempts.iter().any(|(_, a)| a.bound_at.is_some());
-    let from = if started {
-        document.queued_since
-    } else {
-        spec.accepted_at
-    };
-    let limit = Duration::from_secs(u64::from(seconds));
-    Some(from.after(limit).into())
+fn has_run(attempts: &[(bool, Attempt)]) -> bool {
+    attempts.iter().any(|(_, a)| a.bound_at.is_some())
 }
 
 fn attempts(records: Vec<PlacementRecord>) -> Result<Vec<(bool, Attempt)>, Problem> {

@@ -91,6 +91,21 @@ fn a_stop_that_failed_is_asked_again_with_growing_pauses_and_a_last_time() {
 }
 
 #[test]
+fn a_stop_that_waits_for_its_turn_at_its_network_is_no_try() {
+    let mut story = Story::running(&two());
+    story.job.doc.cancel_asked = true;
+    assert!(story.tick(11).contains(&Order::Stop(Epoch(1))));
+    story.flying = vec![Order::Stop(Epoch(1))];
+    for second in 12..20_000 {
+        assert!(!story.tick(second).contains(&Order::Stop(Epoch(1))));
+    }
+    assert_eq!(story.job.attempts[0].rented, Rented::Exists);
+    story.flying.clear();
+    stop_answered(&mut story, 20_000, refusal(FailureKind::NetworkFault));
+    assert_eq!(story.tick(20_001), [Order::Stop(Epoch(1))]);
+}
+
+#[test]
 fn a_stop_that_was_taken_and_not_carried_out_is_asked_again() {
     let mut story = Story::running(&two());
     story.report(20, 0, gpu_probe::protocol::EndCause::Workload);

@@ -53,6 +53,27 @@ fn an_hour_more_is_bought_once_and_late() {
 }
 
 #[test]
+fn a_creation_that_waited_hours_for_its_turn_has_its_paid_time_before_it() {
+    let mut story = Story::new(&two());
+    story.tick(0);
+    story.created(7_200);
+    story.bind(7_210);
+    story.tick(7_210);
+    let orders = live(&mut story, 7_215..=8_600);
+    assert_eq!(orders, []);
+    assert_eq!(story.beat_of(0, 8_605).directive, Directive::Continue);
+}
+
+#[test]
+fn minutes_beyond_any_measure_do_no_harm() {
+    let mut story = Story::running(&two());
+    let absurd = minutes(&story, u32::MAX, u32::MAX);
+    story.step(12, Input::Looked(Epoch(1), Outcome::Status(absurd)));
+    live(&mut story, 15..=2_200);
+    assert_eq!(story.job.doc.state, JobState::Running);
+}
+
+#[test]
 fn a_purchase_of_unknown_fate_is_looked_at_and_not_made_twice() {
     for (left_after, bought, next) in [(85, 2, None), (24, 1, Some(2))] {
         let mut story = Story::running(&two());
