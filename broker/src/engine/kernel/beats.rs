@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use gpu_probe::protocol::{Directive, HeartbeatReply, HeartbeatRequest};
+use gpu_probe::session::Verdict;
 use tandem_model::id::JobId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
@@ -87,7 +88,9 @@ impl Kernel {
             self.beats.heard.insert((beat.job, beat.epoch, beat.rank));
         }
         let reply = held.job.doc.session.heartbeat(beat, now);
-        let listens = held.listens();
+        // What one node says may decide whose failure it was that another one reported.
+        let is_judged = held.job.doc.session.verdict(now) != Verdict::Running;
+        let listens = held.listens() || is_judged;
         self.beats.replies.push((ticket, beat.job, reply));
         let flush_at = now.after(self.terms.rounds.flush);
         self.beats.flush_at.get_or_insert(flush_at);

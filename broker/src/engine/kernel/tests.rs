@@ -1,6 +1,6 @@
 //! The kernel with a store that says what a test wants it to say.
 
-use gpu_probe::protocol::{BindRequest, HeartbeatRequest, Phase};
+use gpu_probe::protocol::{BindRequest, EndCause, HeartbeatRequest, Phase, ResultReport};
 use tandem_adapters::command::{FailureKind, Outcome};
 use tandem_model::id::{AccountId, BootId, PlacementId};
 use tandem_model::job::JobState;
@@ -34,22 +34,22 @@ fn ionet() -> NetworkId {
     NetworkId::from_static("ionet")
 }
 
-fn bind(job: JobId) -> Request {
+fn bind(job: JobId, rank: u16) -> Request {
     Request::Agent(AgentRequest::Bind(BindRequest {
         job,
         epoch: Epoch(1),
-        rank: 0,
+        rank,
         boot_id: BootId::from_parts(1, &[5; 10]),
         container: "c".into(),
         agent_version: "0".into(),
     }))
 }
 
-fn beat(job: JobId, sequence: u64, line: String) -> Request {
+fn beat(job: JobId, rank: u16, sequence: u64, line: String) -> Request {
     Request::Agent(AgentRequest::Heartbeat(HeartbeatRequest {
         job,
         epoch: Epoch(1),
-        rank: 0,
+        rank,
         boot_id: BootId::from_parts(1, &[5; 10]),
         sequence,
         phase: Phase::Running,
@@ -91,9 +91,16 @@ impl Rig {
     }
 
     fn accept(&mut self, n: u64) -> Ticket {
+        self.accept_gang(n, 1)
+    }
+
+    /// A job of so many nodes.
+    fn accept_gang(&mut self, n: u64, nodes: u16) -> Ticket {
+        let mut spec = Box::new(spec(FILE, &offer("ionet", "1")));
+        spec.workload.resources.nodes = nodes;
         let request = Request::Accept {
             job: job(n),
-            spec: Box::new(spec(FILE, &offer("ionet", "1"))),
+            spec,
             reply: None,
         };
         self.ask(0, request)
@@ -131,13 +138,15 @@ impl Rig {
     }
 
     /// A job that runs since second 1.
-    fn running(&mut self, n: u64) {
-        self.accept(n);
+    fn running(&mut self, n: u64, nodes: u16) {
+        self.accept_gang(n, nodes);
         self.work(0);
         let remote_id = format!("remote-{n}");
         let created = Input::Created(Epoch(1), Outcome::Started { remote_id });
         self.kernel.landed(job(n), Order::Create(Epoch(1)), created);
-        self.ask(1, bind(job(n)));
+        for rank in 0..nodes {
+            self.ask(1, bind(job(n), rank));
+        }
         self.work(1);
         let state = self.kernel.job(job(n)).unwrap().state();
         assert_eq!(state, JobState::Running);
@@ -225,8 +234,8 @@ fn what_was_left_while_it_waited_for_its_turn_is_never_asked_for() {
 #[test]
 fn a_heartbeat_of_a_job_that_another_broker_took_over_renews_nothing() {
     let mut rig = Rig::new();
-    rig.running(1);
-    let ticket = rig.ask(5, beat(job(1), 5, "line".into()));
+    rig.running(1, 1);
+    let ticket = rig.ask(5, beat(job(1), 0, 5, "line".into()));
     rig.cancel(5, 1);
     let turn = rig.turn(5).unwrap();
     let conflict = StoreError::Conflict(job(1));
@@ -244,10 +253,10 @@ fn a_heartbeat_of_a_job_that_another_broker_took_over_renews_nothing() {
 #[test]
 fn what_waits_to_be_written_of_output_is_bounded() {
     let mut rig = Rig::new();
-    rig.running(1);
+    rig.running(1, 1);
     let line = "x".repeat(1 << 20);
     for sequence in 1..=100 {
-        rig.ask(5, beat(job(1), sequence, line.clone()));
+        rig.ask(5, beat(job(1), 0, sequence, line.clone()));
     }
     let flush = rig.kernel.flush(at(6)).unwrap();
     let bytes: usize = flush.logs.iter().map(|chunk| chunk.text.len()).sum();
@@ -277,4 +286,30 @@ fn what_nobody_claims_is_stopped_when_a_second_sweep_finds_it_too() {
     let remote_id = "remote-99".to_owned();
     let stop = (ionet(), NetworkOrder::StopOrphan { remote_id });
     assert_eq!(rig.swept(1_441, &[job(99)]), [stop]);
+}
+
+#[test]
+fn the_next_heartbeat_of_the_other_node_says_that_the_failure_was_the_customers() {
+    let mut rig = Rig::new();
+    rig.running(1, 2);
+    let failed = ResultReport {
+        job: job(1),
+        epoch: Epoch(1),
+        rank: 1,
+        boot_id: BootId::from_parts(1, &[5; 10]),
+        exit_code: Some(3),
+        signal: None,
+        step: 0,
+        worked_ms: 0,
+        output_sha256: None,
+        output_tail: String::new(),
+        cause: EndCause::Workload,
+        detail: None,
+    };
+    rig.ask(6, Request::Agent(AgentRequest::Result(failed)));
+    rig.work(6);
+    assert_eq!(rig.kernel.job(job(1)).unwrap().state(), JobState::Running);
+    rig.ask(9, beat(job(1), 0, 9, "line".into()));
+    rig.work(9);
+    assert_eq!(rig.kernel.job(job(1)).unwrap().state(), JobState::Failed);
 }

@@ -101,8 +101,7 @@ fn a_stop_that_waits_for_its_turn_at_its_network_is_no_try() {
     }
     assert_eq!(story.job.attempts[0].rented, Rented::Exists);
     story.flying.clear();
-    stop_answered(&mut story, 20_000, refusal(FailureKind::NetworkFault));
-    assert_eq!(story.tick(20_001), [Order::Stop(Epoch(1))]);
+    assert_eq!(story.tick(20_000), [Order::Stop(Epoch(1))]);
 }
 
 #[test]
