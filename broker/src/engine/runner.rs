@@ -23,15 +23,19 @@ use super::message::{Refused, Reply};
 use super::terms::Terms;
 use crate::clock::SystemClock;
 use crate::networks::Networks;
-use crate::store::{Changes, PAGE_MAX, Store, StoreError};
+use crate::store::{Changes, PAGE_MAX, Rule, Store, StoreError};
 use perform::Flights;
 
 /// Requests taken in before the next decision.
 const TAKEN_AT_ONCE: usize = 4_096;
 /// A claim lasts this many rounds of its renewal.
 const CLAIM_ROUNDS: u32 = 6;
-/// Shortest time between two turns of the loop, on the wall.
+/// Shortest time between two rounds of the loop, on the wall.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// Longest; a sandbox's time can jump, or change its speed.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// Turns that follow each other before requests and outcomes are taken in again.
+const TURNS_AT_ONCE: usize = 4;
 
 /// What the engine runs on.
 pub struct Parts {
@@ -70,11 +74,19 @@ pub async fn start(parts: Parts) -> Result<(EngineHandle, JoinHandle<()>), Store
         waiting: BTreeMap::new(),
         tickets: 0,
         claim_at: now,
+        claimed_until: claimed_until(&parts),
+        lost_its_claims: false,
         market: market_to,
         changed: changed_to,
         parts,
     };
     Ok((handle, tokio::spawn(runner.run())))
+}
+
+/// Until when claims that are renewed now hold.
+fn claimed_until(parts: &Parts) -> WorldTime {
+    let ttl = parts.terms.rounds.claim * CLAIM_ROUNDS;
+    parts.clock.world().after(ttl)
 }
 
 /// Takes over what nobody holds, page by page; how many jobs.
@@ -108,6 +120,8 @@ struct Runner {
     waiting: BTreeMap<Ticket, oneshot::Sender<Reply>>,
     tickets: u64,
     claim_at: WorldTime,
+    claimed_until: WorldTime,
+    lost_its_claims: bool,
     market: watch::Sender<Arc<super::message::Market>>,
     changed: watch::Sender<u64>,
 }
@@ -131,6 +145,10 @@ impl Runner {
                 self.take(request, answer);
             }
             self.work().await;
+            if self.lost_its_claims {
+                tracing::error!("the store failed for longer than claims last: the engine ends");
+                break;
+            }
         }
         self.end().await;
     }
@@ -140,7 +158,8 @@ impl Runner {
         let now = self.parts.clock.world();
         let wake = self.kernel.next_wake().unwrap_or(self.claim_at);
         let world = wake.min(self.claim_at).since(now);
-        self.parts.clock.wall_span(world).max(PAUSE_MIN)
+        let pause = self.parts.clock.wall_span(world);
+        pause.clamp(PAUSE_MIN, PAUSE_MAX)
     }
 
     fn take(&mut self, request: super::message::Request, answer: oneshot::Sender<Reply>) {
@@ -160,9 +179,10 @@ impl Runner {
         }
     }
 
-    /// Decides, commits, answers and performs, until nothing is ready.
+    /// Decides, commits, answers and performs, until nothing is ready or somebody else must be
+    /// heard.
     async fn work(&mut self) {
-        loop {
+        for _ in 0..TURNS_AT_ONCE {
             let now = self.parts.clock.world();
             self.claim(now).await;
             for (network, order) in self.kernel.network_orders(now) {
@@ -235,20 +255,29 @@ impl Runner {
             return;
         }
         self.claim_at = now.after(self.parts.terms.rounds.claim);
-        if let Err(why) = adopt_all(&self.parts, &mut self.kernel).await {
-            tracing::error!(%why, "claims were not renewed");
+        match adopt_all(&self.parts, &mut self.kernel).await {
+            Ok(_) => self.claimed_until = claimed_until(&self.parts),
+            Err(why) => {
+                tracing::error!(%why, "claims were not renewed");
+                self.lost_its_claims = now > self.claimed_until;
+            }
         }
     }
 
     async fn post_losses(&mut self) {
         for loss in self.kernel.losses() {
             let changes = Changes {
-                ledger: vec![loss],
+                ledger: vec![loss.clone()],
                 ..Changes::default()
             };
             match self.parts.store.commit(changes).await {
+                Ok(()) => {}
                 // Posted by an earlier sweep, or an earlier run.
-                Ok(()) | Err(StoreError::Refused { .. }) => {}
+                Err(StoreError::Refused { rule, .. }) if rule == Rule::LedgerKey => {}
+                Err(StoreError::Database(why)) => {
+                    tracing::error!(why, "a loss was not posted yet");
+                    self.kernel.not_posted(loss);
+                }
                 Err(why) => tracing::error!(%why, "a loss was not posted"),
             }
         }

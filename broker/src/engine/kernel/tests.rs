@@ -5,11 +5,11 @@ use tandem_adapters::command::{FailureKind, Outcome};
 use tandem_model::id::{AccountId, BootId, PlacementId};
 use tandem_model::job::JobState;
 use tandem_model::network::NetworkId;
-use tandem_model::placement::{Epoch, Observed, PlacementTag, RemoteState};
+use tandem_model::placement::{Epoch, PlacementTag, RemoteState};
 
 use super::*;
 use crate::engine::message::Refused;
-use crate::engine::step::story::{FILE, at, offer, spec, terms, two};
+use crate::engine::step::story::{FILE, at, offer, spec, terms, thing, two};
 use crate::store::{Rule, StoreError};
 
 /// A kernel whose commits succeed unless a test says otherwise.
@@ -98,6 +98,7 @@ impl Rig {
     fn accept_gang(&mut self, n: u64, nodes: u16) -> Ticket {
         let mut spec = Box::new(spec(FILE, &offer("ionet", "1")));
         spec.workload.resources.nodes = nodes;
+        spec.quote.gpus = nodes.into();
         let request = Request::Accept {
             job: job(n),
             spec,
@@ -158,19 +159,7 @@ impl Rig {
             job: job(99),
             epoch: Epoch(1),
         };
-        let thing = Observed {
-            remote_id: "remote-99".into(),
-            tag: Some(tag.to_string()),
-            state: RemoteState::Running,
-            remote_word: "running".into(),
-            public_url: None,
-            ssh: None,
-            device: None,
-            minutes_served: None,
-            minutes_remaining: None,
-            paid: None,
-            nodes: Vec::new(),
-        };
+        let thing = thing("remote-99", Some(tag.to_string()), RemoteState::Running);
         let swept = NetworkAnswer::Swept(Ok((vec![thing], not_open.iter().copied().collect())));
         self.kernel.network_answered(&ionet(), swept, at(second))
     }

@@ -7,7 +7,7 @@ use tandem_adapters::command::{Command, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::{InstallationId, JobId};
 use tandem_model::network::NetworkId;
-use tandem_model::placement::PlacementTag;
+use tandem_model::placement::{Epoch, PlacementTag};
 use tandem_model::time::Clock;
 use tokio::task::{Id, JoinSet};
 
@@ -23,8 +23,16 @@ const FLYING_MAX: usize = 64;
 
 /// Something that came back.
 enum Landed {
-    Job(NetworkId, JobId, Order, Performed),
+    Jobs(NetworkId, Vec<(JobId, Order)>, Performed),
     Network(NetworkId, NetworkAnswer),
+}
+
+/// What a task carries, for one that panics.
+enum Carried {
+    /// Orders of jobs that one answer is for.
+    Jobs(NetworkId, Vec<(JobId, Order)>),
+    /// What the engine itself asks.
+    Network(NetworkId, NetworkOrder),
 }
 
 #[derive(Default)]
@@ -36,8 +44,7 @@ struct Queue {
 /// Orders under way. Dropped, they are given up; what they may have done is looked for later.
 pub(super) struct Flights {
     tasks: JoinSet<Landed>,
-    /// Which order each task carries, for one that panics.
-    carries: HashMap<Id, (NetworkId, JobId, Order)>,
+    carries: HashMap<Id, Carried>,
     queues: BTreeMap<NetworkId, Queue>,
     networks: Arc<Networks>,
     store: Arc<dyn Store>,
@@ -79,15 +86,16 @@ impl Flights {
                         continue;
                     }
                 };
+                let orders = queue.with_the_same_answer(job, order);
                 queue.flying += 1;
                 let networks = Arc::clone(&self.networks);
-                let to = network.clone();
+                let (to, asked) = (network.clone(), orders.clone());
                 let task = self.tasks.spawn(async move {
                     let performed = networks.act(&performance).await;
-                    Landed::Job(to, job, order, performed)
+                    Landed::Jobs(to, asked, performed)
                 });
-                self.carries
-                    .insert(task.id(), (network.clone(), job, order));
+                let carried = Carried::Jobs(network.clone(), orders);
+                self.carries.insert(task.id(), carried);
             }
         }
     }
@@ -97,7 +105,8 @@ impl Flights {
         let networks = Arc::clone(&self.networks);
         let store = Arc::clone(&self.store);
         let installation = self.installation;
-        self.tasks.spawn(async move {
+        let carried = Carried::Network(network.clone(), order.clone());
+        let task = self.tasks.spawn(async move {
             let answer = match order {
                 NetworkOrder::Offers => offers(&networks, &network).await,
                 NetworkOrder::Sweep => sweep(&networks, &network, &*store, installation).await,
@@ -108,6 +117,7 @@ impl Flights {
             };
             Landed::Network(network, answer)
         });
+        self.carries.insert(task.id(), carried);
     }
 
     /// Waits for the next thing to come back and gives it to the kernel, with all that came back
@@ -136,22 +146,20 @@ impl Flights {
             Ok((_, landed)) => landed,
             Err(panic) => {
                 tracing::error!(%panic, "defect: an order panicked");
-                let Some((network, job, order)) = carried else {
+                let Some(carried) = carried else {
                     return;
                 };
-                let unknown = Outcome::Unknown {
-                    code: ErrorCode::NETWORK_UNREACHABLE,
-                    detail: "the order was cut off".into(),
-                };
-                Landed::Job(network, job, order, Performed::Outcome(unknown))
+                cut_off(carried)
             }
         };
         match landed {
-            Landed::Job(network, job, order, performed) => {
+            Landed::Jobs(network, orders, performed) => {
                 if let Some(queue) = self.queues.get_mut(&network) {
                     queue.flying = queue.flying.saturating_sub(1);
                 }
-                kernel.landed(job, order, input(order, performed));
+                for (job, order, share) in shares(orders, performed) {
+                    kernel.landed(job, order, input(order, share));
+                }
             }
             Landed::Network(network, answer) => {
                 let next = kernel.network_answered(&network, answer, clock.world());
@@ -159,6 +167,64 @@ impl Flights {
                     self.ask(network, order);
                 }
             }
+        }
+    }
+}
+
+impl Queue {
+    /// Takes out what the answer to an order is for: one listing of a network is enough for every
+    /// job that looks for its tag there.
+    fn with_the_same_answer(&mut self, job: JobId, order: Order) -> Vec<(JobId, Order)> {
+        let mut orders = vec![(job, order)];
+        if matches!(order, Order::Find(_)) {
+            let queued = std::mem::take(&mut self.orders);
+            let (finds, others): (Vec<_>, Vec<_>) = queued
+                .into_iter()
+                .partition(|(_, order)| matches!(order, Order::Find(_)));
+            orders.extend(finds);
+            self.orders = others.into();
+        }
+        orders
+    }
+}
+
+/// What an answer says to each order that it is for: of a listing, what carries its tag.
+fn shares(orders: Vec<(JobId, Order)>, performed: Performed) -> Vec<(JobId, Order, Performed)> {
+    let Performed::Outcome(Outcome::Listed(all)) = performed else {
+        let each = |(job, order)| (job, order, performed.clone());
+        return orders.into_iter().map(each).collect();
+    };
+    let mut by_tag: BTreeMap<(JobId, Epoch), Vec<_>> = BTreeMap::new();
+    for thing in all {
+        if let Some(tag) = tag_of(thing.tag.as_deref()) {
+            by_tag.entry(tag).or_default().push(thing);
+        }
+    }
+    let mut each = |(job, order): (JobId, Order)| {
+        let own = by_tag.remove(&(job, order.epoch())).unwrap_or_default();
+        (job, order, Performed::Outcome(Outcome::Listed(own)))
+    };
+    orders.into_iter().map(&mut each).collect()
+}
+
+/// What is made of a task that panicked: whatever it asked has no answer.
+fn cut_off(carried: Carried) -> Landed {
+    const WHY: &str = "the order was cut off";
+    match carried {
+        Carried::Jobs(network, orders) => {
+            let unknown = Outcome::Unknown {
+                code: ErrorCode::NETWORK_UNREACHABLE,
+                detail: WHY.into(),
+            };
+            Landed::Jobs(network, orders, Performed::Outcome(unknown))
+        }
+        Carried::Network(network, order) => {
+            let answer = match order {
+                NetworkOrder::Offers => NetworkAnswer::Offers(Err(WHY.into())),
+                NetworkOrder::Sweep => NetworkAnswer::Swept(Err(WHY.into())),
+                NetworkOrder::StopOrphan { .. } => NetworkAnswer::OrphanStopped,
+            };
+            Landed::Network(network, answer)
         }
     }
 }
@@ -224,5 +290,52 @@ async fn stop_orphan(networks: &Networks, network: &NetworkId, remote_id: &str) 
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tandem_model::placement::RemoteState;
+
+    use super::*;
+    use crate::engine::step::story::thing;
+
+    fn job(n: u64) -> JobId {
+        JobId::from_parts(n, &[1; 10])
+    }
+
+    #[test]
+    fn one_listing_is_asked_for_by_all_that_wait_for_one() {
+        let find = |n| (job(n), Order::Find(Epoch(1)));
+        let stop = (job(3), Order::Stop(Epoch(1)));
+        let mut queue = Queue {
+            orders: [find(2), stop, find(4)].into(),
+            flying: 0,
+        };
+        assert_eq!(queue.with_the_same_answer(stop.0, stop.1), [stop]);
+        let asked = queue.with_the_same_answer(job(1), Order::Find(Epoch(1)));
+        assert_eq!(asked, [find(1), find(2), find(4)]);
+        assert_eq!(queue.orders, [stop]);
+    }
+
+    #[test]
+    fn each_is_given_what_carries_its_tag() {
+        let installation = InstallationId::from_parts(1, &[2; 10]);
+        let listed = [(1, 1), (2, 1), (2, 2), (9, 1)].map(|(n, epoch)| {
+            let tag = PlacementTag {
+                installation,
+                job: job(n),
+                epoch: Epoch(epoch),
+            };
+            thing("remote", Some(tag.to_string()), RemoteState::Running)
+        });
+        let asked = [(1, 1), (2, 2), (3, 1)].map(|(n, epoch)| (job(n), Order::Find(Epoch(epoch))));
+        let answer = Performed::Outcome(Outcome::Listed(listed.to_vec()));
+        let given = shares(asked.to_vec(), answer);
+        let tags = given.iter().map(|(_, _, share)| match share {
+            Performed::Outcome(Outcome::Listed(own)) => own.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(tags.collect::<Vec<_>>(), [1, 1, 0]);
     }
 }

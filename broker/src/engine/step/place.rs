@@ -144,7 +144,8 @@ fn none_left(plan: &Plan) -> String {
 /// No offer may be taken: says so once, and asks again after a rest, until it is too late.
 fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
     let by = start_by(&job.spec, &job.doc, job.has_run());
-    if plan.counts.keys().all(|r| *r == PassedOver::FailedBefore) {
+    let none_but_failed = plan.counts.keys().all(|r| *r == PassedOver::FailedBefore);
+    if none_but_failed && !plan.counts.is_empty() {
         // Nothing else is left to try: those that failed get another chance after the rest.
         job.doc.situation.failed_offers.clear();
     }

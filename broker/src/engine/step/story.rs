@@ -60,7 +60,7 @@ pub(super) struct Story {
     pub(super) job: Job,
     pub(super) health: BTreeMap<NetworkId, Health>,
     terms: Terms,
-    market: Market,
+    pub(super) market: Market,
     pub(super) flying: Vec<Order>,
     taken: BTreeMap<OfferId, u32>,
     boot: u64,
@@ -270,19 +270,29 @@ impl Story {
     }
 
     pub(super) fn observed(&self, state: RemoteState) -> Observed {
-        Observed {
-            remote_id: "remote-1".into(),
-            tag: self.job.last().map(|a| a.placement.tag.to_string()),
-            state,
-            remote_word: format!("{state:?}").to_lowercase(),
-            public_url: None,
-            ssh: None,
-            device: None,
-            minutes_served: None,
-            minutes_remaining: None,
-            paid: None,
-            nodes: Vec::new(),
-        }
+        let tag = self.job.last().map(|a| a.placement.tag.to_string());
+        thing("remote-1", tag, state)
+    }
+}
+
+/// Something as its network shows it.
+pub(in crate::engine) fn thing(
+    remote_id: &str,
+    tag: Option<String>,
+    state: RemoteState,
+) -> Observed {
+    Observed {
+        remote_id: remote_id.into(),
+        tag,
+        state,
+        remote_word: format!("{state:?}").to_lowercase(),
+        public_url: None,
+        ssh: None,
+        device: None,
+        minutes_served: None,
+        minutes_remaining: None,
+        paid: None,
+        nodes: Vec::new(),
     }
 }
 

@@ -374,6 +374,17 @@ fn a_job_that_no_network_takes_in_is_given_up_at_last() {
 }
 
 #[test]
+fn a_machine_that_failed_is_remembered_while_the_market_is_empty() {
+    let mut story = Story::running(&two());
+    story.market.offers.clear();
+    story.tick(43);
+    assert_eq!(story.job.doc.state, JobState::Queued);
+    story.market.offers = two();
+    story.tick(103);
+    assert_eq!(story.job.last().unwrap().offer.network.as_str(), "aethir");
+}
+
+#[test]
 fn a_creation_that_is_refused_though_its_agent_spoke_is_looked_for() {
     let mut story = Story::new(&two());
     story.tick(0);
