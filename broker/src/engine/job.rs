@@ -183,13 +183,13 @@ impl Job {
 
     /// Proved GPU-microseconds over all attempts.
     pub fn proved_gpu_us(&self) -> u64 {
-        let proved = self.attempts.iter().map(|a| a.proved);
-        self.gpu_us(proved.sum())
+        let proved = self.attempts.iter().map(|a| self.gpu_us(a, a.proved));
+        proved.sum()
     }
 
-    /// GPU-microseconds in a time of all its GPUs.
-    pub fn gpu_us(&self, time: std::time::Duration) -> u64 {
-        let gpus = u64::from(self.spec.quote.gpus);
+    /// GPU-microseconds in a time of all GPUs that an attempt is charged for.
+    pub fn gpu_us(&self, attempt: &Attempt, time: std::time::Duration) -> u64 {
+        let gpus = u64::from(self.spec.gpus_charged(&attempt.offer));
         u64::try_from(time.as_micros())
             .unwrap_or(u64::MAX)
             .saturating_mul(gpus)

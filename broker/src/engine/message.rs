@@ -18,6 +18,7 @@ use tandem_model::quote::Quote;
 use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
+use tandem_pricing::quote::gpus_rented;
 use tandem_sla::incident::Health;
 
 use crate::store::tenants::ReplyRecord;
@@ -38,6 +39,20 @@ pub struct JobSpec {
     pub secrets: BTreeMap<String, String>,
     /// When it was accepted.
     pub accepted_at: WorldTime,
+}
+
+impl JobSpec {
+    /// GPUs that are rented on an offer, over all nodes: whole nodes where they cannot be split.
+    pub fn gpus_rented(&self, offer: &Offer) -> u32 {
+        let of_node = u32::from(gpus_rented(offer, &self.workload));
+        of_node * u32::from(self.workload.resources.nodes)
+    }
+
+    /// GPUs that are charged for on an offer: those that are rented, and none beyond the quote. A
+    /// quote made on whole nodes may be placed where fewer GPUs can be rented, and the reverse.
+    pub fn gpus_charged(&self, offer: &Offer) -> u32 {
+        self.gpus_rented(offer).min(self.quote.gpus)
+    }
 }
 
 /// What agents ask. The caller has checked the token of the epoch and the body's limits.

@@ -7,7 +7,7 @@ use tandem_model::money::MicroUsd;
 use tandem_model::network::NetworkId;
 use tandem_model::offer::{Offer, OfferId};
 use tandem_pricing::launch;
-use tandem_pricing::quote;
+use tandem_pricing::quote::{self, Fit};
 use tandem_sla::failover::{self, Plan};
 use tandem_sla::incident::Health;
 
@@ -44,6 +44,13 @@ impl Planner<'_> {
         MicroUsd::new(rate.saturating_mul(EXPOSURE_BASIS_POINTS) / 10_000)
     }
 
+    /// Whether all that is rented on an offer, whole nodes included, stays within our exposure for
+    /// the part of it that is charged.
+    fn is_covered(job: &Job, fit: &Fit<'_>) -> bool {
+        let charged = i64::from(job.spec.gpus_charged(fit.offer));
+        fit.hour_micro_usd.get() <= Self::dearest(job).get().saturating_mul(charged)
+    }
+
     /// Chooses the next offer of a job, with the report of what was considered.
     pub fn plan(&self, job: &Job) -> (Plan, Option<Offer>) {
         let spec = &job.spec;
@@ -59,6 +66,7 @@ impl Planner<'_> {
         let ranked: Vec<&Offer> = ranking
             .fitting
             .iter()
+            .filter(|fit| Self::is_covered(job, fit))
             .map(|fit| fit.offer)
             .filter(|offer| startable.contains(&(&offer.network, offer.product.as_str())))
             .collect();

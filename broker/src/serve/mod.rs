@@ -27,6 +27,7 @@ use crate::cli::failure::Failure;
 use crate::clock::{FACTOR_MAX, SystemClock};
 use crate::config::Config;
 use crate::engine::handle::EngineHandle;
+use crate::engine::metrics::EngineMetrics;
 use crate::engine::plan::LaunchSettings;
 use crate::engine::runner;
 use crate::engine::terms::{AgentTokens, Rounds, Terms};
@@ -171,7 +172,7 @@ async fn start_clock(disk: &Disk, sandbox: Option<&Sandbox>) -> Result<Arc<Syste
     if sandbox.inside.is_some() {
         sandbox.clock.catch_up(seen).await?;
     }
-    let time = sandbox.clock.read().await?;
+    let time = sandbox.clock.pass(seen).await?;
     let clock = SystemClock::not_before(1, seen);
     if clock.follow(time.world, time.rate_permille) {
         tracing::warn!(
@@ -274,11 +275,13 @@ impl Broker {
         let wanted = options.new_admin_key;
         let admin_key = installation::admin_key(&*disk.store, &disk.vault, &*clock, wanted).await?;
         let (stop_engine, stop_rest) = (CancellationToken::new(), CancellationToken::new());
+        let engine_metrics = EngineMetrics::default();
         let (handle, engine) = runner::start(runner::Parts {
             store: disk.store.clone(),
             networks: Arc::new(networks),
             clock: Arc::clone(&clock),
             terms: terms.clone(),
+            metrics: engine_metrics.clone(),
             stop: stop_engine.clone(),
         })
         .await
@@ -296,6 +299,9 @@ impl Broker {
             ));
         }
         let state = api_state(&options, disk, &terms, handle, as_clock);
+        state
+            .metrics
+            .register(|registry| engine_metrics.register(registry));
         let http = server::serve(listener, state).map_err(|error| {
             // The engine ends with its token; what was claimed is given back.
             stop_engine.cancel();

@@ -98,6 +98,19 @@ impl SandboxClock {
             .ok_or_else(|| sandbox_away(&self.url, &"its answer holds no time"))
     }
 
+    /// Waits until a sandbox elsewhere has passed what an earlier run wrote ahead of its time before
+    /// it was killed: from then on both clocks agree again. One that is further behind started
+    /// anew, and is not waited for.
+    pub(super) async fn pass(&self, seen: WorldTime) -> Result<SandboxTime, Failure> {
+        loop {
+            let time = self.read().await?;
+            match time.until(seen) {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => return Ok(time),
+            }
+        }
+    }
+
     /// Moves a sandbox that runs inside this process up to what the store has seen.
     pub(super) async fn catch_up(&self, seen: WorldTime) -> Result<(), Failure> {
         let away = |error: reqwest::Error| sandbox_away(&self.url, &error);
@@ -111,6 +124,15 @@ impl SandboxClock {
             let answer = self.http.post(&self.url).json(&body).send().await;
             answer.and_then(|a| a.error_for_status()).map_err(away)?;
         }
+    }
+}
+
+impl SandboxTime {
+    /// How long it takes on the wall to reach a moment that was written ahead of time; none when
+    /// that is past, or too far for it.
+    fn until(self, seen: WorldTime) -> Option<Duration> {
+        let wait = seen.since(self.world) * 1_000 / self.rate_permille;
+        (!wait.is_zero() && wait <= MARK_AHEAD).then_some(wait)
     }
 }
 
@@ -178,6 +200,19 @@ mod tests {
         let read = sandbox_time(&answer, Duration::from_millis(100)).unwrap();
         assert_eq!(read.world, WorldTime::from_micros(1_250_000));
         assert_eq!(read.rate_permille, 2_500);
+    }
+
+    #[test]
+    fn what_a_killed_broker_wrote_ahead_is_waited_for_and_no_more() {
+        let time = SandboxTime {
+            world: WorldTime::from_micros(100_000_000),
+            rate_permille: 10_000,
+        };
+        let until = |seconds: i64| time.until(WorldTime::from_micros(seconds * 1_000_000));
+        assert_eq!(until(99), None);
+        assert_eq!(until(100), None);
+        assert_eq!(until(125), Some(Duration::from_millis(2_500)));
+        assert_eq!(until(131), None, "it started anew");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::thread::JoinHandle;
 
 use serde_json::Value;
 use tandem::api::{
-    BalancesReply, CancelReply, JobRequest, JobView, LogPage, QuoteReply, QuoteRequest,
+    BalancesReply, CancelReply, JobRequest, JobView, LogChunkView, LogPage, QuoteReply,
+    QuoteRequest,
 };
 use tandem::cli::quote::cheapest;
 use tandem::client::{Answer, Client, ClientError};
@@ -126,20 +127,40 @@ impl Api {
         owed.map(|b| number(&b.debit) - number(&b.credit)).sum()
     }
 
-    /// Everything that a job printed.
-    pub(crate) fn log(&self, id: &str) -> Vec<String> {
-        let mut lines = Vec::new();
+    /// Everything that a job printed, as it is kept.
+    pub(crate) fn chunks(&self, id: &str) -> Vec<LogChunkView> {
+        let mut chunks = Vec::new();
         let mut after = String::new();
         loop {
             let path = format!("/v1/jobs/{id}/logs?limit=200{after}");
             let page: LogPage = serde_json::from_value(self.get(&path)).unwrap();
-            for chunk in page.items {
-                lines.extend(chunk.text.lines().map(str::to_owned));
-            }
+            chunks.extend(page.items);
             match page.next.filter(|_| page.more) {
                 Some(next) => after = format!("&after={next}"),
-                None => return lines,
+                None => return chunks,
             }
         }
+    }
+
+    /// Its lines.
+    pub(crate) fn log(&self, id: &str) -> Vec<String> {
+        let chunks = self.chunks(id);
+        let lines = chunks.iter().flat_map(|chunk| chunk.text.lines());
+        lines.map(str::to_owned).collect()
+    }
+
+    /// Reads something of the sandbox's control.
+    pub(crate) fn sandbox(&self, processes: &Processes, what: &str) -> Value {
+        let url = format!("{}/sandbox/{what}", processes.sandbox_url());
+        let read = async { reqwest::get(url).await?.json().await };
+        self.runtime.block_on(read).unwrap()
+    }
+
+    /// Breaks something in the sandbox.
+    pub(crate) fn fault(&self, processes: &Processes, fault: &Value) {
+        let url = format!("{}/sandbox/faults", processes.sandbox_url());
+        let sent = async { reqwest::Client::new().post(url).json(fault).send().await };
+        let answer = self.runtime.block_on(sent).unwrap();
+        assert!(answer.status().is_success(), "{fault}");
     }
 }

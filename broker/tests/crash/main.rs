@@ -1,4 +1,5 @@
-//! A broker that is killed at any moment and started again: real processes, the sandbox outside.
+//! A broker that is killed at any moment and started again, and a training that outlives its
+//! lease: real processes, the sandbox outside.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
@@ -6,6 +7,7 @@ mod api;
 mod process;
 mod truth;
 mod works;
+mod zombie;
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};

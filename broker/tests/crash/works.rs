@@ -6,7 +6,7 @@ use tandem::demo::digest;
 use crate::api::Api;
 
 /// Steps of the real training.
-const STEPS: u64 = 100;
+pub(crate) const STEPS: u64 = 100;
 /// Name of the real training.
 const REAL: &str = "digest-training";
 
@@ -34,7 +34,7 @@ fn service(number: usize) -> String {
 const GANG: &str = "tandem: 1\nname: gang\nrun: torchrun train.py\nresources:\n  gpu: H100\n  gpus_per_node: 8\n  nodes: 2\nenv:\n  TANDEM_SIM_STEPS: \"90\"\ncheckpoints:\n  interval_seconds: 10\n";
 
 /// The digest training of our examples as a real process.
-fn real() -> String {
+pub(crate) fn real() -> String {
     let text = include_str!("../../../examples/digest-training.yaml");
     let env = format!("env:\n  TANDEM_EXEC: \"1\"\n  STEPS: \"{STEPS}\"");
     let changed = text.replace("env:\n  STEPS: \"60\"", &env);

@@ -27,7 +27,7 @@ pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
             .filter(|_| !Planted::RedoneCharged.is_here())
             .or_else(|| Planted::RedoneCharged.is_here().then_some(End::Succeeded));
         let time = charge::billable(spec.workload.kind, attempt.proved, attempt.kept, end);
-        let gpu_us = job.gpu_us(time);
+        let gpu_us = job.gpu_us(attempt, time);
         let gpu_us = if Planted::ChargeRounded.is_here() {
             gpu_us.next_multiple_of(1_000_000)
         } else {

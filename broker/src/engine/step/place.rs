@@ -101,7 +101,7 @@ fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) 
     }
     let words = format!(
         "takes {} x {} of {} in {} at {}/GPU-hour",
-        job.spec.quote.gpus,
+        job.spec.gpus_rented(&offer),
         offer.gpu,
         offer.network,
         offer.country,

@@ -116,21 +116,23 @@ pub(in crate::engine) fn terms() -> Terms {
 /// What was agreed for a file at 0.36 $ per GPU-hour.
 pub(in crate::engine) fn spec(file: &str, offer: &Offer) -> JobSpec {
     let document = files::look(file).unwrap();
+    let workload = document.submittable().unwrap().clone();
+    let asked = &workload.resources;
     JobSpec {
         account: AccountId::from_parts(1, &[6; 10]),
-        workload: document.submittable().unwrap().clone(),
         classification: classify(&document),
         quote: Quote {
             id: QuoteId::from_parts(1, &[3; 10]),
             tier: Tier::Consumer,
             offer: offer.id.clone(),
             rate: RatePerGpuHour::new(MicroUsd::from_cents(36)),
-            gpus: 1,
+            gpus: u32::from(asked.gpus_per_node.max(1)) * u32::from(asked.nodes),
             term_seconds: 86_400,
             not_to_exceed: MicroUsd::from_cents(900),
             lines: Vec::new(),
             expires_at: WallTime::default(),
         },
+        workload,
         secrets: BTreeMap::new(),
         accepted_at: at(0),
     }

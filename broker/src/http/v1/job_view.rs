@@ -86,7 +86,7 @@ pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView
         summary: of_spec(id, record.state, &spec, document.ended_at),
         quote: QuoteView::from(&spec.quote),
         queue,
-        delivered_gpu_seconds: delivered(&attempts, &liveness, spec.quote.gpus),
+        delivered_gpu_seconds: delivered(&attempts, &liveness, &spec),
         placements: attempts.iter().map(placement).collect(),
         nodes: liveness.iter().map(|beat| node(beat, &document)).collect(),
         checkpoint,
@@ -148,16 +148,17 @@ fn node(beat: &Liveness, document: &JobDocument) -> NodeView {
 }
 
 /// Proved GPU time over all attempts; a gang has proved what its slowest node has.
-fn delivered(attempts: &[(bool, Attempt)], liveness: &[Liveness], gpus: u32) -> u64 {
+fn delivered(attempts: &[(bool, Attempt)], liveness: &[Liveness], spec: &JobSpec) -> u64 {
     let of_attempt = |attempt: &Attempt| {
         let beats = liveness
             .iter()
             .filter(|b| b.epoch == attempt.placement.epoch);
         let beaten = beats.map(|b| b.proved_us).min().unwrap_or(0);
-        attempt.proved.max(Duration::from_micros(beaten))
+        let proved = attempt.proved.max(Duration::from_micros(beaten));
+        proved * spec.gpus_charged(&attempt.offer)
     };
-    let proved: Duration = attempts.iter().map(|(_, a)| of_attempt(a)).sum();
-    proved.as_secs().saturating_mul(u64::from(gpus))
+    let delivered: Duration = attempts.iter().map(|(_, a)| of_attempt(a)).sum();
+    delivered.as_secs()
 }
 
 fn charged(charges: &[ChargeRecord]) -> MicroUsd {

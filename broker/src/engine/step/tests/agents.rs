@@ -5,7 +5,7 @@ use tandem_adapters::command::{FailureKind, Outcome};
 use tandem_model::job::JobState;
 use tandem_model::placement::{Epoch, ObservedNode, RemoteState, SshAddress};
 
-use super::super::story::{Story, two};
+use super::super::story::{Story, offer, two};
 use super::super::*;
 use super::refusal;
 
@@ -49,6 +49,7 @@ fn one_silent_node_of_many_is_left_although_the_others_renew() {
     let mut story = Story::new(&offers);
     let spec = std::sync::Arc::make_mut(&mut story.job.spec);
     spec.workload.resources.nodes = 2;
+    spec.quote.gpus = 2;
     let mut story = story.run();
     for second in 11..=42 {
         story.beat_of(1, second);
@@ -139,4 +140,28 @@ fn what_is_told_of_a_lost_attempt_names_it_though_the_next_is_placed_at_once() {
     let told = story.decide(43, Input::Tick).told;
     let epochs: Vec<_> = told.iter().map(|told| told.epoch.0).collect();
     assert_eq!(epochs, [1, 1, 1, 2], "{told:?}");
+}
+
+#[test]
+fn only_gpus_that_are_rented_are_charged_and_none_beyond_the_quote() {
+    let mut story = Story::new(&two());
+    let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+    spec.quote.gpus = 8;
+    let mut story = story.run();
+    story.beat(15);
+    story.report(20, 0, EndCause::Workload);
+    story.tick(20);
+    assert_eq!(
+        story.job.proved_gpu_us(),
+        10_000_000,
+        "one card ran for 10 s"
+    );
+
+    // Eight cards of a whole node for a job that pays one are beyond our exposure.
+    let mut whole = offer("ionet", "1");
+    whole.gpus_per_node = 8;
+    whole.divisible = false;
+    let mut story = Story::new(&[whole]);
+    assert_eq!(story.tick(0), []);
+    assert_eq!(story.job.doc.state, JobState::Queued);
 }

@@ -1,0 +1,95 @@
+//! The worst copy of a training: its machine freezes where nobody can stop it, and it wakes when
+//! its successor is at work.
+
+use serde_json::{Value, json};
+use tandem::demo::digest;
+
+use crate::api::Api;
+use crate::process::Processes;
+use crate::works::{self, STEPS};
+use crate::{end, ended_well, until};
+
+/// World seconds for which the machine is frozen: past lease, skew and the start of the next.
+const FROZEN_SECONDS: u64 = 75;
+
+/// What was rented for the first epoch, by the sandbox's truth.
+fn first(api: &Api, processes: &Processes) -> Value {
+    let truth = api.sandbox(processes, "truth");
+    let deployments = truth["deployments"].as_array().unwrap();
+    let first = deployments.iter().find(|d| d["epoch"] == 1);
+    first.expect("epoch 1 was rented").clone()
+}
+
+/// Freezes the machine of the first epoch, and has every request about it fail.
+fn freeze(api: &Api, processes: &Processes) {
+    let deployment = first(api, processes);
+    let (network, id) = (&deployment["network"], &deployment["remote_id"]);
+    for fault in [
+        json!({
+            "network": network, "scope": "node", "kind": "silent",
+            "target": id, "duration_seconds": FROZEN_SECONDS,
+        }),
+        json!({
+            "network": network, "scope": "node", "kind": "error_before",
+            "target": id, "duration_seconds": 3 * FROZEN_SECONDS,
+        }),
+    ] {
+        api.fault(processes, &fault);
+    }
+}
+
+/// Epoch and step of the checkpoint from which the next attempt would go on.
+fn pointer(job: &Value) -> (u64, u64) {
+    let number = |name: &str| job["checkpoint"][name].as_u64().unwrap_or(0);
+    (number("epoch"), number("step"))
+}
+
+#[test]
+fn a_frozen_training_that_wakes_beside_its_successor_publishes_nothing_and_ends() {
+    let processes = Processes::start();
+    let api = Api::of(&processes);
+    let id = api.submit(&works::real());
+    until("checkpoints are published", || {
+        (pointer(&api.job(&id)).1 >= 20).then_some(())
+    });
+    freeze(&api, &processes);
+    until("the successor publishes", || {
+        (pointer(&api.job(&id)).0 == 2).then_some(())
+    });
+    let unit = &first(&api, &processes)["units"][0];
+    assert_eq!(unit["silent"], true, "it is frozen, not dead: {unit}");
+
+    // It wakes, is told of the live epoch, and ends by itself: nobody could stop it.
+    until("the frozen training ends", || {
+        let unit = &first(&api, &processes)["units"][0];
+        let is_over = unit["silent"] == false && !unit["ran_us"][0][1].is_null();
+        is_over.then_some(())
+    });
+    let deployment = first(&api, &processes);
+    assert!(
+        deployment["ended_us"].is_null(),
+        "nobody stopped it: {deployment}"
+    );
+    assert_eq!(api.job(&id)["state"], "running", "its successor is at work");
+
+    let faults = api.sandbox(&processes, "faults");
+    assert_eq!(faults["faults"].as_array().unwrap().len(), 2);
+    let jobs = end(&api, &processes);
+    let job = &jobs[0];
+    assert!(ended_well(job), "{job:#}");
+    assert_eq!(pointer(job), (2, STEPS));
+    let placements = job["placements"].as_array().unwrap();
+    assert_eq!(placements.len(), 2);
+    for chunk in api.chunks(&id) {
+        let is_late = chunk.at.to_string().as_str() > placements[0]["fenced_at"].as_str().unwrap();
+        assert!(
+            chunk.epoch.0 == 2 || !is_late,
+            "a fenced epoch was heard: {chunk:?}"
+        );
+    }
+    let lines = api.log(&id);
+    let expected = digest::expected(STEPS);
+    assert_eq!(digest::printed(lines.iter()), Some(expected.as_str()));
+    let resumed = lines.iter().filter(|l| l.starts_with("resumed at step"));
+    assert_eq!(resumed.count(), 1, "{lines:?}");
+}
