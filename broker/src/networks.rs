@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tandem_adapters::adapter::Adapter;
 use tandem_adapters::command::{Command, Failure, FailureKind, Outcome};
-use tandem_model::error::ErrorCode;
 use tandem_adapters::ssh::{self, PinnedHostKey, SshKeyPair};
 use tandem_adapters::transport::{TraceId, Transport, TransportError, TransportOptions};
+use tandem_model::error::ErrorCode;
 use tandem_model::network::{NetworkId, Product};
 use tandem_model::time::Clock;
 use tokio::time::Instant;

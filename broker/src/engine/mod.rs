@@ -10,6 +10,7 @@ pub mod handle;
 pub mod job;
 pub mod kernel;
 pub mod message;
+pub mod metrics;
 pub mod plan;
 pub mod planner;
 pub mod planted;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::handle::{Asked, EngineHandle, REQUESTS_MAX};
 use super::kernel::{After, Kernel, Ticket, Turn};
 use super::message::{Refused, Reply};
+use super::metrics::EngineMetrics;
 use super::terms::Terms;
 use crate::clock::SystemClock;
 use crate::networks::Networks;
@@ -47,6 +48,8 @@ pub struct Parts {
     pub clock: Arc<SystemClock>,
     /// This installation.
     pub terms: Terms,
+    /// What the engine counts of itself.
+    pub metrics: EngineMetrics,
     /// Ends the engine.
     pub stop: CancellationToken,
 }
@@ -217,13 +220,17 @@ impl Runner {
         if changes == Changes::default() {
             return self.kernel.committed(turn);
         }
+        let (jobs, began) = (changes.jobs.len(), std::time::Instant::now());
         match self.parts.store.commit(changes).await {
             Ok(()) => {
+                let seconds = began.elapsed().as_secs_f64();
+                self.parts.metrics.committed(jobs, seconds);
                 self.changed.send_modify(|n| *n += 1);
                 self.kernel.committed(turn)
             }
             Err(why) => {
                 tracing::warn!(%why, "a commit was refused");
+                self.parts.metrics.refused();
                 self.kernel.refused(turn, &why, now)
             }
         }
@@ -236,6 +243,7 @@ impl Runner {
         let beats = std::mem::take(&mut flush.beats);
         let logs = std::mem::take(&mut flush.logs);
         let has_logs = !logs.is_empty();
+        self.parts.metrics.beats(beats.len());
         let replies = match self.parts.store.flush_liveness(beats, logs).await {
             Ok(()) => flush.written(),
             Err(why) => {
@@ -255,6 +263,7 @@ impl Runner {
             return;
         }
         self.claim_at = now.after(self.parts.terms.rounds.claim);
+        self.parts.metrics.survey(&self.kernel);
         match adopt_all(&self.parts, &mut self.kernel).await {
             Ok(_) => self.claimed_until = claimed_until(&self.parts),
             Err(why) => {
@@ -273,7 +282,10 @@ impl Runner {
             match self.parts.store.commit(changes).await {
                 Ok(()) => {}
                 // Posted by an earlier sweep, or an earlier run.
-                Err(StoreError::Refused { rule, .. }) if rule == Rule::LedgerKey => {}
+                Err(StoreError::Refused {
+                    rule: Rule::LedgerKey,
+                    ..
+                }) => {}
                 Err(StoreError::Database(why)) => {
                     tracing::error!(why, "a loss was not posted yet");
                     self.kernel.not_posted(loss);

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tandem::clock::SystemClock;
 use tandem::engine::plan::LaunchSettings;
+use tandem::engine::metrics::EngineMetrics;
 use tandem::engine::runner::{self, Parts};
 use tandem::engine::terms::{AgentTokens, Rounds, Terms};
 use tandem::http::metrics::Metrics;
@@ -208,6 +209,7 @@ impl Stage {
             networks: Arc::new(networks),
             clock,
             terms: terms.clone(),
+            metrics: EngineMetrics::default(),
             stop: stop.clone(),
         })
         .await

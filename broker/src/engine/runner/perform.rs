@@ -14,6 +14,7 @@ use tokio::task::{Id, JoinSet};
 use super::Parts;
 use crate::engine::commands::{Performed, input, tag_of};
 use crate::engine::kernel::{Kernel, NetworkAnswer, NetworkOrder};
+use crate::engine::metrics::EngineMetrics;
 use crate::engine::step::Order;
 use crate::networks::Networks;
 use crate::store::{PAGE_MAX, Store};
@@ -49,6 +50,7 @@ pub(super) struct Flights {
     networks: Arc<Networks>,
     store: Arc<dyn Store>,
     installation: InstallationId,
+    metrics: EngineMetrics,
 }
 
 impl Flights {
@@ -60,6 +62,7 @@ impl Flights {
             networks: Arc::clone(&parts.networks),
             store: Arc::clone(&parts.store),
             installation: parts.terms.installation,
+            metrics: parts.metrics.clone(),
         }
     }
 
@@ -156,6 +159,9 @@ impl Flights {
             Landed::Jobs(network, orders, performed) => {
                 if let Some(queue) = self.queues.get_mut(&network) {
                     queue.flying = queue.flying.saturating_sub(1);
+                }
+                if let Some((_, order)) = orders.first() {
+                    self.metrics.performed(&network, *order, &performed);
                 }
                 for (job, order, share) in shares(orders, performed) {
                     kernel.landed(job, order, input(order, share));

@@ -8,6 +8,7 @@ use tandem_sla::detect::{Standing, standing};
 use super::look::look;
 use super::{Decided, LOOK_OFTEN, Moment, leave, pay};
 use crate::engine::job::Job;
+use crate::engine::planted::Planted;
 use crate::engine::view::AgentView;
 
 /// The smallest step past a limit that is itself still allowed.
@@ -52,6 +53,11 @@ fn judge(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided: &mut Deci
     };
     let windows = moment.windows();
     let silent = moment.now.since(heard).as_secs();
+    let lease = if Planted::LeaseShort.is_here() {
+        heard.after(windows.lease - windows.suspect_after)
+    } else {
+        lease
+    };
     match standing(windows, heard, lease, moment.now) {
         Standing::Heard => {
             if job.doc.state == JobState::Suspect {
