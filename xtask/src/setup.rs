@@ -7,8 +7,13 @@ use crate::process::{self, cargo, command, root, succeeds, tools};
 /// Version of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
-/// Pinned Python packages: the official io.net client and an S3-compatible server.
-const PYTHON_PACKAGES: &[&str] = &["ionet-cloud==0.4.1", "moto[server]==5.2.5"];
+/// Pinned Python packages: the official io.net client, an S3-compatible server, and the tester of
+/// the API's document.
+const PYTHON_PACKAGES: &[&str] = &[
+    "ionet-cloud==0.4.1",
+    "moto[server]==5.2.5",
+    "schemathesis==4.32.5",
+];
 
 /// Does the whole set-up; safe to repeat.
 pub(crate) fn run() -> anyhow::Result<()> {
