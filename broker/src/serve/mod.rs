@@ -255,6 +255,20 @@ fn api_state(
     }
 }
 
+/// The tasks that keep the world's time: marked in the store, and in step with a sandbox's.
+fn keepers(
+    disk: &Disk,
+    sandbox: Option<&Sandbox>,
+    clock: &Arc<SystemClock>,
+    stop: &CancellationToken,
+) -> Vec<JoinHandle<()>> {
+    let (store, clock) = (disk.store.clone(), Arc::clone(clock));
+    let marking = world::keep_marking(store, Arc::clone(&clock), stop.clone());
+    let following =
+        sandbox.map(|sandbox| world::keep_following(sandbox.clock.clone(), clock, stop.clone()));
+    [marking].into_iter().chain(following).collect()
+}
+
 impl Broker {
     /// Starts everything. Must be called inside a Tokio runtime.
     pub async fn start(options: Options) -> Result<Self, Failure> {
@@ -286,18 +300,7 @@ impl Broker {
         })
         .await
         .map_err(installation::store_failed)?;
-        let mut rest = vec![world::keep_marking(
-            disk.store.clone(),
-            clock.clone(),
-            stop_rest.clone(),
-        )];
-        if let Some(sandbox) = &sandbox {
-            rest.push(world::keep_following(
-                sandbox.clock.clone(),
-                clock,
-                stop_rest.clone(),
-            ));
-        }
+        let rest = keepers(&disk, sandbox.as_ref(), &clock, &stop_rest);
         let state = api_state(&options, disk, &terms, handle, as_clock);
         state
             .metrics
