@@ -24,9 +24,7 @@ use rig::{NETWORKS, Rig, at, beat, job_id, resident_mb};
 use tandem::engine::message::{AgentRequest, Request};
 use tandem::engine::step::Order;
 use tandem::store::sqlite::SqliteStore;
-use tandem::store::{
-    Changes, EventRecord, Expected, JobRecord, JobWrite, OutboxRecord, Store,
-};
+use tandem::store::{Changes, EventRecord, Expected, JobRecord, JobWrite, OutboxRecord, Store};
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_adapters::registry::{self, Credentials};
 use tandem_model::id::{AccountId, BootId};
@@ -45,7 +43,10 @@ fn main() {
         .worker_threads(2)
         .build()
         .unwrap();
-    println!("calibration: {:.2} s for a fixed loop on one core", calibration());
+    println!(
+        "calibration: {:.2} s for a fixed loop on one core",
+        calibration()
+    );
     runtime.block_on(all());
 }
 
@@ -67,7 +68,10 @@ async fn all() {
     let start = Instant::now();
     rig.run(JOBS).await;
     let placed = start.elapsed().as_secs_f64();
-    println!("{JOBS} jobs accepted, placed and bound in {placed:.2} s; {} MB resident", resident_mb());
+    println!(
+        "{JOBS} jobs accepted, placed and bound in {placed:.2} s; {} MB resident",
+        resident_mb()
+    );
     let engine = transitions(&mut rig).await;
     println!(
         "engine: {engine:.0} transitions/s, {:.2} of the store alone",
@@ -118,7 +122,11 @@ fn transition(n: u64, version: u64) -> Changes {
                 state: JobState::Running,
                 open: true,
                 wake_at: Some(at(version)),
-                spec: if version == 1 { "{}".into() } else { String::new() },
+                spec: if version == 1 {
+                    "{}".into()
+                } else {
+                    String::new()
+                },
                 document: document.clone(),
             },
             expected: if version == 1 {

@@ -14,9 +14,7 @@ use super::step::Order;
 use tandem_adapters::command::Outcome;
 
 /// Upper ends of the classes of a commit's time, in seconds.
-const SECONDS: [f64; 10] = [
-    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
-];
+const SECONDS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ordered {

@@ -18,9 +18,7 @@ use tandem_adapters::command::Outcome;
 use tandem_model::gpu::GpuModel;
 use tandem_model::id::{AccountId, BootId, InstallationId, JobId, PlacementId, QuoteId};
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
-use tandem_model::network::{
-    Country, Grade, LaunchVia, NetworkId, Payment, Product, RefundRule,
-};
+use tandem_model::network::{Country, Grade, LaunchVia, NetworkId, Payment, Product, RefundRule};
 use tandem_model::offer::{Fabric, NodeLink, Offer, OfferId};
 use tandem_model::placement::Epoch;
 use tandem_model::quote::Quote;
@@ -105,7 +103,11 @@ pub(crate) fn terms() -> Terms {
     }
 }
 
-fn spec(n: u64, classification: &Classification, workload: &tandem_model::workload::Workload) -> JobSpec {
+fn spec(
+    n: u64,
+    classification: &Classification,
+    workload: &tandem_model::workload::Workload,
+) -> JobSpec {
     JobSpec {
         account: AccountId::from_parts(1, &[6; 10]),
         workload: workload.clone(),
@@ -156,7 +158,10 @@ impl Rig {
     }
 
     /// One turn with its commit; the orders and replies that follow, none when nothing is ready.
-    pub(crate) async fn turn(&mut self, now: WorldTime) -> Option<(Vec<(JobId, Order)>, Vec<Reply>)> {
+    pub(crate) async fn turn(
+        &mut self,
+        now: WorldTime,
+    ) -> Option<(Vec<(JobId, Order)>, Vec<Reply>)> {
         let placements = &mut self.placements;
         let mut fresh = || {
             *placements += 1;
@@ -207,9 +212,7 @@ impl Rig {
         let beats = std::mem::take(&mut flush.beats);
         let logs = std::mem::take(&mut flush.logs);
         self.store.flush_liveness(beats, logs).await.unwrap();
-        let renewed = |reply: &Reply| {
-            matches!(reply, Reply::Agent(tandem::engine::message::AgentReply::Heartbeat(r)) if r.granted)
-        };
+        let renewed = |reply: &Reply| matches!(reply, Reply::Agent(tandem::engine::message::AgentReply::Heartbeat(r)) if r.granted);
         let replies = flush.written();
         replies.iter().filter(|(_, reply)| renewed(reply)).count()
     }

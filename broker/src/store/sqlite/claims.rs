@@ -151,7 +151,6 @@ pub(super) fn release(connection: &Connection, owner: BrokerId) -> rusqlite::Res
         .map(|_| ())
 }
 
-
 /// Forgets every broker: what they hold is free from now on.
 pub(super) fn forget_brokers(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM brokers", []).map(|_| ())
