@@ -83,7 +83,8 @@ impl Sim {
             let copy = Event::Call(Box::new(call.clone()));
             self.queue.put(self.after(second), copy);
         }
-        self.queue.put(self.after(first), Event::Call(Box::new(call)));
+        self.queue
+            .put(self.after(first), Event::Call(Box::new(call)));
     }
 
     /// A call is at the broker.
@@ -106,7 +107,11 @@ impl Sim {
         if !matches!(request, AgentRequest::Heartbeat(_)) {
             self.note(format_args!("{job} e{epoch} {}", call.path));
         }
-        let rate = if self.at_peace { 0 } else { self.plan.rates.call_lost };
+        let rate = if self.at_peace {
+            0
+        } else {
+            self.plan.rates.call_lost
+        };
         let is_lost = self.chance.agents.permille(rate);
         if is_lost {
             self.witness.call_is_troubled(call, self.now);
@@ -138,7 +143,10 @@ impl Sim {
             }
             Reply::Agent(Said::Heartbeat(reply)) => answered(200, &reply),
             Reply::Agent(Said::Checkpoint(reply)) => {
-                self.note(format_args!("{job} e{epoch} checkpoint: {}", reply.accepted));
+                self.note(format_args!(
+                    "{job} e{epoch} checkpoint: {}",
+                    reply.accepted
+                ));
                 answered(200, &reply)
             }
             Reply::Agent(Said::Result(reply)) => {
@@ -166,7 +174,8 @@ impl Sim {
             self.queue.put(self.now.after(GIVEN_UP), event);
         } else {
             let back = dice.ms(2, 120);
-            self.queue.put(self.now.after(back), Event::Reply(call, answer));
+            self.queue
+                .put(self.now.after(back), Event::Reply(call, answer));
         }
     }
 

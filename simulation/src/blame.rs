@@ -78,7 +78,11 @@ impl Blame {
 
     fn grant(&mut self, agent: (JobId, Epoch, u16), asked: &Beat) {
         // Who has reported its end has ended, whatever it is still told.
-        if let Some(sent) = self.sent.get(asked).filter(|_| !self.reported.contains(&agent)) {
+        if let Some(sent) = self
+            .sent
+            .get(asked)
+            .filter(|_| !self.reported.contains(&agent))
+        {
             let until = sent.after(LEASE_TTL);
             let lease = self.leases.entry(agent).or_insert(until);
             *lease = until.max(*lease);
@@ -137,7 +141,8 @@ impl Witness {
     /// A call is lost or late on its way.
     pub(crate) fn call_is_troubled(&mut self, call: &AgentCall, now: WorldTime) {
         if let Some(who) = whose(call) {
-            self.blame.disturb(who, (now, now.after(Duration::from_secs(30))));
+            self.blame
+                .disturb(who, (now, now.after(Duration::from_secs(30))));
         }
     }
 
@@ -148,7 +153,10 @@ impl Witness {
             self.blame.leases.remove(&(job, epoch, r.rank));
             self.blame.reported.insert((job, epoch, r.rank));
         }
-        let is_over = self.jobs.get(&job).is_some_and(|seen| seen.state.is_terminal());
+        let is_over = self
+            .jobs
+            .get(&job)
+            .is_some_and(|seen| seen.state.is_terminal());
         let Some(beat) = key(request) else {
             return;
         };

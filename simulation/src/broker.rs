@@ -133,7 +133,9 @@ impl Sim {
             }
         }
         let wake = self.running()?.kernel.next_wake();
-        broken(format!("the engine never rests; it wants to wake at {wake:?}"))
+        broken(format!(
+            "the engine never rests; it wants to wake at {wake:?}"
+        ))
     }
 
     pub(crate) fn running(&mut self) -> Done<&mut Broker> {
@@ -201,7 +203,11 @@ impl Sim {
     }
 
     fn store_fails(&mut self) -> bool {
-        let rate = if self.at_peace { 0 } else { self.plan.rates.store_error };
+        let rate = if self.at_peace {
+            0
+        } else {
+            self.plan.rates.store_error
+        };
         let fails = self.chance.broker.permille(rate);
         if fails {
             self.note(format_args!("the store fails"));

@@ -47,7 +47,11 @@ impl Wish {
     /// A file of our own form.
     pub(crate) fn new(kind: &str, steps: u64, more: &str) -> Self {
         let head = format!("tandem: 1\nname: work\nkind: {kind}\n");
-        let tail = if more.contains("run:") { "" } else { "run: work\n" };
+        let tail = if more.contains("run:") {
+            ""
+        } else {
+            "run: work\n"
+        };
         Self {
             text: format!("{head}{more}{tail}"),
             env: vec![("TANDEM_SIM_STEPS", steps.to_string())],
@@ -55,7 +59,11 @@ impl Wish {
     }
 
     fn draw(dice: &mut Dice, is_long: bool) -> Self {
-        let steps = if is_long { dice.from_to(2_900, 4_500) } else { dice.from_to(15, 120) };
+        let steps = if is_long {
+            dice.from_to(2_900, 4_500)
+        } else {
+            dice.from_to(15, 120)
+        };
         let every = dice.from_to(10, 30);
         let one = "resources: {gpu: any, gpus_per_node: 1}\n";
         let kept = format!("checkpoints: {{interval_seconds: {every}}}\n");
@@ -76,7 +84,11 @@ impl Wish {
                 let exclusive = "exclusive: true\n";
                 Self::new("job", steps, &format!("{one}{kept}{limits}{exclusive}"))
             }
-            6 => Self::new("job", steps, &format!("{one}{limits}checkpoints: customer\n")),
+            6 => Self::new(
+                "job",
+                steps,
+                &format!("{one}{limits}checkpoints: customer\n"),
+            ),
             7 => {
                 let most = dice.from_to(10, 60);
                 let both = format!(
@@ -134,7 +146,8 @@ impl Sim {
             repeats,
             is_content: false,
         });
-        self.queue.put(self.start.after(at), Event::Customer(number));
+        self.queue
+            .put(self.start.after(at), Event::Customer(number));
     }
 
     /// A customer does what is next.
@@ -163,7 +176,10 @@ impl Sim {
         let account = customer.account;
         self.note(format_args!("{job} is to be cancelled"));
         self.witness.is_cancelled(job);
-        self.ask(Asker::Cancel { customer: number }, Request::Cancel { job, account })
+        self.ask(
+            Asker::Cancel { customer: number },
+            Request::Cancel { job, account },
+        )
     }
 
     fn order(&mut self, number: usize) -> Done {
@@ -210,7 +226,13 @@ impl Sim {
             let product = kernel.terms().product(offer);
             product.is_some_and(|p| launch::obstacles(&workload, p).is_empty())
         };
-        let offers: Vec<Offer> = kernel.market().offers.iter().filter(can_start).cloned().collect();
+        let offers: Vec<Offer> = kernel
+            .market()
+            .offers
+            .iter()
+            .filter(can_start)
+            .cloned()
+            .collect();
         let unix_ms = u64::try_from(now.micros() / 1_000).unwrap_or(0);
         let ids = &mut self.chance.ids;
         let fresh = || QuoteId::from_parts(unix_ms, &ids.ten());

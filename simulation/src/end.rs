@@ -19,6 +19,8 @@ use crate::sim::{Done, Halt, Sim, broken};
 const ROWS_MAX: usize = 10_000;
 /// What the messages of one attempt can blur: its times are told in milliseconds.
 const BLUR: Duration = Duration::from_millis(20);
+/// When every job has ended, what nobody claims is stopped within this time and one sweep.
+const SWEPT_WITHIN: Duration = Duration::from_secs(300);
 /// Lease and skew: what one failure can hide.
 const HIDDEN: Duration = Duration::from_secs(32);
 
@@ -42,14 +44,21 @@ impl Sim {
     }
 
     /// Whether nothing is left to happen.
-    pub(crate) fn is_over(&self) -> Done<bool> {
+    pub(crate) fn is_over(&mut self) -> Done<bool> {
         let Some(broker) = &self.broker else {
             return Ok(false);
         };
         let content = self.customers.iter().all(|c| c.is_content);
-        let settled = self.witness.jobs.values().all(|seen| {
-            seen.state.is_terminal() && seen.attempts.iter().all(|a| a.is_released())
-        });
+        let settled =
+            self.witness.jobs.values().all(|seen| {
+                seen.state.is_terminal() && seen.attempts.iter().all(|a| a.is_released())
+            });
+        if self.at_peace && settled && !self.runs_nothing() {
+            let since = *self.witness.settled_at.get_or_insert(self.now);
+            if self.now.since(since) > SWEPT_WITHIN + self.plan.sweep_every {
+                return broken(format!("nobody stops it: {}", self.what_is_left()));
+            }
+        }
         Ok(self.at_peace && content && settled && broker.kernel.is_empty() && self.runs_nothing())
     }
 
@@ -57,7 +66,10 @@ impl Sim {
     pub(crate) fn what_is_left(&self) -> String {
         let mut left = Vec::new();
         for (id, seen) in &self.witness.jobs {
-            let attempt = seen.attempts.last().map(|a| (a.rented, a.left_because.clone()));
+            let attempt = seen
+                .attempts
+                .last()
+                .map(|a| (a.rented, a.left_because.clone()));
             let open = seen.attempts.iter().any(|a| !a.is_released());
             if !seen.state.is_terminal() || open {
                 left.push(format!("{id} is {:?}, {attempt:?}", seen.state));
@@ -93,7 +105,9 @@ impl Sim {
             }
             let asked = self.witness.cancelled.contains(id);
             let limit = self.witness.ordered.get(id);
-            let limited = limit.and_then(|s| s.workload.limits.max_duration_seconds).is_some();
+            let limited = limit
+                .and_then(|s| s.workload.limits.max_duration_seconds)
+                .is_some();
             if seen.state == JobState::Cancelled && !asked && !limited {
                 return broken(format!("{id} is cancelled and nobody asked for it"));
             }
@@ -201,9 +215,12 @@ impl Sim {
                 return broken(format!("{tag} exists {} times", truth.rentals));
             }
             let seen = self.witness.jobs.get(&tag.job);
-            let attempts = seen.iter().flat_map(|s| &s.attempts);
-            if !attempts.into_iter().any(|a| a.placement.tag == *tag) {
+            let mut attempts = seen.iter().flat_map(|s| &s.attempts);
+            let Some(attempt) = attempts.find(|a| a.placement.tag == *tag) else {
                 return broken(format!("{tag} is rented and not recorded"));
+            };
+            if attempt.remote_id.is_none() && !self.witness.very_late.contains(tag) {
+                return broken(format!("{tag} was rented and taken as never made"));
             }
         }
         for (id, seen) in &self.witness.jobs {
@@ -213,11 +230,14 @@ impl Sim {
                 let nothing = Truth::default();
                 let truth = truth.get(&tag).unwrap_or(&nothing);
                 let until = attempt.left_at.unwrap_or(ended).min(ended);
-                let spans = self.witness.blame.of(*id, tag.epoch, &attempt.placement.network);
+                let spans = self
+                    .witness
+                    .blame
+                    .of(*id, tag.epoch, &attempt.placement.network);
                 let hidden = self.witness.blame.unproved(*id, tag.epoch);
-                truth.fits(attempt.proved, until, &spans, hidden).or_else(|why| {
-                    broken(format!("{id} e{}: {why}", tag.epoch))
-                })?;
+                truth
+                    .fits(attempt.proved, until, &spans, hidden)
+                    .or_else(|why| broken(format!("{id} e{}: {why}", tag.epoch)))?;
             }
         }
         Ok(())
@@ -237,7 +257,10 @@ impl Sim {
 impl Truth {
     fn worked(&self, until: WorldTime) -> Duration {
         let of = |spans: &Vec<Span>| -> Duration {
-            spans.iter().map(|(from, to)| (*to).min(until).since(*from)).sum()
+            spans
+                .iter()
+                .map(|(from, to)| (*to).min(until).since(*from))
+                .sum()
         };
         self.ranks.values().map(of).min().unwrap_or_default()
     }
@@ -258,7 +281,9 @@ impl Truth {
         let away: Duration = done.iter().map(|(from, to)| to.since(*from)).sum();
         let most = HIDDEN * (failures + 1) + away + hidden;
         if live > proved + most {
-            return Err(format!("{live:?} ran and {proved:?} are proved; {most:?} can be hidden"));
+            return Err(format!(
+                "{live:?} ran and {proved:?} are proved; {most:?} can be hidden"
+            ));
         }
         Ok(())
     }

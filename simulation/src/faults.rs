@@ -97,7 +97,14 @@ impl Sim {
                 let at = self.chance.faults.seconds(33 * 60, 46 * 60);
                 let lasts = self.chance.faults.seconds(30, 1_400);
                 let kind = Kind::ApiDown;
-                self.fault_comes(at, Fault { network, kind, lasts });
+                self.fault_comes(
+                    at,
+                    Fault {
+                        network,
+                        kind,
+                        lasts,
+                    },
+                );
             }
         }
     }
@@ -111,7 +118,9 @@ impl Sim {
 
     /// Asks the sandbox's control; what it said.
     pub(crate) fn ask_world(&mut self, method: Method, path: &str, body: &Value) -> Value {
-        let answer = self.world.handle(&control(method, path, body), self.moment());
+        let answer = self
+            .world
+            .handle(&control(method, path, body), self.moment());
         self.collect();
         let body = answer.map(|response| response.body).unwrap_or_default();
         serde_json::from_slice(&body).unwrap_or_default()
@@ -163,7 +172,11 @@ impl Sim {
             self.note(format_args!("nothing to break: {}", said["error"]));
         }
         if matches!(kind, Kind::Node(_)) {
-            let lasts = if seconds.is_some() { lasts } else { Duration::ZERO };
+            let lasts = if seconds.is_some() {
+                lasts
+            } else {
+                Duration::ZERO
+            };
             for unit in hits {
                 self.witness.node_fails(&unit, &network, self.now, lasts);
             }

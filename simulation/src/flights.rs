@@ -8,9 +8,9 @@ use tandem::engine::commands::{Performance, Performed, input, tag_of};
 use tandem::engine::kernel::{NetworkAnswer, NetworkOrder};
 use tandem::engine::step::Order;
 use tandem::store::Store;
+use tandem_adapters::Exchange;
 use tandem_adapters::adapter::{Answer, Context, Step, TransportFault};
 use tandem_adapters::command::{Command, FailureKind, Outcome};
-use tandem_adapters::Exchange;
 use tandem_adapters::wire::{Method, WireRequest, WireResponse};
 use tandem_model::id::JobId;
 use tandem_model::network::NetworkId;
@@ -25,6 +25,9 @@ use crate::sim::{Done, Fare, Halt, Sim, Told};
 
 /// When the transport gives up a request without an answer.
 const GIVEN_UP: Duration = Duration::from_secs(10);
+
+/// A request that is later than this proves nothing wrong with two empty listings.
+const VERY_LATE: Duration = Duration::from_secs(200);
 
 /// What a command is for.
 #[derive(Debug, Clone)]
@@ -153,14 +156,25 @@ impl Sim {
         self.journal.bytes(&request.body);
         let fare = self.fare(number, &network, &request);
         let dice = &mut self.chance.networks;
-        let slow = dice.permille(if self.at_peace { 0 } else { self.plan.rates.request_slow });
-        let there = if slow { dice.ms(1_000, 9_000) } else { dice.ms(5, 150) };
+        let slow = dice.permille(if self.at_peace {
+            0
+        } else {
+            self.plan.rates.request_slow
+        });
+        let there = if slow {
+            dice.ms(1_000, 9_000)
+        } else {
+            dice.ms(5, 150)
+        };
         let late = dice.seconds(10, 70);
         let done = dice.permille(500);
         if fare.is_some() {
             self.witness.network_fails(&network, self.now);
         }
-        if matches!(fare, Some(Fare::Lost | Fare::AnswerLost | Fare::Late)) {
+        if matches!(
+            fare,
+            Some(Fare::Lost | Fare::AnswerLost | Fare::Late | Fare::VeryLate)
+        ) {
             let unknown = Event::Answer(number, Box::new(Err(TransportFault::MaybeSent)));
             self.queue.put(self.after(GIVEN_UP), unknown);
         }
@@ -169,6 +183,10 @@ impl Sim {
             Some(Fare::Lost) => None,
             Some(Fare::AnswerLost) => Some((there, Fate::AnswerLost)),
             Some(Fare::Late) => Some((late, Fate::AnswerLost)),
+            Some(Fare::VeryLate) => {
+                self.is_very_late(number);
+                Some((late + VERY_LATE, Fate::AnswerLost))
+            }
             Some(Fare::Error) if done => Some((there, Fate::ErrorAfter)),
             Some(Fare::Error) => Some((there, Fate::ErrorBefore)),
         };
@@ -184,6 +202,14 @@ impl Sim {
         self.point(Point::SentOn)
     }
 
+    /// Notes a creation that arrives when it counts as never made.
+    fn is_very_late(&mut self, number: u64) {
+        let flight = self.flights.commands.get(&number);
+        if let Some(Command::Start(start)) = flight.map(|f| &f.command) {
+            self.witness.very_late.insert(start.tag);
+        }
+    }
+
     /// How a request fares: as the story says, or by chance.
     fn fare(&mut self, number: u64, network: &NetworkId, request: &WireRequest) -> Option<Fare> {
         let told = match self.flights.commands.get(&number).map(|f| &f.command) {
@@ -192,6 +218,7 @@ impl Sim {
             _ => None,
         };
         let is_change = request.method != Method::Get;
+        let starts = is_change && told == Some(Told::Start);
         let of_it = |(what, _): &(Told, Fare)| is_change && Some(*what) == told;
         if let Some(at) = self.told.iter().position(of_it) {
             return Some(self.told.remove(at).1);
@@ -200,7 +227,11 @@ impl Sim {
         if self.at_peace {
             return None;
         }
-        if self.api_down.get(network).is_some_and(|until| self.now < *until) {
+        if self
+            .api_down
+            .get(network)
+            .is_some_and(|until| self.now < *until)
+        {
             return Some(Fare::Lost);
         }
         let rates = self.plan.rates;
@@ -208,6 +239,7 @@ impl Sim {
             (rates.request_lost, Fare::Lost),
             (rates.answer_lost, Fare::AnswerLost),
             (rates.request_late, Fare::Late),
+            (rates.start_very_late * u64::from(starts), Fare::VeryLate),
             (rates.request_error, Fare::Error),
         ];
         let mut below = 0;
@@ -237,7 +269,11 @@ impl Sim {
         } else {
             let answer = self.world.handle(&request, self.moment());
             self.collect();
-            if fate == Fate::ErrorAfter { failed } else { answer }
+            if fate == Fate::ErrorAfter {
+                failed
+            } else {
+                answer
+            }
         };
         if let Ok(response) = &answer {
             self.journal.add(format_args!("{}", response.status));
@@ -278,7 +314,8 @@ impl Sim {
                 return Ok(());
             }
             Purpose::Orphan(remote_id, product) => {
-                let unknown = matches!(&outcome, Outcome::Failed(f) if f.kind == FailureKind::NotFound);
+                let unknown =
+                    matches!(&outcome, Outcome::Failed(f) if f.kind == FailureKind::NotFound);
                 return if unknown {
                     self.stop_orphan(network, remote_id, product + 1)
                 } else {

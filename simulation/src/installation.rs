@@ -49,7 +49,10 @@ pub(crate) fn terms(
             sweep,
             ..Rounds::DEFAULT
         },
-        products: adapters.values().flat_map(|a| a.products().to_vec()).collect(),
+        products: adapters
+            .values()
+            .flat_map(|a| a.products().to_vec())
+            .collect(),
         ssh_public_key: PUBLIC_KEY.to_owned(),
         launch: LaunchSettings {
             broker_url: "http://broker".to_owned(),

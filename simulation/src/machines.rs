@@ -39,7 +39,8 @@ impl Sim {
 
     fn connect(&mut self, number: u64) {
         let connecting = self.chance.networks.ms(50, 900);
-        self.queue.put(self.after(connecting), Event::Script(number));
+        self.queue
+            .put(self.after(connecting), Event::Script(number));
     }
 
     /// A connection is there: the key is checked, the script runs.
@@ -51,7 +52,11 @@ impl Sim {
         let shown = self.world.endpoints().1.host_key.clone();
         let pinned = start.address.host_key.as_ref().or(start.host_key.as_ref());
         let machine = start.address.user.clone();
-        let lost = if self.at_peace { 0 } else { self.plan.rates.request_lost };
+        let lost = if self.at_peace {
+            0
+        } else {
+            self.plan.rates.request_lost
+        };
         let (before, after) = (
             self.chance.networks.permille(lost),
             self.chance.networks.permille(lost),
@@ -71,7 +76,8 @@ impl Sim {
         };
         self.collect();
         let back = self.chance.networks.ms(5, 150);
-        self.queue.put(self.after(back), Event::Scripted(number, end));
+        self.queue
+            .put(self.after(back), Event::Scripted(number, end));
         self.point(Point::Effect)
     }
 
@@ -100,7 +106,9 @@ impl Sim {
         self.point(Point::Landed)?;
         let performed = Performed::Ssh(done, scripts.shown);
         let input = input(scripts.order, performed);
-        self.running()?.kernel.landed(scripts.job, scripts.order, input);
+        self.running()?
+            .kernel
+            .landed(scripts.job, scripts.order, input);
         Ok(())
     }
 }

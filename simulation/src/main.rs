@@ -77,7 +77,14 @@ fn main() -> ExitCode {
     for failure in &came.failures {
         println!("{failure}\n");
     }
-    println!("{}", if arguments.json { came.document.to_string() } else { came.words });
+    println!(
+        "{}",
+        if arguments.json {
+            came.document.to_string()
+        } else {
+            came.words
+        }
+    );
     ExitCode::from(u8::from(!came.failures.is_empty()))
 }
 
@@ -126,7 +133,11 @@ fn run_seeds(first: u64, count: u64, trace: bool) -> Came {
     let all = on_all_cores(count_of, "seeds, twice", |n| {
         let seed = first + n as u64;
         let ran = tandem_simulation::run(seed, sink);
-        let again = if trace { ran.clone() } else { tandem_simulation::run(seed, None) };
+        let again = if trace {
+            ran.clone()
+        } else {
+            tandem_simulation::run(seed, None)
+        };
         (ran, again)
     });
     let mut failures = Vec::new();
@@ -134,7 +145,10 @@ fn run_seeds(first: u64, count: u64, trace: bool) -> Came {
         let command = format!("cargo xtask simulate --seed {} --trace", ran.seed);
         failures.extend(failure(ran, &command).map(|f| format!("seed {}\n{f}", ran.seed)));
         if ran != again {
-            failures.push(format!("seed {}: two runs differ\nagain: {command}", ran.seed));
+            failures.push(format!(
+                "seed {}: two runs differ\nagain: {command}",
+                ran.seed
+            ));
         }
     }
     let sum = |of: fn(&Ran) -> u64| all.iter().map(|(ran, _)| of(ran)).sum::<u64>();
@@ -179,7 +193,9 @@ fn no_story(number: usize) -> Came {
     Came {
         words: String::new(),
         document: Value::Null,
-        failures: vec![format!("no story {number}; they are numbered from 0 to {most}")],
+        failures: vec![format!(
+            "no story {number}; they are numbered from 0 to {most}"
+        )],
     }
 }
 
@@ -237,7 +253,9 @@ fn tell_stories(only: Option<usize>) -> Came {
 #[cfg(feature = "planted-bugs")]
 fn plant() -> Came {
     use tandem_simulation::planted::{Planted, search};
-    let found = on_all_cores(Planted::ALL.len(), "planted bugs", |n| search(Planted::ALL[n]));
+    let found = on_all_cores(Planted::ALL.len(), "planted bugs", |n| {
+        search(Planted::ALL[n])
+    });
     let mut failures = Vec::new();
     let mut lines = Vec::new();
     let mut bugs = Vec::new();
@@ -250,7 +268,11 @@ fn plant() -> Came {
             None => failures.push(format!("{bug:?} was planted and not found")),
         }
     }
-    lines.push(format!("{} bugs planted, {} not found", Planted::ALL.len(), failures.len()));
+    lines.push(format!(
+        "{} bugs planted, {} not found",
+        Planted::ALL.len(),
+        failures.len()
+    ));
     Came {
         words: lines.join("\n"),
         document: json!({ "bugs": bugs, "failures": failures.len() }),

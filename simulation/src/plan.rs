@@ -35,6 +35,8 @@ pub(crate) struct Rates {
     pub(crate) answer_lost: u64,
     /// It arrives after it was given up.
     pub(crate) request_late: u64,
+    /// A creation arrives minutes after it was given up.
+    pub(crate) start_very_late: u64,
     /// It is answered with a server's error, with or without its effect.
     pub(crate) request_error: u64,
     /// Requests take seconds.
@@ -130,6 +132,7 @@ impl Plan {
             request_lost: draw(dice, 25 * worst),
             answer_lost: draw(dice, 40 * worst),
             request_late: draw(dice, 15 * worst),
+            start_very_late: draw(dice, 20 * worst),
             request_error: draw(dice, 25 * worst),
             request_slow: draw(dice, 50 * worst),
             store_error: draw(dice, 10 * worst),
@@ -142,5 +145,9 @@ impl Plan {
 
 /// A rate up to `most`; none in one of three.
 fn draw(dice: &mut Dice, most: u64) -> u64 {
-    if dice.below(3) == 0 { 0 } else { dice.from_to(1, most) }
+    if dice.below(3) == 0 {
+        0
+    } else {
+        dice.from_to(1, most)
+    }
 }

@@ -108,6 +108,8 @@ pub(crate) enum Fare {
     AnswerLost,
     /// It arrives after it was given up.
     Late,
+    /// It arrives minutes after it was given up, when a creation counts as never made.
+    VeryLate,
     /// It is answered with an error of the server.
     Error,
 }
@@ -172,7 +174,11 @@ impl Sim {
         while !self.is_over()? {
             let before = self.now;
             self.now = self.next();
-            self.standing = if self.now > before { 0 } else { self.standing + 1 };
+            self.standing = if self.now > before {
+                0
+            } else {
+                self.standing + 1
+            };
             if self.standing > STANDING_MAX {
                 return broken("the same moment again and again: something never rests");
             }

@@ -8,8 +8,8 @@ use tandem_model::job::JobState;
 
 use crate::customers::Wish;
 use crate::faults::{AETHIR, Fault, IONET, Kind};
-use crate::points::{Deaths, Points};
 use crate::plan::Plan;
+use crate::points::{Deaths, Points};
 use crate::sim::{Fare, Sim, Told};
 use crate::{Ran, finish};
 
@@ -44,10 +44,23 @@ impl Sim {
         self.customer_comes(second(5), Wish::new("job", steps, text), None, false);
     }
 
-    fn breaks_at(&mut self, at: u64, network: &tandem_model::network::NetworkId, kind: Kind, lasts: u64) {
+    fn breaks_at(
+        &mut self,
+        at: u64,
+        network: &tandem_model::network::NetworkId,
+        kind: Kind,
+        lasts: u64,
+    ) {
         let network = network.clone();
         let lasts = second(lasts);
-        self.fault_comes(second(at), Fault { network, kind, lasts });
+        self.fault_comes(
+            second(at),
+            Fault {
+                network,
+                kind,
+                lasts,
+            },
+        );
     }
 }
 
@@ -118,9 +131,9 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         name: "more time is bought",
-        lasts: 2_400,
-        deaths: (2_090, 2_150),
-        tell: |sim| sim.tells(ONE, 2_300),
+        lasts: 3_800,
+        deaths: (2_095, 2_120),
+        tell: |sim| sim.tells(ONE, 3_700),
         ends: SUCCEEDED,
     },
     Story {
@@ -130,6 +143,16 @@ pub const STORIES: &[Story] = &[
         tell: |sim| {
             sim.told.push((Told::Extend, Fare::AnswerLost));
             sim.tells(ONE, 2_300);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "a creation comes when it counts as never made, and is swept up",
+        lasts: 400,
+        deaths: (0, 300),
+        tell: |sim| {
+            sim.told.push((Told::Start, Fare::VeryLate));
+            sim.tells(&format!("{ONE}{KEPT}"), 15);
         },
         ends: SUCCEEDED,
     },

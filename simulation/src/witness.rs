@@ -11,6 +11,7 @@ use tandem::store::{Store, StoreError};
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::job::JobState;
 use tandem_model::placement::{Epoch, PlacementTag};
+use tandem_model::time::WorldTime;
 use tandem_model::workload::WorkloadKind;
 
 use crate::blame::Blame;
@@ -46,6 +47,10 @@ pub(crate) struct Witness {
     created: BTreeSet<PlacementTag>,
     /// Orphans whose stop was asked for.
     pub(crate) orphans: u64,
+    /// Creations that arrived after they had to be taken as never made.
+    pub(crate) very_late: BTreeSet<PlacementTag>,
+    /// When every job had ended.
+    pub(crate) settled_at: Option<WorldTime>,
     pub(crate) blame: Blame,
     is_broken: Option<String>,
 }
@@ -60,7 +65,11 @@ fn look(store: &SqliteStore, account: AccountId, id: JobId) -> Done<Option<Seen>
         return Ok(None);
     };
     let placements = wait(store.placements(id)).map_err(unreadable)?;
-    let live: Vec<_> = placements.iter().filter(|p| p.live).map(|p| p.epoch).collect();
+    let live: Vec<_> = placements
+        .iter()
+        .filter(|p| p.live)
+        .map(|p| p.epoch)
+        .collect();
     if live.len() > 1 {
         return broken(format!("{id} has {} live placements", live.len()));
     }
@@ -114,7 +123,9 @@ impl Witness {
     }
 
     pub(crate) fn has_ended(&self, job: JobId) -> bool {
-        self.jobs.get(&job).is_some_and(|seen| seen.state.is_terminal())
+        self.jobs
+            .get(&job)
+            .is_some_and(|seen| seen.state.is_terminal())
     }
 
     /// Compares what a commit wrote with what was seen before.
@@ -187,7 +198,9 @@ impl Witness {
                 && seen.document.session.live_epoch() != Some(epoch);
             let kept = u64::try_from(attempt.kept.as_micros()).unwrap_or(u64::MAX);
             if is_redone && charge.gpu_us > kept.saturating_mul(u64::from(spec.quote.gpus)) {
-                return broken(format!("{id} e{epoch} is charged for work that is done again"));
+                return broken(format!(
+                    "{id} e{epoch} is charged for work that is done again"
+                ));
             }
         }
         Ok(())
@@ -261,9 +274,8 @@ impl Witness {
                 let this = (epoch, asked.step);
                 let published = self.published.entry(job).or_default();
                 let last = published.checkpoint;
-                let fits = last.is_none_or(|last| {
-                    last == this || (epoch >= last.0 && asked.step > last.1)
-                });
+                let fits = last
+                    .is_none_or(|last| last == this || (epoch >= last.0 && asked.step > last.1));
                 published.checkpoint = Some(this);
                 let stored = seen.and_then(|s| s.document.session.pointer());
                 if !fits || stored.is_none_or(|at| at.step < asked.step) {
@@ -296,7 +308,10 @@ fn compare(id: JobId, before: &Seen, now: &Seen) -> Done {
         return broken(format!("{id} went back to version {}", now.version));
     }
     if before.state.is_terminal() && now.state != before.state {
-        return broken(format!("{id} was {:?} and is {:?}", before.state, now.state));
+        return broken(format!(
+            "{id} was {:?} and is {:?}",
+            before.state, now.state
+        ));
     }
     let step = |seen: &Seen| seen.document.session.pointer().map(|at| at.step);
     if step(now) < step(before) || now.document.pointer_went_back > 0 {
