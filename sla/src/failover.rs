@@ -65,10 +65,7 @@ pub struct Plan {
 }
 
 /// Chooses the first offer of `ranked` that the situation allows.
-pub fn plan<'a>(
-    ranked: impl IntoIterator<Item = &'a Offer>,
-    situation: &Situation,
-) -> Plan {
+pub fn plan<'a>(ranked: impl IntoIterator<Item = &'a Offer>, situation: &Situation) -> Plan {
     let mut plan = Plan {
         choice: None,
         counts: BTreeMap::new(),

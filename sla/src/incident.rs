@@ -12,6 +12,7 @@
 //! knows itself to be late keeps still.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tandem_model::network::NetworkId;
@@ -28,6 +29,9 @@ pub const DOUBT_PROVIDERS_MIN: u32 = 2;
 /// An incident is over when no more than this share is silent, in percent, for one window; lower
 /// than [`DOUBT_PERCENT`], so that a network at the edge does not come and go.
 pub const RECOVERED_PERCENT: u32 = 10;
+/// How long a network is left alone after an incident when nothing of ours is there any more: its
+/// API answered before as well, so nothing shows that its nodes would be heard.
+pub const EMPTY_REST: Duration = Duration::from_secs(5 * 60);
 /// Our own fault shows only by comparison: so many networks must have nodes.
 pub const COMPARED_NETWORKS_MIN: usize = 2;
 
@@ -137,6 +141,13 @@ impl Health {
                 since,
                 well_since: now,
             },
+            Self::Recovering { well_since, .. } if census.nodes == 0 => {
+                if now.since(well_since) >= EMPTY_REST {
+                    Self::Calm
+                } else {
+                    self
+                }
+            }
             Self::Recovering { well_since, .. } if passed(well_since) => Self::Calm,
             Self::Recovering { .. } => self,
         }

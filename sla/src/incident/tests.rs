@@ -2,7 +2,6 @@
 
 use super::*;
 use proptest::prelude::*;
-use std::time::Duration;
 
 const WINDOWS: Windows = Windows::DEFAULT;
 const A: NetworkId = NetworkId::from_static("ionet");
@@ -51,6 +50,17 @@ fn both(was: [Health; 2], census: [Census; 2], broker_late: bool, now: u64) -> [
     let census = BTreeMap::from([(A, census[0]), (B, census[1])]);
     let after = judge(&WINDOWS, &before, &census, broker_late, at(now));
     [after[&A], after[&B]]
+}
+
+#[test]
+fn a_network_that_everything_left_is_entered_again_only_after_a_rest() {
+    let mut health = [incident(0), Health::Calm];
+    for second in (60..=355).step_by(5) {
+        health = both(health, [NONE, WELL], false, second);
+        assert!(!health[0].may_enter(), "at {second}");
+    }
+    health = both(health, [NONE, WELL], false, 360);
+    assert_eq!(health[0], Health::Calm);
 }
 
 #[test]
