@@ -60,21 +60,21 @@ impl Wish {
 
     fn draw(dice: &mut Dice, is_long: bool) -> Self {
         let steps = if is_long {
-            dice.from_to(2_900, 4_500)
+            dice.between(2_900, 4_500)
         } else {
-            dice.from_to(15, 120)
+            dice.between(15, 120)
         };
-        let every = dice.from_to(10, 30);
+        let every = dice.between(10, 30);
         let one = "resources: {gpu: any, gpus_per_node: 1}\n";
         let kept = format!("checkpoints: {{interval_seconds: {every}}}\n");
-        let start_by = dice.from_to(300, 1_200);
+        let start_by = dice.between(300, 1_200);
         let limits = format!("limits: {{start_by_seconds: {start_by}}}\n");
         match dice.below(if is_long { 2 } else { 10 }) {
             0 => Self::new("job", steps, &format!("{one}{kept}{limits}")),
             1 => Self::new("service", steps, &format!("{one}{limits}port: 8080\n")),
             2 => Self::new("job", steps, &format!("{one}{limits}")),
             3 | 4 => {
-                let nodes = dice.from_to(2, 3);
+                let nodes = dice.between(2, 3);
                 let gang = format!(
                     "resources: {{gpu: [H100, A100, H200], gpus_per_node: 8, nodes: {nodes}}}\n"
                 );
@@ -90,7 +90,7 @@ impl Wish {
                 &format!("{one}{limits}checkpoints: customer\n"),
             ),
             7 => {
-                let most = dice.from_to(10, 60);
+                let most = dice.between(10, 60);
                 let both = format!(
                     "limits: {{start_by_seconds: {start_by}, max_duration_seconds: {most}}}\n"
                 );

@@ -30,7 +30,7 @@ impl Dice {
     }
 
     /// A number from `low` to `high`.
-    pub(crate) fn from_to(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high.saturating_sub(low) + 1)
     }
 
@@ -41,7 +41,7 @@ impl Dice {
 
     /// Milliseconds from `low` to `high`.
     pub(crate) fn ms(&mut self, low: u64, high: u64) -> Duration {
-        Duration::from_millis(self.from_to(low, high))
+        Duration::from_millis(self.between(low, high))
     }
 
     /// Seconds from `low` to `high`, with milliseconds.

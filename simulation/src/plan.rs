@@ -108,7 +108,7 @@ impl Plan {
             } else {
                 dice.seconds(120, 420)
             },
-            jobs: if is_long { 1 } else { dice.from_to(1, 5) },
+            jobs: if is_long { 1 } else { dice.between(1, 5) },
             rates: Rates::default(),
             faults: 0,
             away_max: Duration::from_secs(*dice.pick(&[1, 20, 90, 300])),
@@ -118,7 +118,7 @@ impl Plan {
         let worst = match flavour {
             Flavour::Calm => return plan,
             Flavour::BrokerAlone => {
-                plan.rates.crash = dice.from_to(300, 3_000);
+                plan.rates.crash = dice.between(300, 3_000);
                 plan.rates.store_error = draw(dice, 40);
                 return plan;
             }
@@ -148,6 +148,6 @@ fn draw(dice: &mut Dice, most: u64) -> u64 {
     if dice.below(3) == 0 {
         0
     } else {
-        dice.from_to(1, most)
+        dice.between(1, most)
     }
 }
