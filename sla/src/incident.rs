@@ -31,7 +31,7 @@ pub const DOUBT_PROVIDERS_MIN: u32 = 2;
 pub const RECOVERED_PERCENT: u32 = 10;
 /// How long a network is left alone after an incident when nothing of ours is there any more: its
 /// API answered before as well, so nothing shows that its nodes would be heard.
-pub const EMPTY_REST: Duration = Duration::from_secs(5 * 60);
+pub const EMPTY_REST: Duration = Duration::from_secs(2 * 60);
 /// Our own fault shows only by comparison: so many networks must have nodes.
 pub const COMPARED_NETWORKS_MIN: usize = 2;
 

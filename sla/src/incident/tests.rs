@@ -55,11 +55,11 @@ fn both(was: [Health; 2], census: [Census; 2], broker_late: bool, now: u64) -> [
 #[test]
 fn a_network_that_everything_left_is_entered_again_only_after_a_rest() {
     let mut health = [incident(0), Health::Calm];
-    for second in (60..=355).step_by(5) {
+    for second in (60..=175).step_by(5) {
         health = both(health, [NONE, WELL], false, second);
         assert!(!health[0].may_enter(), "at {second}");
     }
-    health = both(health, [NONE, WELL], false, 360);
+    health = both(health, [NONE, WELL], false, 180);
     assert_eq!(health[0], Health::Calm);
 }
 
