@@ -10,8 +10,7 @@ pub(crate) const STEPS: u64 = 100;
 /// Name of the real training.
 const REAL: &str = "digest-training";
 
-fn simulated_job(number: usize) -> String {
-    let steps = 60 + 20 * (number % 4);
+fn simulated_job(number: usize, steps: usize) -> String {
     format!(
         "tandem: 1\nname: single-{number}\nrun: python3 train.py\nresources:\n  gpu: any:24GB\nenv:\n  TANDEM_SIM_STEPS: \"{steps}\"\ncheckpoints:\n  interval_seconds: 10\n"
     )
@@ -20,7 +19,7 @@ fn simulated_job(number: usize) -> String {
 /// So many simulated jobs, long enough to run on while a broker is away.
 pub(crate) fn simulated(count: usize) -> Vec<String> {
     (0..count)
-        .map(|number| simulated_job(number).replace("_STEPS: \"", "_STEPS: \"1"))
+        .map(|number| simulated_job(number, 180))
         .collect()
 }
 
@@ -44,7 +43,9 @@ pub(crate) fn real() -> String {
 
 /// A dozen works of every kind.
 pub(crate) fn all() -> Vec<String> {
-    let mut works: Vec<String> = (0..8).map(simulated_job).collect();
+    let mut works: Vec<String> = (0..8)
+        .map(|number| simulated_job(number, 60 + 20 * (number % 4)))
+        .collect();
     works.insert(0, real());
     works.insert(3, GANG.to_owned());
     works.insert(5, service(0));

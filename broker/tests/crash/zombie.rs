@@ -53,8 +53,10 @@ fn a_frozen_training_that_wakes_beside_its_successor_publishes_nothing_and_ends(
         (pointer(&api.job(&id)).1 >= 20).then_some(())
     });
     freeze(&api, &processes);
+    // What fails about one machine holds calls to its network back for a moment, so the successor
+    // may be a later attempt than the second.
     until("the successor publishes", || {
-        (pointer(&api.job(&id)).0 == 2).then_some(())
+        (pointer(&api.job(&id)).0 > 1).then_some(())
     });
     let unit = &first(&api, &processes)["units"][0];
     assert_eq!(unit["silent"], true, "it is frozen, not dead: {unit}");
@@ -77,13 +79,12 @@ fn a_frozen_training_that_wakes_beside_its_successor_publishes_nothing_and_ends(
     let jobs = end(&api, &processes);
     let job = &jobs[0];
     assert!(ended_well(job), "{job:#}");
-    assert_eq!(pointer(job), (2, STEPS));
     let placements = job["placements"].as_array().unwrap();
-    assert_eq!(placements.len(), 2);
+    assert_eq!(pointer(job), (placements.len() as u64, STEPS));
     for chunk in api.chunks(&id) {
         let is_late = chunk.at.to_string().as_str() > placements[0]["fenced_at"].as_str().unwrap();
         assert!(
-            chunk.epoch.0 == 2 || !is_late,
+            chunk.epoch.0 > 1 || !is_late,
             "a fenced epoch was heard: {chunk:?}"
         );
     }

@@ -377,8 +377,9 @@ fn settle(state: &mut AgentState, actions: &mut Vec<Action>) {
     if state.now.since(since) >= orphan_ttl {
         return exit(state, ExitReason::Orphaned, actions);
     }
-    // After the result nobody listens any more, so the last lines go first, for a heartbeat's time.
-    if !state.log.is_empty() && state.now.since(since) < state.terms.heartbeat_interval {
+    // After the result nobody listens any more, so the last lines go first. A broker that is away
+    // for them is away for the result, too.
+    if !state.log.is_empty() && state.now.since(since) < orphan_ttl / 2 {
         return;
     }
     if !state.result_under_way

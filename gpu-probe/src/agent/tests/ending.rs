@@ -196,7 +196,7 @@ fn sigterm_saves_what_it_can_and_a_second_one_does_not_wait_for_the_report() {
 }
 
 #[test]
-fn the_last_lines_are_told_before_the_result_which_waits_for_them_one_interval_at_most() {
+fn the_last_lines_are_told_before_the_result_also_when_the_broker_is_away_for_a_while() {
     let mut rig = Rig::running();
     rig.give(Input::Printed(vec!["early".to_owned()]));
     rig.wait(5);
@@ -218,8 +218,22 @@ fn the_last_lines_are_told_before_the_result_which_waits_for_them_one_interval_a
     let mut rig = Rig::running();
     rig.give(Input::Printed(vec!["last".to_owned()]));
     rig.give(ended(0));
-    assert_eq!(rig.reported(), None);
-    rig.wait(5);
+    for _ in 0..3 {
+        let sequence = rig.newest_heartbeat();
+        rig.give(Input::HeartbeatReplied(
+            sequence,
+            Err(CallError::Unreachable),
+        ));
+        rig.wait(5);
+        assert_eq!(rig.reported(), None, "the broker is away");
+    }
+    rig.renew();
+    assert!(rig.reported().is_some());
+
+    let mut rig = Rig::running();
+    rig.give(Input::Printed(vec!["last".to_owned()]));
+    rig.give(ended(0));
+    rig.wait(450);
     assert!(
         rig.reported().is_some(),
         "nobody hears the lines: the result is worth more"
