@@ -54,11 +54,10 @@ enum Benchmark {
 fn bench(what: Benchmark) -> anyhow::Result<()> {
     let Benchmark::Engine = what;
     process::run(process::cargo(&[
-        "bench",
+        "run",
+        "--release",
         "--package",
-        "tandem",
-        "--bench",
-        "engine",
+        "tandem-bench",
     ]))
 }
 

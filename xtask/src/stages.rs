@@ -36,7 +36,13 @@ const STAGES: &[Stage] = &[
     }),
     ("test-source", || test(&["xtask"])),
     ("test-real", || {
-        test(&["tandem-adapters", "gpu-probe", "tandem-sandbox", "tandem"])
+        test(&[
+            "tandem-adapters",
+            "gpu-probe",
+            "tandem-sandbox",
+            "tandem",
+            "tandem-bench",
+        ])
     }),
     ("simulation", simulation::stage),
 ];

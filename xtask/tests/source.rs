@@ -46,6 +46,17 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
             "tandem-sandbox",
         ],
     ),
+    (
+        "tandem-bench",
+        &[
+            "tandem",
+            "tandem-model",
+            "tandem-pricing",
+            "tandem-sla",
+            "tandem-adapters",
+            "gpu-probe",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -4,9 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
-mod rig;
-
-use rig::{Rig, at, beat, job_id, resident_mb};
+use tandem_bench::{Rig, at, beat, job_id, resident_mb};
 use tandem_model::job::JobState;
 
 const JOBS: u64 = 10_000;

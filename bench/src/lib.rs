@@ -1,6 +1,11 @@
 //! Thousands of running jobs on the engine's kernel and the real embedded store: what the load
 //! test and the benchmark share. The networks are lists of offers; nothing is rented.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a rig that cannot be set up ends the run"
+)]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,13 +40,15 @@ const FILE: &str = "tandem: 1\nname: load\nrun: ./train\nresources:\n  gpu: RTX4
 const OFFERS: u32 = 200;
 
 /// The two networks, the first the cheaper.
-pub(crate) const NETWORKS: [&str; 2] = ["ionet", "aethir"];
+pub const NETWORKS: [&str; 2] = ["ionet", "aethir"];
 
-pub(crate) fn at(second: u64) -> WorldTime {
+/// A second of world time.
+pub fn at(second: u64) -> WorldTime {
     WorldTime::default().after(Duration::from_secs(second))
 }
 
-pub(crate) fn job_id(n: u64) -> JobId {
+/// The n-th job.
+pub fn job_id(n: u64) -> JobId {
     JobId::from_parts(1_000 + n, &[1; 10])
 }
 
@@ -84,7 +91,8 @@ fn offers(network: &'static str, cents: i32) -> Vec<Offer> {
     (0..OFFERS).map(offer).collect()
 }
 
-pub(crate) fn terms() -> Terms {
+/// An installation with both networks.
+pub fn terms() -> Terms {
     Terms {
         installation: InstallationId::from_parts(1, &[2; 10]),
         broker: BrokerId(uuid::Uuid::from_bytes([9; 16])),
@@ -129,15 +137,18 @@ fn spec(
 }
 
 /// A kernel with its store.
-pub(crate) struct Rig {
-    pub(crate) kernel: Kernel,
-    pub(crate) store: Arc<SqliteStore>,
+pub struct Rig {
+    /// The engine.
+    pub kernel: Kernel,
+    /// Its store, on a file.
+    pub store: Arc<SqliteStore>,
     placements: u64,
     tickets: u64,
 }
 
 impl Rig {
-    pub(crate) fn new(folder: &Path) -> Self {
+    /// An engine without jobs whose store lies in a folder.
+    pub fn new(folder: &Path) -> Self {
         let store = Arc::new(SqliteStore::open(&folder.join("load.db")).unwrap());
         let mut kernel = Kernel::new(terms(), at(0));
         for (network, cents) in NETWORKS.into_iter().zip([36, 37]) {
@@ -152,16 +163,14 @@ impl Rig {
         }
     }
 
-    pub(crate) fn ask(&mut self, request: Request, now: WorldTime) {
+    /// Takes a request in.
+    pub fn ask(&mut self, request: Request, now: WorldTime) {
         self.tickets += 1;
         self.kernel.receive(Ticket(self.tickets), request, now);
     }
 
     /// One turn with its commit; the orders and replies that follow, none when nothing is ready.
-    pub(crate) async fn turn(
-        &mut self,
-        now: WorldTime,
-    ) -> Option<(Vec<(JobId, Order)>, Vec<Reply>)> {
+    pub async fn turn(&mut self, now: WorldTime) -> Option<(Vec<(JobId, Order)>, Vec<Reply>)> {
         let placements = &mut self.placements;
         let mut fresh = || {
             *placements += 1;
@@ -178,7 +187,7 @@ impl Rig {
     }
 
     /// Brings so many jobs to running first attempts at second 1.
-    pub(crate) async fn run(&mut self, jobs: u64) {
+    pub async fn run(&mut self, jobs: u64) {
         let document = files::look(FILE).unwrap();
         let classification = classify(&document);
         let workload = document.submittable().unwrap().clone();
@@ -205,7 +214,7 @@ impl Rig {
     }
 
     /// Writes the heartbeats that wait; how many agents were answered with their lease renewed.
-    pub(crate) async fn flush(&mut self, now: WorldTime) -> usize {
+    pub async fn flush(&mut self, now: WorldTime) -> usize {
         let Some(mut flush) = self.kernel.flush(now) else {
             return 0;
         };
@@ -218,7 +227,8 @@ impl Rig {
     }
 }
 
-pub(crate) fn bind(job: JobId) -> BindRequest {
+/// The binding of a job's first agent.
+pub fn bind(job: JobId) -> BindRequest {
     BindRequest {
         job,
         epoch: Epoch(1),
@@ -230,7 +240,7 @@ pub(crate) fn bind(job: JobId) -> BindRequest {
 }
 
 /// A heartbeat at a second; the workload ran since second 1.
-pub(crate) fn beat(job: JobId, second: u64) -> Request {
+pub fn beat(job: JobId, second: u64) -> Request {
     Request::Agent(AgentRequest::Heartbeat(HeartbeatRequest {
         job,
         epoch: Epoch(1),
@@ -246,7 +256,7 @@ pub(crate) fn beat(job: JobId, second: u64) -> Request {
 }
 
 /// Resident memory of this process in MB, as the kernel counts it.
-pub(crate) fn resident_mb() -> u64 {
+pub fn resident_mb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
     let kb: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();

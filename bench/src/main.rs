@@ -13,20 +13,17 @@
     reason = "a benchmark talks to the person in the terminal"
 )]
 
-#[path = "../tests/load/rig.rs"]
-mod rig;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gpu_probe::protocol::CheckpointRequest;
-use rig::{NETWORKS, Rig, at, beat, job_id, resident_mb};
 use tandem::engine::message::{AgentRequest, Request};
 use tandem::engine::step::Order;
 use tandem::store::sqlite::SqliteStore;
 use tandem::store::{Changes, EventRecord, Expected, JobRecord, JobWrite, OutboxRecord, Store};
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_adapters::registry::{self, Credentials};
+use tandem_bench::{NETWORKS, Rig, at, beat, job_id, resident_mb};
 use tandem_model::id::{AccountId, BootId};
 use tandem_model::job::JobState;
 use tandem_model::placement::Epoch;
