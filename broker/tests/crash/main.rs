@@ -2,6 +2,11 @@
 //! lease: real processes, the sandbox outside.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "there is no runtime here: the test waits for processes, and tells its seed"
+)]
 
 mod api;
 mod process;
