@@ -134,7 +134,7 @@ impl Sim {
         let Request::Agent(request) = request else {
             return broken("an agent's answer to somebody else");
         };
-        self.witness.agent_is_told(request, &reply)?;
+        self.witness.agent_is_told(request, &reply, self.now)?;
         let (job, epoch) = request.names();
         let answer = match reply {
             Reply::Agent(Said::Bound { mut reply, .. }) => {
