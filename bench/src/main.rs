@@ -23,6 +23,7 @@ use tandem::store::sqlite::SqliteStore;
 use tandem::store::{Changes, EventRecord, Expected, JobRecord, JobWrite, OutboxRecord, Store};
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_adapters::registry::{self, Credentials};
+use tandem_adapters::wire::RateClass;
 use tandem_bench::{NETWORKS, Rig, at, beat, job_id, resident_mb};
 use tandem_model::id::{AccountId, BootId};
 use tandem_model::job::JobState;
@@ -228,16 +229,19 @@ async fn network_lost(rig: &mut Rig, last: u64) {
         p(99)
     );
     for network in NETWORKS {
-        let per_second = creations_per_second(network);
-        println!(
-            "  {network}'s own limit of {per_second:.1} requests/s makes that {:.0} s at one request a creation",
-            waits.len() as f64 / per_second
-        );
+        match creations_per_second(network) {
+            Some(per_second) => println!(
+                "  {network}'s own limit of {per_second:.1} requests/s makes that {:.0} s at one request a creation",
+                waits.len() as f64 / per_second
+            ),
+            None => println!("  {network} states no limit for creations"),
+        }
     }
 }
 
-/// The tightest rate limit that a network's adapter keeps to.
-fn creations_per_second(network: &str) -> f64 {
+/// The tightest rate limit that a network's adapter keeps to for any request; none where only bulk
+/// reads are limited.
+fn creations_per_second(network: &str) -> Option<f64> {
     let credentials = if network == "ionet" {
         Credentials::IoNet {
             key: Secret::new("none"),
@@ -252,6 +256,7 @@ fn creations_per_second(network: &str) -> f64 {
     let adapter = registry::adapter(credentials);
     let limits = adapter.rate_limits().iter();
     limits
+        .filter(|limit| limit.class == RateClass::Any)
         .map(|limit| f64::from(limit.requests) / limit.per.as_secs_f64())
-        .fold(f64::INFINITY, f64::min)
+        .min_by(f64::total_cmp)
 }
