@@ -156,11 +156,26 @@ impl Api {
         self.runtime.block_on(read).unwrap()
     }
 
-    /// Breaks something in the sandbox.
-    pub(crate) fn fault(&self, processes: &Processes, fault: &Value) {
-        let url = format!("{}/sandbox/faults", processes.sandbox_url());
-        let sent = async { reqwest::Client::new().post(url).json(fault).send().await };
-        let answer = self.runtime.block_on(sent).unwrap();
-        assert!(answer.status().is_success(), "{fault}");
+    /// Breaks something in the sandbox; the fault's id.
+    pub(crate) fn fault(&self, processes: &Processes, fault: &Value) -> String {
+        let request = reqwest::Client::new().post(faults(processes)).json(fault);
+        let made = self.controlled(request);
+        made["faults"][0]["id"].as_str().unwrap().to_owned()
     }
+
+    /// Ends a fault.
+    pub(crate) fn heal(&self, processes: &Processes, id: &str) {
+        let url = format!("{}/{id}", faults(processes));
+        self.controlled(reqwest::Client::new().delete(url));
+    }
+
+    /// Changes something in the sandbox; its answer.
+    fn controlled(&self, request: reqwest::RequestBuilder) -> Value {
+        let answer = async { request.send().await?.error_for_status()?.json().await };
+        self.runtime.block_on(answer).unwrap()
+    }
+}
+
+fn faults(processes: &Processes) -> String {
+    format!("{}/sandbox/faults", processes.sandbox_url())
 }

@@ -5,8 +5,8 @@ use tandem::demo::digest;
 
 use crate::api::Api;
 
-/// Steps of the real training.
-pub(crate) const STEPS: u64 = 100;
+/// Steps of the real training among all works.
+const STEPS: u64 = 100;
 /// Name of the real training.
 const REAL: &str = "digest-training";
 
@@ -32,10 +32,10 @@ fn service(number: usize) -> String {
 /// Two linked nodes.
 const GANG: &str = "tandem: 1\nname: gang\nrun: torchrun train.py\nresources:\n  gpu: H100\n  gpus_per_node: 8\n  nodes: 2\nenv:\n  TANDEM_SIM_STEPS: \"90\"\ncheckpoints:\n  interval_seconds: 10\n";
 
-/// The digest training of our examples as a real process.
-pub(crate) fn real() -> String {
+/// The digest training of our examples as a real process of so many steps.
+pub(crate) fn real(steps: u64) -> String {
     let text = include_str!("../../../examples/digest-training.yaml");
-    let env = format!("env:\n  TANDEM_EXEC: \"1\"\n  STEPS: \"{STEPS}\"");
+    let env = format!("env:\n  TANDEM_EXEC: \"1\"\n  STEPS: \"{steps}\"");
     let changed = text.replace("env:\n  STEPS: \"60\"", &env);
     assert_ne!(changed, text);
     changed
@@ -46,7 +46,7 @@ pub(crate) fn all() -> Vec<String> {
     let mut works: Vec<String> = (0..8)
         .map(|number| simulated_job(number, 60 + 20 * (number % 4)))
         .collect();
-    works.insert(0, real());
+    works.insert(0, real(STEPS));
     works.insert(3, GANG.to_owned());
     works.insert(5, service(0));
     works.push(service(1));

@@ -6,11 +6,13 @@ use tandem::demo::digest;
 
 use crate::api::Api;
 use crate::process::Processes;
-use crate::works::{self, STEPS};
-use crate::{end, ended_well, until};
+use crate::{end, ended_well, until, works};
 
-/// World seconds for which the machine is frozen: past lease, skew and the start of the next.
-const FROZEN_SECONDS: u64 = 75;
+/// World seconds for which requests about the machine fail if it is not healed: longer than the
+/// test.
+const UNREACHABLE_SECONDS: u64 = 3_600;
+/// Steps of the training: enough for the successor to be at work when the frozen one has ended.
+const STEPS: u64 = 200;
 
 /// What was rented for the first epoch, by the sandbox's truth.
 fn first(api: &Api, processes: &Processes) -> Value {
@@ -20,21 +22,25 @@ fn first(api: &Api, processes: &Processes) -> Value {
     first.expect("epoch 1 was rented").clone()
 }
 
-/// Freezes the machine of the first epoch, and has every request about it fail.
-fn freeze(api: &Api, processes: &Processes) {
+/// What ails the machine of the first epoch.
+struct Faults {
+    unreachable: String,
+    frozen: String,
+}
+
+/// Has every request about the machine of the first epoch fail, and freezes it, until either is
+/// healed.
+fn freeze(api: &Api, processes: &Processes) -> Faults {
     let deployment = first(api, processes);
     let (network, id) = (&deployment["network"], &deployment["remote_id"]);
-    for fault in [
-        json!({
-            "network": network, "scope": "node", "kind": "silent",
-            "target": id, "duration_seconds": FROZEN_SECONDS,
-        }),
-        json!({
-            "network": network, "scope": "node", "kind": "error_before",
-            "target": id, "duration_seconds": 3 * FROZEN_SECONDS,
-        }),
-    ] {
-        api.fault(processes, &fault);
+    let unreachable = json!({
+        "network": network, "scope": "node", "kind": "error_before",
+        "target": id, "duration_seconds": UNREACHABLE_SECONDS,
+    });
+    let frozen = json!({ "network": network, "scope": "node", "kind": "silent", "target": id });
+    Faults {
+        unreachable: api.fault(processes, &unreachable),
+        frozen: api.fault(processes, &frozen),
     }
 }
 
@@ -48,11 +54,11 @@ fn pointer(job: &Value) -> (u64, u64) {
 fn a_frozen_training_that_wakes_beside_its_successor_publishes_nothing_and_ends() {
     let processes = Processes::start();
     let api = Api::of(&processes);
-    let id = api.submit(&works::real());
+    let id = api.submit(&works::real(STEPS));
     until("checkpoints are published", || {
         (pointer(&api.job(&id)).1 >= 20).then_some(())
     });
-    freeze(&api, &processes);
+    let faults = freeze(&api, &processes);
     // What fails about one machine holds calls to its network back for a moment, so the successor
     // may be a later attempt than the second.
     until("the successor publishes", || {
@@ -62,6 +68,7 @@ fn a_frozen_training_that_wakes_beside_its_successor_publishes_nothing_and_ends(
     assert_eq!(unit["silent"], true, "it is frozen, not dead: {unit}");
 
     // It wakes, is told of the live epoch, and ends by itself: nobody could stop it.
+    api.heal(&processes, &faults.frozen);
     until("the frozen training ends", || {
         let unit = &first(&api, &processes)["units"][0];
         let is_over = unit["silent"] == false && !unit["ran_us"][0][1].is_null();
@@ -74,8 +81,7 @@ fn a_frozen_training_that_wakes_beside_its_successor_publishes_nothing_and_ends(
     );
     assert_eq!(api.job(&id)["state"], "running", "its successor is at work");
 
-    let faults = api.sandbox(&processes, "faults");
-    assert_eq!(faults["faults"].as_array().unwrap().len(), 2);
+    api.heal(&processes, &faults.unreachable);
     let jobs = end(&api, &processes);
     let job = &jobs[0];
     assert!(ended_well(job), "{job:#}");
