@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gpu_probe::session::HEARTBEAT_INTERVAL;
 use serde_json::Value;
 use tandem::store::Store;
 use tandem_adapters::wire::Method;
@@ -21,6 +22,9 @@ const ROWS_MAX: usize = 10_000;
 const BLUR: Duration = Duration::from_millis(20);
 /// When every job has ended, what nobody claims is stopped within this time and one sweep.
 const SWEPT_WITHIN: Duration = Duration::from_secs(300);
+/// When a job is stopped by its customer or its limit, what it did since its last heartbeat is not
+/// proved: a heartbeat's interval, and the call's way.
+const SINCE_THE_LAST_BEAT: Duration = Duration::from_secs(HEARTBEAT_INTERVAL.as_secs() + 1);
 /// Lease and skew: what one failure can hide.
 const HIDDEN: Duration = Duration::from_secs(32);
 
@@ -92,7 +96,7 @@ impl Sim {
         self.nothing_was_left_without_a_cause()?;
         let truth = self.truth()?;
         self.truth_fits(&truth)?;
-        self.tables_are_bounded()
+        self.nothing_is_owed()
     }
 
     fn jobs_have_ended(&mut self) -> Done {
@@ -243,7 +247,7 @@ impl Sim {
         Ok(())
     }
 
-    fn tables_are_bounded(&mut self) -> Done {
+    fn nothing_is_owed(&mut self) -> Done {
         let broker = self.running()?;
         let far = WorldTime::from_micros(i64::MAX);
         let owed = wait(broker.store.outbox_due(far, 500)).map_err(failed)?;
@@ -279,7 +283,7 @@ impl Truth {
         let live = self.worked(until);
         let failures = u32::try_from(done.len()).unwrap_or(u32::MAX);
         let away: Duration = done.iter().map(|(from, to)| to.since(*from)).sum();
-        let most = HIDDEN * (failures + 1) + away + hidden;
+        let most = HIDDEN * failures + SINCE_THE_LAST_BEAT + away + hidden;
         if live > proved + most {
             return Err(format!(
                 "{live:?} ran and {proved:?} are proved; {most:?} can be hidden"

@@ -22,6 +22,7 @@ mod points;
 mod queue;
 mod sim;
 pub mod stories;
+mod tables;
 mod witness;
 
 pub use journal::Sink;

@@ -55,7 +55,7 @@ pub(crate) struct Witness {
     is_broken: Option<String>,
 }
 
-fn unreadable(error: impl std::fmt::Display) -> Halt {
+pub(crate) fn unreadable(error: impl std::fmt::Display) -> Halt {
     Halt::Broken(format!("the store cannot be read: {error}"))
 }
 
@@ -145,7 +145,7 @@ impl Witness {
             self.charges_fit(store, *id, &now)?;
             self.jobs.insert(*id, now);
         }
-        Ok(())
+        self.tables_are_bounded(store)
     }
 
     /// A broker starts: everything that was seen is still there, and nothing else.
@@ -164,7 +164,7 @@ impl Witness {
                 }
             }
         }
-        Ok(())
+        self.tables_are_bounded(store)
     }
 
     /// Charges are the rate times what was proved, at most, to the last micro-dollar.

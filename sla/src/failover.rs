@@ -4,6 +4,7 @@
 //! seen to fail. A provider's machine that failed is not asked again for the same job, and a
 //! network in trouble is left as a whole.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ use tandem_model::offer::{Offer, OfferId};
 /// Names kept of the offers considered.
 pub const NAMED_MAX: usize = 20;
 
-/// What is known when the plan is made.
+/// What was seen of offers and networks while a job was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Situation {
@@ -25,6 +26,21 @@ pub struct Situation {
     pub no_room: BTreeSet<OfferId>,
     /// Networks that are to be left or not entered now.
     pub networks_avoided: BTreeSet<NetworkId>,
+}
+
+impl Situation {
+    /// Why the job may not be placed on an offer, by what was seen.
+    pub fn passes_over(&self, offer: &Offer) -> Option<PassedOver> {
+        if self.failed_offers.contains(&offer.id) {
+            Some(PassedOver::FailedBefore)
+        } else if self.networks_avoided.contains(&offer.network) {
+            Some(PassedOver::NetworkAvoided)
+        } else if self.no_room.contains(&offer.id) {
+            Some(PassedOver::NoRoom)
+        } else {
+            None
+        }
+    }
 }
 
 /// Why an offer was not taken.
@@ -55,55 +71,61 @@ impl PassedOver {
 
 /// The choice, and a report of what was considered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Plan {
+pub struct Plan<'a> {
     /// The offer to take; none when every one was passed over.
-    pub choice: Option<OfferId>,
+    pub choice: Option<&'a Offer>,
     /// How many were passed over, by reason.
     pub counts: BTreeMap<PassedOver, u32>,
     /// The best 20 with what became of them, best first; `None` is the one taken.
-    pub named: Vec<(OfferId, Option<PassedOver>)>,
+    pub named: Vec<(&'a OfferId, Option<PassedOver>)>,
 }
 
-/// Chooses the first offer of `ranked` that the situation allows.
-pub fn plan<'a>(ranked: impl IntoIterator<Item = &'a Offer>, situation: &Situation) -> Plan {
+/// Chooses the first offer of `ranked` that is not passed over.
+pub fn plan<'a>(
+    ranked: impl IntoIterator<Item = &'a Offer>,
+    passed_over: impl Fn(&Offer) -> Option<PassedOver>,
+) -> Plan<'a> {
     let mut plan = Plan {
         choice: None,
         counts: BTreeMap::new(),
         named: Vec::new(),
     };
     for offer in ranked {
-        let passed = if situation.failed_offers.contains(&offer.id) {
-            Some(PassedOver::FailedBefore)
-        } else if situation.networks_avoided.contains(&offer.network) {
-            Some(PassedOver::NetworkAvoided)
-        } else if situation.no_room.contains(&offer.id) {
-            Some(PassedOver::NoRoom)
-        } else if plan.choice.is_some() {
-            Some(PassedOver::RankedLower)
-        } else {
-            plan.choice = Some(offer.id.clone());
-            None
-        };
-        if let Some(reason) = passed {
-            *plan.counts.entry(reason).or_default() += 1;
+        let is_taken = plan.choice.is_some();
+        let passed = passed_over(offer).or_else(|| is_taken.then_some(PassedOver::RankedLower));
+        match passed {
+            Some(reason) => *plan.counts.entry(reason).or_default() += 1,
+            None => plan.choice = Some(offer),
         }
         if plan.named.len() < NAMED_MAX {
-            plan.named.push((offer.id.clone(), passed));
+            plan.named.push((&offer.id, passed));
         }
     }
     plan
 }
 
-/// Puts lost placements into the order in which they move: those with the most money at stake an
-/// hour first, because capacity elsewhere may not do for all; ties by job, older first.
-pub fn order_by_stake(lost: &mut [(JobId, MicroUsd)]) {
-    lost.sort_unstable_by_key(|(job, stake)| (std::cmp::Reverse(*stake), *job));
+/// When a job moves among those that are lost together: those with the most money at stake an hour
+/// first, because capacity elsewhere may not do for all; ties by job, older first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Precedence {
+    stake: Reverse<MicroUsd>,
+    /// The job.
+    pub job: JobId,
+}
+
+impl Precedence {
+    /// The place of a job with so much at stake an hour.
+    pub const fn new(stake: MicroUsd, job: JobId) -> Self {
+        Self {
+            stake: Reverse(stake),
+            job,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
     use tandem_model::gpu::GpuModel;
     use tandem_model::money::RatePerGpuHour;
     use tandem_model::network::{Country, Grade};
@@ -130,11 +152,15 @@ mod tests {
         }
     }
 
+    fn by<'a>(ranked: &'a [Offer], situation: &Situation) -> Plan<'a> {
+        plan(ranked, |offer| situation.passes_over(offer))
+    }
+
     #[test]
     fn the_first_placement_is_a_move_from_nowhere() {
         let ranked = [offer("ionet", 1), offer("aethir", 2)];
-        let plan = plan(&ranked, &Situation::default());
-        assert_eq!(plan.choice, Some(ranked[0].id.clone()));
+        let plan = by(&ranked, &Situation::default());
+        assert_eq!(plan.choice, Some(&ranked[0]));
         assert_eq!(plan.counts, BTreeMap::from([(PassedOver::RankedLower, 1)]));
     }
 
@@ -143,11 +169,11 @@ mod tests {
         let ranked = [offer("ionet", 1), offer("ionet", 2), offer("aethir", 3)];
         let mut situation = Situation::default();
         situation.failed_offers.insert(ranked[0].id.clone());
-        assert_eq!(plan(&ranked, &situation).choice, Some(ranked[1].id.clone()));
+        assert_eq!(by(&ranked, &situation).choice, Some(&ranked[1]));
         situation
             .networks_avoided
             .insert(NetworkId::from_static("ionet"));
-        assert_eq!(plan(&ranked, &situation).choice, Some(ranked[2].id.clone()));
+        assert_eq!(by(&ranked, &situation).choice, Some(&ranked[2]));
     }
 
     #[test]
@@ -155,11 +181,11 @@ mod tests {
         let ranked = [offer("ionet", 1), offer("ionet", 2)];
         let mut situation = Situation::default();
         situation.no_room.insert(ranked[0].id.clone());
-        let full = plan(&ranked, &situation);
-        assert_eq!(full.choice, Some(ranked[1].id.clone()));
+        let full = by(&ranked, &situation);
+        assert_eq!(full.choice, Some(&ranked[1]));
         assert_eq!(full.counts, BTreeMap::from([(PassedOver::NoRoom, 1)]));
         situation.no_room.clear();
-        assert_eq!(plan(&ranked, &situation).choice, Some(ranked[0].id.clone()));
+        assert_eq!(by(&ranked, &situation).choice, Some(&ranked[0]));
     }
 
     #[test]
@@ -169,7 +195,7 @@ mod tests {
             networks_avoided: BTreeSet::from([NetworkId::from_static("ionet")]),
             ..Situation::default()
         };
-        let plan = plan(&ranked, &situation);
+        let plan = by(&ranked, &situation);
         assert_eq!(plan.choice, None);
         assert_eq!(
             plan.counts,
@@ -183,28 +209,10 @@ mod tests {
 
     #[test]
     fn what_is_lost_together_moves_by_money_at_stake_and_then_by_job() {
-        let cents = |job_n, cents| (job(job_n), MicroUsd::from_cents(cents));
-        let mut lost = [cents(3, 20), cents(1, 50), cents(2, 20), cents(4, 900)];
-        order_by_stake(&mut lost);
-        let order = [cents(4, 900), cents(1, 50), cents(2, 20), cents(3, 20)];
-        assert_eq!(lost, order);
-    }
-
-    proptest! {
-        #[test]
-        fn the_order_does_not_depend_on_how_the_losses_came(
-            stakes in prop::collection::btree_map(any::<u8>(), 0i32..5, 0..30),
-        ) {
-            let mut lost: Vec<_> = stakes
-                .into_iter()
-                .map(|(n, cents)| (job(n), MicroUsd::from_cents(cents)))
-                .collect();
-            let mut reversed: Vec<_> = lost.iter().rev().copied().collect();
-            order_by_stake(&mut lost);
-            order_by_stake(&mut reversed);
-            prop_assert!(lost.is_sorted_by_key(|(_, stake)| std::cmp::Reverse(*stake)));
-            prop_assert_eq!(lost, reversed);
-        }
+        let at = |job_n, cents| Precedence::new(MicroUsd::from_cents(cents), job(job_n));
+        let lost = BTreeSet::from([at(3, 20), at(1, 50), at(2, 20), at(4, 900)]);
+        let order: Vec<_> = lost.iter().map(|p| p.job).collect();
+        assert_eq!(order, [job(4), job(1), job(2), job(3)]);
     }
 
     #[test]
@@ -221,7 +229,7 @@ mod tests {
     #[test]
     fn names_are_bounded_and_counts_are_whole() {
         let ranked: Vec<_> = (0..100).map(|k| offer("ionet", k)).collect();
-        let plan = plan(&ranked, &Situation::default());
+        let plan = by(&ranked, &Situation::default());
         assert_eq!(plan.named.len(), NAMED_MAX);
         assert_eq!(plan.counts[&PassedOver::RankedLower], 99);
     }

@@ -181,12 +181,6 @@ impl Job {
             .fold(MicroUsd::ZERO, |sum, a| sum.plus(a.charged).unwrap_or(sum))
     }
 
-    /// Proved GPU-microseconds over all attempts.
-    pub fn proved_gpu_us(&self) -> u64 {
-        let proved = self.attempts.iter().map(|a| self.gpu_us(a, a.proved));
-        proved.sum()
-    }
-
     /// GPU-microseconds in a time of all GPUs that an attempt is charged for.
     pub fn gpu_us(&self, attempt: &Attempt, time: std::time::Duration) -> u64 {
         let gpus = u64::from(self.spec.gpus_charged(&attempt.offer));

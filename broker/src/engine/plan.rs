@@ -2,7 +2,6 @@
 
 use tandem_model::launch::{AgentMode, LaunchPlan};
 use tandem_model::network::Product;
-use tandem_model::workload::{CodeSource, Workload};
 use tandem_pricing::launch::{self, LaunchContext, Obstacle};
 
 use super::attempt::Attempt;
@@ -57,13 +56,4 @@ pub fn launch_plan(
         time_factor: settings.time_factor,
     };
     launch::plan(&job.spec.workload, product, &context)
-}
-
-/// Why a workload cannot be submitted here, though a product could start it: its code is a folder
-/// on the customer's machine, and nothing was uploaded.
-pub fn code_missing(workload: &Workload) -> Option<String> {
-    workload.code.iter().find_map(|(_, source)| match source {
-        CodeSource::LocalPath(path) => Some(format!("its code folder `{path}` is not here")),
-        CodeSource::Git(_) => None,
-    })
 }

@@ -8,7 +8,7 @@ use tandem_model::network::NetworkId;
 use tandem_model::offer::{Offer, OfferId};
 use tandem_pricing::launch;
 use tandem_pricing::quote::{self, Fit};
-use tandem_sla::failover::{self, Plan};
+use tandem_sla::failover::{self, PassedOver, Plan};
 use tandem_sla::incident::Health;
 
 use super::job::Job;
@@ -32,7 +32,7 @@ pub struct Planner<'a> {
     pub taken: &'a BTreeMap<OfferId, u32>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     /// How a network stands; calm when nothing is known.
     pub fn health_of(&self, network: &NetworkId) -> Health {
         self.health.get(network).copied().unwrap_or_default()
@@ -51,8 +51,25 @@ impl Planner<'_> {
         fit.hour_micro_usd.get() <= Self::dearest(job).get().saturating_mul(charged)
     }
 
+    /// Why a job is not placed on an offer now: what was seen of it, how its network stands, and
+    /// what others took of it since the market was read.
+    fn passes_over(&self, job: &Job, offer: &Offer) -> Option<PassedOver> {
+        let seen = job.doc.situation.passes_over(offer);
+        if seen == Some(PassedOver::FailedBefore) {
+            return seen;
+        }
+        if !self.health_of(&offer.network).may_enter() {
+            return Some(PassedOver::NetworkAvoided);
+        }
+        seen.or_else(|| {
+            let taken = self.taken.get(&offer.id).copied().unwrap_or(0);
+            let left = offer.nodes_available.saturating_sub(taken);
+            (left < u32::from(job.nodes())).then_some(PassedOver::NoRoom)
+        })
+    }
+
     /// Chooses the next offer of a job, with the report of what was considered.
-    pub fn plan(&self, job: &Job) -> (Plan, Option<Offer>) {
+    pub fn plan(&self, job: &Job) -> Plan<'a> {
         let spec = &job.spec;
         let ranking = quote::rank(
             spec.quote.tier,
@@ -63,33 +80,13 @@ impl Planner<'_> {
             Some(Self::dearest(job)),
         );
         let startable = self.startable(job);
-        let ranked: Vec<&Offer> = ranking
+        let ranked = ranking
             .fitting
             .iter()
             .filter(|fit| Self::is_covered(job, fit))
             .map(|fit| fit.offer)
-            .filter(|offer| startable.contains(&(&offer.network, offer.product.as_str())))
-            .collect();
-        let mut situation = job.doc.situation.clone();
-        let nodes = u32::from(job.nodes());
-        for offer in &ranked {
-            let taken = self.taken.get(&offer.id).copied().unwrap_or(0);
-            if offer.nodes_available.saturating_sub(taken) < nodes {
-                situation.no_room.insert(offer.id.clone());
-            }
-        }
-        for (network, health) in self.health {
-            if !health.may_enter() {
-                situation.networks_avoided.insert(network.clone());
-            }
-        }
-        let plan = failover::plan(ranked.iter().copied(), &situation);
-        let chosen = plan
-            .choice
-            .as_ref()
-            .and_then(|id| ranked.iter().find(|offer| offer.id == *id));
-        let chosen = chosen.map(|offer| (*offer).clone());
-        (plan, chosen)
+            .filter(|offer| startable.contains(&(&offer.network, offer.product.as_str())));
+        failover::plan(ranked, |offer| self.passes_over(job, offer))
     }
 
     /// The products on which a job can start.

@@ -243,9 +243,12 @@ impl Runner {
         let beats = std::mem::take(&mut flush.beats);
         let logs = std::mem::take(&mut flush.logs);
         let has_logs = !logs.is_empty();
-        self.parts.metrics.beats(beats.len());
+        let count = beats.len();
         let replies = match self.parts.store.flush_liveness(beats, logs).await {
-            Ok(()) => flush.written(),
+            Ok(()) => {
+                self.parts.metrics.beats(count);
+                flush.written()
+            }
             Err(why) => {
                 tracing::error!(%why, "heartbeats were not written");
                 flush.failed(&why.to_string())

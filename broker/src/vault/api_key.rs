@@ -74,15 +74,14 @@ impl Vault {
     /// What is stored of a key: a keyed SHA-256, 32 bytes. Keys are random, so a slow hash would
     /// protect nothing more.
     pub fn api_key_hash(&self, key: &Secret) -> Vec<u8> {
-        let tag = hmac::sign(&self.current.api_key, key.expose().as_bytes());
+        let tag = hmac::sign(&self.ring.api_key, key.expose().as_bytes());
         tag.as_ref().to_vec()
     }
 
     /// Whether a key has a stored hash; compared in constant time.
     pub fn is_api_key(&self, key: &Secret, hash: &[u8]) -> bool {
         let text = key.expose().as_bytes();
-        self.rings()
-            .any(|ring| hmac::verify(&ring.api_key, text, hash).is_ok())
+        hmac::verify(&self.ring.api_key, text, hash).is_ok()
     }
 }
 

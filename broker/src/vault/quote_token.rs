@@ -40,12 +40,8 @@ impl Vault {
     /// Makes the token of a quote.
     pub fn quote_token(&self, promise: &Promise) -> String {
         let json = serde_json::to_vec(promise).expect("a quote is plain JSON");
-        let body = format!(
-            "{FORM}.{}.{}",
-            self.current.id,
-            URL_SAFE_NO_PAD.encode(json)
-        );
-        let tag = hmac::sign(&self.current.quote, body.as_bytes());
+        let body = format!("{FORM}.{}.{}", self.ring.id, URL_SAFE_NO_PAD.encode(json));
+        let tag = hmac::sign(&self.ring.quote, body.as_bytes());
         format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
@@ -54,10 +50,10 @@ impl Vault {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(NotAQuote);
         }
-        let (ring, _) = self.ring_of(token).ok_or(NotAQuote)?;
+        self.own(token).ok_or(NotAQuote)?;
         let (body, tag) = token.rsplit_once('.').ok_or(NotAQuote)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| NotAQuote)?;
-        hmac::verify(&ring.quote, body.as_bytes(), &tag).map_err(|_| NotAQuote)?;
+        hmac::verify(&self.ring.quote, body.as_bytes(), &tag).map_err(|_| NotAQuote)?;
         let (_, payload) = body.rsplit_once('.').ok_or(NotAQuote)?;
         let json = URL_SAFE_NO_PAD.decode(payload).map_err(|_| NotAQuote)?;
         serde_json::from_slice(&json).map_err(|_| NotAQuote)

@@ -68,6 +68,19 @@ async fn a_database_is_held_by_one_and_free_once_it_is_let_go() {
     }
 }
 
+#[tokio::test]
+async fn what_a_dead_broker_held_is_free_as_soon_as_its_database_is_opened_again() {
+    let (folder, store) = fresh();
+    store.commit(jobs(vec![new_job(1)])).await.unwrap();
+    let hour = std::time::Duration::from_secs(3_600);
+    let held = store.claim(broker(1), at(0), hour, 9).await.unwrap();
+    assert_eq!(held[0].claim.generation, 1);
+    drop(store);
+    let store = SqliteStore::open(&database(&folder)).expect("nobody has it");
+    let taken = store.claim(broker(2), at(1), hour, 9).await.unwrap();
+    assert_eq!(taken[0].claim.generation, 2, "an hour before it ran out");
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn only_the_owner_reads_the_files() {

@@ -12,15 +12,14 @@ mod draft;
 mod networks;
 mod turn;
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use gpu_probe::session::Beat;
 use tandem_model::id::JobId;
-use tandem_model::money::MicroUsd;
 use tandem_model::offer::OfferId;
 use tandem_model::time::WorldTime;
+use tandem_sla::failover::Precedence;
 
 use super::attempt::Attempt;
 use super::commands::{self, Performance};
@@ -71,7 +70,7 @@ pub struct Kernel {
     /// Jobs by the time at which they are to be looked at.
     due: BTreeSet<(WorldTime, JobId)>,
     /// Jobs to be decided on now; those with most at stake first.
-    ready: BTreeSet<(Reverse<MicroUsd>, JobId)>,
+    ready: BTreeSet<Precedence>,
     waiting: BTreeMap<JobId, Vec<Waiting>>,
     beats: beats::Beats,
     networks: networks::Networks,
@@ -251,7 +250,8 @@ impl Kernel {
 
     fn make_ready(&mut self, job: JobId) {
         let stake = self.jobs.get(&job).map(|held| held.job.stake());
-        self.ready.insert((Reverse(stake.unwrap_or_default()), job));
+        self.ready
+            .insert(Precedence::new(stake.unwrap_or_default(), job));
     }
 
     /// Sets when a job is due again.

@@ -10,7 +10,7 @@ use tandem_model::placement::{Epoch, PlacementTag, RemoteState};
 use super::*;
 use crate::engine::message::Refused;
 use crate::engine::step::story::{FILE, at, offer, spec, terms, thing, two};
-use crate::store::{Rule, StoreError};
+use crate::store::{Changes, Rule, StoreError};
 
 /// A kernel whose commits succeed unless a test says otherwise.
 struct Rig {
@@ -301,4 +301,51 @@ fn the_next_heartbeat_of_the_other_node_says_that_the_failure_was_the_customers(
     rig.ask(9, beat(job(1), 0, 9, "line".into()));
     rig.work(9);
     assert_eq!(rig.kernel.job(job(1)).unwrap().state(), JobState::Failed);
+}
+
+/// What a broker that takes the first job over reads of it: how it was born and last written.
+fn claimed(born: Changes, mut last: Changes) -> Claimed {
+    let owner = terms().broker;
+    let mut job = last.jobs.remove(0).job;
+    job.spec = born.jobs[0].job.spec.clone();
+    Claimed {
+        job,
+        claim: Claim {
+            owner,
+            generation: 2,
+        },
+        placements: last.placements,
+        liveness: Vec::new(),
+        outbox: Vec::new(),
+    }
+}
+
+#[test]
+fn agents_have_time_to_ask_again_after_the_broker_was_away_and_not_for_ever() {
+    let mut rig = Rig::new();
+    rig.accept(1);
+    let born = rig.turn(0).unwrap();
+    let written = born.changes.clone();
+    rig.kernel.committed(born);
+    let remote_id = "remote-1".to_owned();
+    let created = Input::Created(Epoch(1), Outcome::Started { remote_id });
+    rig.kernel.landed(job(1), Order::Create(Epoch(1)), created);
+    rig.ask(1, bind(job(1), 0));
+    let turn = rig.turn(1).unwrap();
+    let claimed = claimed(written, turn.changes);
+
+    // Away for so long that the lease ran out; agents ask again after up to 40 s.
+    rig.kernel = Kernel::new(terms(), at(1_000));
+    rig.read(two());
+    rig.kernel.adopt(&claimed, at(1_000)).unwrap();
+    let mut left_at = None;
+    for second in 1_000..1_200 {
+        rig.kernel.network_orders(at(second));
+        rig.work(second);
+        if rig.kernel.job(job(1)).unwrap().epoch() == Epoch(2) {
+            left_at.get_or_insert(second);
+        }
+    }
+    let left_at = left_at.expect("its agent is never heard again");
+    assert!((1_045..1_100).contains(&left_at), "{left_at}");
 }

@@ -66,7 +66,7 @@ impl Kernel {
         while turn.decisions.len() < TURN_JOBS_MAX
             && let Some(next) = self.ready.first().copied()
         {
-            let id = next.1;
+            let id = next.job;
             let is_alone = self.alone.contains(&id);
             if is_alone && !turn.decisions.is_empty() {
                 break;

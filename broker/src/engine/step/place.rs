@@ -42,7 +42,7 @@ pub(super) fn place(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
         return;
     }
     if moment.now > by {
-        let (plan, _) = moment.planner.plan(job);
+        let plan = moment.planner.plan(job);
         let late = format!("{}, and it was to start by now", none_left(&plan));
         return give_up(job, &late, moment, decided);
     }
@@ -51,9 +51,9 @@ pub(super) fn place(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
         job.doc.situation.no_room.clear();
         job.doc.situation.networks_avoided.clear();
     }
-    let (plan, chosen) = moment.planner.plan(job);
-    match chosen {
-        Some(offer) => take(job, offer, moment, decided),
+    let plan = moment.planner.plan(job);
+    match plan.choice {
+        Some(offer) => take(job, offer.clone(), moment, decided),
         None => wait(job, &plan, moment, decided),
     }
 }
@@ -85,7 +85,7 @@ fn rests_until(job: &Job) -> Option<WorldTime> {
 
 /// How long it waits: longer for room on the market than for a doubt about a network to pass, or
 /// for a market that was not read yet.
-fn rest(plan: &Plan, moment: Moment<'_>) -> Duration {
+fn rest(plan: &Plan<'_>, moment: Moment<'_>) -> Duration {
     let market = &moment.planner.market.networks;
     let is_read = !market.is_empty() && market.values().all(|n| n.read_at.is_some());
     if is_read && !plan.counts.contains_key(&PassedOver::NetworkAvoided) {
@@ -128,7 +128,7 @@ fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) 
 }
 
 /// Why no offer is left, in words.
-fn none_left(plan: &Plan) -> String {
+fn none_left(plan: &Plan<'_>) -> String {
     let counts: Vec<_> = plan
         .counts
         .iter()
@@ -142,7 +142,7 @@ fn none_left(plan: &Plan) -> String {
 }
 
 /// No offer may be taken: says so once, and asks again after a rest, until it is too late.
-fn wait(job: &mut Job, plan: &Plan, moment: Moment<'_>, decided: &mut Decided) {
+fn wait(job: &mut Job, plan: &Plan<'_>, moment: Moment<'_>, decided: &mut Decided) {
     let by = start_by(&job.spec, &job.doc, job.has_run());
     let none_but_failed = plan.counts.keys().all(|r| *r == PassedOver::FailedBefore);
     if none_but_failed && !plan.counts.is_empty() {

@@ -14,6 +14,7 @@ mod schema;
 mod tenants;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -102,6 +103,11 @@ impl SqliteStore {
     /// As [`SqliteStore::backup`], of a database that another process may have open.
     pub fn back_up(file: &Path, to: &Path) -> Result<(), StoreError> {
         file::copy(&reader(file)?, to)
+    }
+
+    /// How many rows each table has, by its name.
+    pub fn rows(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        self.read(read::rows)
     }
 
     /// Runs a read on the next reader. Reads are short and served from memory, so they run where

@@ -1,5 +1,7 @@
 //! Reads of jobs and of what belongs to them.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::time::WorldTime;
@@ -8,6 +10,24 @@ use super::rows::{
     EFFECT, JOB, PLACEMENT, array, bytes, effect, hex_id, job as job_row, placement, time,
 };
 use crate::store::{EventRecord, JobRecord, OutboxRecord, PlacementRecord};
+
+/// How many rows each table has.
+pub(super) fn rows(connection: &Connection) -> rusqlite::Result<BTreeMap<String, u64>> {
+    let mut tables = connection.prepare_cached(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+    )?;
+    let names = tables.query_map([], |row| row.get(0))?;
+    let mut rows = BTreeMap::new();
+    for name in names {
+        let name: String = name?;
+        let count = format!("SELECT count(*) FROM {name}");
+        let count = connection
+            .prepare_cached(&count)?
+            .query_row([], |row| row.get(0))?;
+        rows.insert(name, count);
+    }
+    Ok(rows)
+}
 
 /// One job of an account.
 pub(super) fn job(

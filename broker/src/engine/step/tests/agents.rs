@@ -151,11 +151,9 @@ fn only_gpus_that_are_rented_are_charged_and_none_beyond_the_quote() {
     story.beat(15);
     story.report(20, 0, EndCause::Workload);
     story.tick(20);
-    assert_eq!(
-        story.job.proved_gpu_us(),
-        10_000_000,
-        "one card ran for 10 s"
-    );
+    let attempt = &story.job.attempts[0];
+    let proved_gpu_us = story.job.gpu_us(attempt, attempt.proved);
+    assert_eq!(proved_gpu_us, 10_000_000, "one card ran for 10 s");
 
     // Eight cards of a whole node for a job that pays one are beyond our exposure.
     let mut whole = offer("ionet", "1");

@@ -133,6 +133,34 @@ fn a_job_ends_when_it_ran_as_long_as_its_file_allows() {
 }
 
 #[test]
+fn a_job_whose_limit_has_passed_unproved_is_asked_again_later_and_never_at_once() {
+    let mut story = Story::running(&two());
+    let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+    spec.workload.limits.max_duration_seconds = Some(5);
+    // Silent since its start: nothing is proved, and the clock is past the limit.
+    for second in [16, 20, 24] {
+        let wake = story.decide(second, Input::Tick).wake;
+        assert!(wake.is_some_and(|wake| wake > at(second)), "{wake:?}");
+    }
+}
+
+#[test]
+fn a_purchase_under_way_is_settled_when_its_attempt_is_left() {
+    let mut story = Story::running(&two());
+    let orders = live(&mut story, 15..=2_115);
+    assert_eq!(orders[0].1, Order::Extend(Epoch(1)));
+    let owed = pay::extend_key(&story.job.attempts[0], 1);
+    story.step(2_116, Input::Extended(Epoch(1), unknown()));
+    // Its machine is lost before anybody knows whether the hour was sold.
+    let mut settled = Vec::new();
+    for second in 2_117..2_200 {
+        settled.extend(story.decide(second, Input::Tick).settled);
+    }
+    assert_eq!(story.job.epoch(), Epoch(2));
+    assert!(settled.contains(&owed), "{settled:?}");
+}
+
+#[test]
 fn while_a_network_or_the_broker_is_in_doubt_nobody_is_left_and_nobody_is_placed_there() {
     let ionet = NetworkId::from_static("ionet");
     for doubt in [
