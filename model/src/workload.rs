@@ -120,6 +120,12 @@ pub enum SourceFormat {
     Skypilot,
     /// A dstack configuration.
     Dstack,
+    /// An Akash deployment (SDL).
+    Akash,
+    /// An io.net recipe.
+    IonetRecipe,
+    /// Kubernetes objects.
+    Kubernetes,
 }
 
 /// One acceptable choice of GPU.
@@ -249,6 +255,9 @@ pub struct Workload {
     pub setup: Option<String>,
     /// Shell text of the work itself; empty when the image's own command does it.
     pub run: String,
+    /// Arguments in place of the image's own, for its own entrypoint; only where `run` is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_args: Vec<String>,
     /// Plain environment.
     pub env: BTreeMap<String, String>,
     /// Names of environment variables whose values are secrets given at submission.

@@ -1,4 +1,4 @@
-//! What the three readers share: the empty workload, names, environment, paths, closing checks.
+//! What the readers share: the empty workload, names, environment, paths, closing checks.
 
 use std::collections::BTreeMap;
 
@@ -28,6 +28,7 @@ pub(super) fn empty(format: SourceFormat, name: &str) -> Workload {
         image: None,
         setup: None,
         run: String::new(),
+        image_args: Vec::new(),
         env: BTreeMap::new(),
         secrets: Vec::new(),
         resources: Resources {
@@ -53,9 +54,8 @@ pub(super) fn empty(format: SourceFormat, name: &str) -> Workload {
     }
 }
 
-/// A name in our form; a name of another form is adapted and the change noted.
-pub(super) fn name(field: &Field<'_>, strict: bool, p: &mut Problems) -> Option<String> {
-    let written = field.text(p)?;
+/// A text in the form of our names, uncut: lower-case letters, digits and single dashes.
+fn in_form(written: &str) -> String {
     let mut fitted = String::new();
     for c in written.chars().map(|c| c.to_ascii_lowercase()) {
         match c {
@@ -64,24 +64,37 @@ pub(super) fn name(field: &Field<'_>, strict: bool, p: &mut Problems) -> Option<
             _ => fitted.push('-'),
         }
     }
-    let fitted = fitted.trim_matches('-');
-    if fitted == written && fitted.len() <= NAME_LEN_MAX && !fitted.is_empty() {
-        return Some(fitted.to_owned());
-    }
-    if strict || fitted.is_empty() {
-        p.invalid(
-            field,
-            format!(
-                "`{}` is not a name: 1 to {NAME_LEN_MAX} lower-case letters, digits and dashes",
-                field.shown()
-            ),
-        );
-        return None;
-    }
-    let cut: String = fitted.chars().take(NAME_LEN_MAX).collect();
+    fitted.trim_matches('-').to_owned()
+}
+
+/// A text as a name of ours; none when nothing of it is left.
+pub(super) fn fitted_name(written: &str) -> Option<String> {
+    let cut: String = in_form(written).chars().take(NAME_LEN_MAX).collect();
     let cut = cut.trim_end_matches('-').to_owned();
-    p.note(field, format!("named `{cut}` here"));
-    Some(cut)
+    (!cut.is_empty()).then_some(cut)
+}
+
+/// A name in our form; a name of another form is adapted and the change noted.
+pub(super) fn name(field: &Field<'_>, strict: bool, p: &mut Problems) -> Option<String> {
+    let written = field.text(p)?;
+    let fits = in_form(written) == written && written.len() <= NAME_LEN_MAX;
+    match fitted_name(written) {
+        Some(name) if fits => Some(name),
+        Some(name) if !strict => {
+            p.note(field, format!("named `{name}` here"));
+            Some(name)
+        }
+        _ => {
+            p.invalid(
+                field,
+                format!(
+                    "`{}` is not a name: 1 to {NAME_LEN_MAX} lower-case letters, digits and dashes",
+                    field.shown()
+                ),
+            );
+            None
+        }
+    }
 }
 
 /// Whether a text can name an environment variable.
@@ -294,11 +307,20 @@ pub(super) fn close(w: &Workload, whole: &Field<'_>, p: &mut Problems) {
             .iter()
             .any(|e| names.iter().any(|n| e.field.starts_with(n)))
     };
-    let runs = ["run", "commands", "replicas", "image", "resources.image_id"];
+    let runs = [
+        "run",
+        "commands",
+        "replicas",
+        "image",
+        "resources.image_id",
+        "services",
+        "spec",
+    ];
     if w.run.trim().is_empty() && w.image.is_none() && !blamed(p, &runs) {
         let name = match w.format {
             SourceFormat::Dstack => "commands",
             SourceFormat::Tandem | SourceFormat::Skypilot => "run",
+            SourceFormat::Akash | SourceFormat::IonetRecipe | SourceFormat::Kubernetes => "image",
         };
         let text = "nothing to run: give commands, or an image whose own command does the work";
         p.missing(whole, name, text);
@@ -307,7 +329,8 @@ pub(super) fn close(w: &Workload, whole: &Field<'_>, p: &mut Problems) {
     if w.kind == WorkloadKind::Service && w.port.is_none() && !blamed(p, &ports) {
         let name = match w.format {
             SourceFormat::Skypilot => "resources.ports",
-            SourceFormat::Tandem | SourceFormat::Dstack => "port",
+            SourceFormat::Kubernetes => "spec",
+            _ => "port",
         };
         p.missing(whole, name, "a service needs the port that it listens on");
     }

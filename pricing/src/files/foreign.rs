@@ -30,6 +30,8 @@ pub enum DocumentFormat {
     AzureBatch,
     /// A Compose file.
     Compose,
+    /// A script of a shell, a batch system or Python.
+    Script,
     /// None of these.
     Unrecognised,
 }
@@ -49,13 +51,22 @@ impl DocumentFormat {
             Self::BatchShipyard => "Batch Shipyard job",
             Self::AzureBatch => "Azure Batch job template",
             Self::Compose => "Compose file",
+            Self::Script => "script",
             Self::Unrecognised => "file of no known format",
         }
     }
 
     /// Whether a file of this format can become a workload.
     pub const fn can_be_submitted(self) -> bool {
-        matches!(self, Self::Tandem | Self::Skypilot | Self::Dstack)
+        matches!(
+            self,
+            Self::Tandem
+                | Self::Skypilot
+                | Self::Dstack
+                | Self::Akash
+                | Self::IonetRecipe
+                | Self::Kubernetes
+        )
     }
 
     /// Whether the documents of one file belong together.

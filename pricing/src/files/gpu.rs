@@ -121,11 +121,29 @@ pub(super) fn join(
             "alternatives with different numbers of GPUs cannot be quoted as one workload",
             "keep the alternatives with one count, or submit one file per count",
         );
-        return None;
     }
     if count == 0 {
         return Some((GpuNeed::None, 0));
     }
     let choices = alternatives.into_iter().map(|(choice, _)| choice).collect();
     Some((GpuNeed::Named { choices }, count))
+}
+
+/// A choice from what a cluster's label says of a card (`nvidia-tesla-t4`, `NVIDIA-L4`): the words
+/// that name a maker or a way of sharing are left out.
+pub(super) fn choice_of_label(field: &Field<'_>, p: &mut Problems) -> Option<GpuChoice> {
+    let text = field.text(p)?;
+    let name = text.to_ascii_lowercase();
+    if name.contains("-mig-") || name.ends_with("-shared") {
+        p.unsupported(
+            field,
+            "parts of a GPU are not rented",
+            "name the whole card",
+        );
+        return None;
+    }
+    let name = name
+        .trim_start_matches("nvidia-")
+        .trim_start_matches("tesla-");
+    choice(name, None, field, p)
 }

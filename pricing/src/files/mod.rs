@@ -1,16 +1,23 @@
 //! Workload files: text in, a workload or every problem of the file out.
 //!
-//! Three formats become workloads: our own, SkyPilot tasks and dstack configurations. Others are
-//! recognised by name; they can be classified but not submitted. Nothing is dropped in silence: an
+//! Our own format, SkyPilot tasks, dstack configurations, Akash deployments, io.net recipes and
+//! Kubernetes objects become workloads. Others, and scripts, are recognised by name; they can be
+//! classified but not submitted. Nothing is dropped in silence: an
 //! unknown field is an error, a known field that has no effect becomes a [`Note`].
 
+mod akash;
+mod argv;
 mod build;
 mod cursor;
 mod draft;
 mod dstack;
 mod foreign;
 mod gpu;
+mod ionet;
+mod kubernetes;
 mod problem;
+mod quantity;
+mod script;
 mod skypilot;
 mod tandem;
 pub(crate) mod tree;
@@ -95,55 +102,47 @@ pub fn look(text: &str) -> Result<Document, FileErrors> {
 }
 
 fn look_with(text: &str, given: &BTreeMap<String, String>) -> Result<Document, FileErrors> {
-    let start = Place { line: 1, column: 1 };
-    let refuse = |code, text: String| FileErrors::from(FileError::at(code, "", start, text));
-    if text.len() > FILE_BYTES_MAX {
-        return Err(refuse(
-            ErrorCode::WORKLOAD_TOO_LARGE,
-            format!("{} bytes; at most {FILE_BYTES_MAX} are read", text.len()),
-        ));
-    }
-    if text.bytes().filter(|b| *b == b'\n').count() > LINES_MAX {
-        return Err(refuse(
-            ErrorCode::WORKLOAD_TOO_LARGE,
-            format!("more than {LINES_MAX} lines"),
-        ));
-    }
+    within_limits(text)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.starts_with("#!") {
-        let mut error = FileError::at(
-            ErrorCode::WORKLOAD_SYNTAX,
-            "",
-            start,
-            "a script, not a workload file".into(),
-        );
-        error.hint = Some(
-            "put its text under `run: |` of a file that begins with `tandem: 1`, and what it asks of \
-             a batch system (#SBATCH) under `resources`"
-                .into(),
-        );
-        return Err(error.into());
+    if script::is_marked(text) {
+        return Ok(script::document(text));
     }
-    let mut roots = build::parse(text)?;
-    let Some(first) = roots.first() else {
-        return Err(refuse(
-            ErrorCode::WORKLOAD_SYNTAX,
-            "the file is empty".into(),
-        ));
+    let mut roots = match build::parse(text) {
+        Ok(roots) => roots,
+        Err(_) if script::looks_like_one(text) => return Ok(script::document(text)),
+        Err(error) => return Err(error.into()),
     };
-    if !matches!(first.body, Body::Map(_)) {
-        return Err(refuse(
-            ErrorCode::WORKLOAD_SYNTAX,
-            "a mapping of fields belongs at the top of the file".into(),
-        ));
-    }
-    let format = foreign::recognise(first);
+    let format = match roots.first().map(|first| &first.body) {
+        None => {
+            return Err(refused_whole(
+                ErrorCode::WORKLOAD_SYNTAX,
+                "the file is empty",
+            ));
+        }
+        Some(Body::Map(_)) => foreign::recognise(&roots[0]),
+        Some(Body::List(items)) if items.iter().any(|i| matches!(i.body, Body::Map(_))) => {
+            DocumentFormat::Unrecognised
+        }
+        Some(Body::Scalar(_)) if script::looks_like_one(text) => {
+            return Ok(script::document(text));
+        }
+        Some(_) => {
+            let text = "a mapping of fields belongs at the top of the file";
+            return Err(refused_whole(ErrorCode::WORKLOAD_SYNTAX, text));
+        }
+    };
     let mut problems = Problems::default();
-    let draft = reader_of(format, &mut roots[0], given, &mut problems);
+    let main = match format {
+        DocumentFormat::Kubernetes => kubernetes::main_document(&roots),
+        _ => 0,
+    };
+    let draft = reader_of(format, &mut roots, given, &mut problems);
     refuse_more_documents(format, &roots, &mut problems);
     let (refusals, notes) = problems.finish();
     let mut lines = FieldLines::new();
-    record_lines(&roots[0], String::new(), &mut lines);
+    if let Some(root) = roots.get(main) {
+        record_lines(root, String::new(), &mut lines);
+    }
     Ok(Document {
         text: text.to_owned(),
         format,
@@ -156,22 +155,47 @@ fn look_with(text: &str, given: &BTreeMap<String, String>) -> Result<Document, F
     })
 }
 
+fn refused_whole(code: ErrorCode, text: impl Into<String>) -> FileErrors {
+    let start = Place { line: 1, column: 1 };
+    FileErrors::from(FileError::at(code, "", start, text.into()))
+}
+
+fn within_limits(text: &str) -> Result<(), FileErrors> {
+    let code = ErrorCode::WORKLOAD_TOO_LARGE;
+    if text.len() > FILE_BYTES_MAX {
+        let bytes = text.len();
+        let text = format!("{bytes} bytes; at most {FILE_BYTES_MAX} are read");
+        return Err(refused_whole(code, text));
+    }
+    if text.bytes().filter(|b| *b == b'\n').count() > LINES_MAX {
+        return Err(refused_whole(code, format!("more than {LINES_MAX} lines")));
+    }
+    Ok(())
+}
+
 fn reader_of(
     format: DocumentFormat,
-    root: &mut Node,
+    roots: &mut [Node],
     given: &BTreeMap<String, String>,
     p: &mut Problems,
 ) -> Option<Workload> {
+    if format == DocumentFormat::Kubernetes {
+        return kubernetes::read(roots, p);
+    }
+    let root = roots.first_mut()?;
     match format {
         DocumentFormat::Tandem => tandem::read(&Field::root(root), p),
         DocumentFormat::Skypilot => skypilot::read(root, given, p),
         DocumentFormat::Dstack => dstack::read(&Field::root(root), given, p),
+        DocumentFormat::Akash => akash::read(&Field::root(root), p),
+        DocumentFormat::IonetRecipe => ionet::read(&Field::root(root), given, p),
         _ => None,
     }
 }
 
 fn refuse_more_documents(format: DocumentFormat, roots: &[Node], p: &mut Problems) {
     if format.can_be_submitted()
+        && !format.documents_belong_together()
         && let Some(second) = roots.get(1)
     {
         p.unsupported(
@@ -226,7 +250,8 @@ impl Document {
             ),
         );
         error.hint = Some(
-            "submit a file that begins with `tandem: 1`, a SkyPilot task or a dstack configuration"
+            "submit a file that begins with `tandem: 1`, a SkyPilot task, a dstack configuration, an \
+             Akash SDL, an io.net recipe or a Kubernetes manifest"
                 .into(),
         );
         Err(error.into())

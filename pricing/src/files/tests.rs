@@ -213,12 +213,8 @@ fn several_documents_are_refused_by_name_unless_the_others_are_empty() {
 #[test]
 fn other_formats_are_recognised_and_cannot_be_submitted() {
     let known = [
-        (
-            "version: \"2.0\"\nservices: {a: {image: b}}\nprofiles: {}\ndeployment: {}\n",
-            DocumentFormat::Akash,
-        ),
-        ("apiVersion: v1\nkind: Pod\n", DocumentFormat::Kubernetes),
-        ("kind: serving\nmodel: x\n", DocumentFormat::IonetRecipe),
+        ("services: {a: {image: b}}\n", DocumentFormat::Compose),
+        ("- a: b\n", DocumentFormat::Unrecognised),
         (
             "specificationVersion: jobtemplate-2023-09\n",
             DocumentFormat::OpenJobDescription,

@@ -41,7 +41,14 @@ pub(super) fn quote_all(words: &[String]) -> Result<String, Obstacle> {
 pub(super) fn work(w: &Workload, c: &LaunchContext) -> Result<Vec<String>, Obstacle> {
     let own = w.run.trim().is_empty();
     let words: Vec<String> = match (&c.image_command, own) {
-        (Some(image), true) => image.entrypoint.iter().chain(&image.cmd).cloned().collect(),
+        (Some(image), true) => {
+            let args = if w.image_args.is_empty() {
+                &image.cmd
+            } else {
+                &w.image_args
+            };
+            image.entrypoint.iter().chain(args).cloned().collect()
+        }
         _ => Vec::new(),
     };
     let steps = steps(w, own)?;

@@ -28,6 +28,11 @@ pub(super) fn form(w: &Workload, c: &LaunchContext) -> Result<LaunchForm, Obstac
         }
         mode => command::under("gpu-probe", mode, work),
     };
+    let args = if entrypoint.is_empty() {
+        w.image_args.clone()
+    } else {
+        Vec::new()
+    };
     let mut plain = env::plain(w, c);
     if c.agent == AgentMode::Image {
         plain.insert("TANDEM_CHECKPOINT_DIR".into(), CHECKPOINT_DIR.into());
@@ -36,7 +41,7 @@ pub(super) fn form(w: &Workload, c: &LaunchContext) -> Result<LaunchForm, Obstac
         image: w.image.clone().unwrap_or_else(|| DEFAULT_IMAGE.to_owned()),
         registry: c.registry.clone(),
         entrypoint,
-        args: Vec::new(),
+        args,
         env: plain,
         secret_env: env::secret(c),
         port: w.port.unwrap_or_else(|| env::health_port(w)),

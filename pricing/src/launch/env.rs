@@ -53,7 +53,8 @@ pub(super) fn plain(w: &Workload, c: &LaunchContext) -> BTreeMap<String, String>
     match w.format {
         SourceFormat::Skypilot => skypilot(w, c, &mut set),
         SourceFormat::Dstack => dstack(w, c, &mut set),
-        SourceFormat::Tandem => {}
+        SourceFormat::Kubernetes => kubernetes(w, c, &mut set),
+        SourceFormat::Tandem | SourceFormat::Akash | SourceFormat::IonetRecipe => {}
     }
     env
 }
@@ -112,4 +113,38 @@ fn dstack(w: &Workload, c: &LaunchContext, set: &mut impl FnMut(&str, String)) {
         w.resources.gpus_per_node.to_string(),
     );
     set("DSTACK_GPUS_NUM", w.gpus_total().to_string());
+}
+
+/// Port on which the processes of one training meet, as Kubeflow's operators set it.
+const MASTER_PORT: &str = "23456";
+
+/// What Kubernetes sets for an indexed Job, and Kubeflow's operators for PyTorch:
+/// kubernetes.io/docs/concepts/workloads/controllers/job,
+/// kubeflow.org/docs/components/trainer/legacy-v1/user-guides/pytorch.
+fn kubernetes(w: &Workload, c: &LaunchContext, set: &mut impl FnMut(&str, String)) {
+    let nodes = w.resources.nodes;
+    let own = |name: &str| w.env.get(name).cloned();
+    let processes = own("PET_NPROC_PER_NODE");
+    let of_node = processes.as_ref().and_then(|n| n.parse::<u32>().ok());
+    let world = u32::from(nodes) * of_node.unwrap_or(1);
+    let master = node_ips(c).first().cloned().unwrap_or_default();
+    let rank = c.rank.to_string();
+    set("JOB_COMPLETION_INDEX", rank.clone());
+    if nodes == 1 && processes.is_none() {
+        return;
+    }
+    for (name, value) in [
+        ("MASTER_ADDR", master.clone()),
+        ("MASTER_PORT", MASTER_PORT.to_owned()),
+        ("WORLD_SIZE", world.to_string()),
+        ("RANK", rank.clone()),
+        ("PET_NNODES", nodes.to_string()),
+        ("PET_NODE_RANK", rank),
+        ("PET_MASTER_ADDR", master),
+        ("PET_MASTER_PORT", MASTER_PORT.to_owned()),
+    ] {
+        if own(name).is_none() {
+            set(name, value);
+        }
+    }
 }

@@ -123,6 +123,9 @@ fn in_docker<'n>(
         line.push_str(&quote_all(rest)?);
     } else {
         line.push_str(&format!(" {}", quote(image)?));
+        if !w.image_args.is_empty() {
+            line.push_str(&format!(" {}", quote_all(&w.image_args)?));
+        }
     }
     Ok(line)
 }
