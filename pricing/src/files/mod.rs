@@ -4,17 +4,17 @@
 //! recognised by name; they can be classified but not submitted. Nothing is dropped in silence: an
 //! unknown field is an error, a known field that has no effect becomes a [`Note`].
 
-mod build;
-mod cursor;
+pub(crate) mod build;
+pub(crate) mod cursor;
 mod draft;
 mod dstack;
 mod foreign;
 mod gpu;
-mod problem;
+pub(crate) mod problem;
 mod skypilot;
 mod tandem;
 pub(crate) mod tree;
-mod units;
+pub(crate) mod units;
 
 use std::collections::BTreeMap;
 
