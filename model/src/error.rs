@@ -46,6 +46,9 @@ codes! {
     WORKLOAD_TOO_LARGE = "TDM-1005", "the workload file is larger than a limit allows";
     LAUNCH_IMPOSSIBLE = "TDM-1101", "the workload cannot start on this product";
     NO_OFFER_FITS = "TDM-1201", "no offer of either network fits the workload";
+    POLICY_REFUSED = "TDM-1301", "the pricing policy is refused";
+    POLICY_GUARD_RAILS = "TDM-1302", "the change of policy goes further than its guard rails allow";
+    POLICY_UNCHANGED = "TDM-1303", "this pricing policy is in force already";
     // Networks.
     NETWORK_REFUSED = "TDM-2001", "the network refused the request";
     NETWORK_UNREACHABLE = "TDM-2002", "the network did not answer in time";

@@ -3,4 +3,5 @@
 pub mod classify;
 pub mod files;
 pub mod launch;
+pub mod policy;
 pub mod quote;

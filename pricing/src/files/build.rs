@@ -38,7 +38,7 @@ struct Builder {
 /// Reads a text into one tree per document; documents without content are left out.
 ///
 /// Fails with the first place that is not YAML, or where a limit is passed.
-pub(super) fn parse(text: &str) -> Result<Vec<Node>, FileError> {
+pub(crate) fn parse(text: &str) -> Result<Vec<Node>, FileError> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|e| {

@@ -6,22 +6,22 @@ use super::{TEXT_MAX, units};
 
 /// A value together with the path that leads to it.
 #[derive(Debug, Clone)]
-pub(super) struct Field<'a> {
-    pub(super) node: &'a Node,
-    pub(super) path: String,
-    pub(super) place: Place,
+pub(crate) struct Field<'a> {
+    pub(crate) node: &'a Node,
+    pub(crate) path: String,
+    pub(crate) place: Place,
 }
 
 /// A mapping together with the path that leads to it.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     entries: &'a [(Key, Node)],
     path: String,
 }
 
 /// What a format's field means here.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// Read into the workload.
     Used,
     /// Accepted; has no effect, for this reason.
@@ -31,10 +31,10 @@ pub(super) enum Meaning {
 }
 
 /// A format's fields at one place.
-pub(super) type Table = &'static [(&'static str, Meaning)];
+pub(crate) type Table = &'static [(&'static str, Meaning)];
 
 impl<'a> Field<'a> {
-    pub(super) fn root(node: &'a Node) -> Self {
+    pub(crate) fn root(node: &'a Node) -> Self {
         Self {
             node,
             path: String::new(),
@@ -51,7 +51,7 @@ impl<'a> Field<'a> {
     }
 
     /// A short form of the value for messages, without control characters.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
         match &self.node.body {
             Body::Scalar(s) if s.text.chars().count() > 40 => {
@@ -63,16 +63,16 @@ impl<'a> Field<'a> {
         }
     }
 
-    pub(super) fn is_map(&self) -> bool {
+    pub(crate) fn is_map(&self) -> bool {
         matches!(self.node.body, Body::Map(_))
     }
 
-    pub(super) fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         matches!(self.node.body, Body::List(_))
     }
 
     /// A scalar's text, or a complaint.
-    pub(super) fn text(&self, p: &mut Problems) -> Option<&'a str> {
+    pub(crate) fn text(&self, p: &mut Problems) -> Option<&'a str> {
         let Body::Scalar(scalar) = &self.node.body else {
             p.invalid(
                 self,
@@ -92,7 +92,7 @@ impl<'a> Field<'a> {
     }
 
     /// A whole number in a range, or a complaint.
-    pub(super) fn integer(&self, min: u64, max: u64, p: &mut Problems) -> Option<u64> {
+    pub(crate) fn integer(&self, min: u64, max: u64, p: &mut Problems) -> Option<u64> {
         let text = self.text(p)?;
         match units::whole(&text.replace('_', "")) {
             Some(n) if (min..=max).contains(&n) => Some(n),
@@ -110,7 +110,7 @@ impl<'a> Field<'a> {
     }
 
     /// YAML 1.1 and 1.2 truth values, or a complaint.
-    pub(super) fn boolean(&self, p: &mut Problems) -> Option<bool> {
+    pub(crate) fn boolean(&self, p: &mut Problems) -> Option<bool> {
         match self.text(p)?.to_ascii_lowercase().as_str() {
             "true" | "yes" | "on" => Some(true),
             "false" | "no" | "off" => Some(false),
@@ -125,7 +125,7 @@ impl<'a> Field<'a> {
     }
 
     /// One of the given words, or a complaint that lists them.
-    pub(super) fn word(&self, allowed: &[&'static str], p: &mut Problems) -> Option<&'static str> {
+    pub(crate) fn word(&self, allowed: &[&'static str], p: &mut Problems) -> Option<&'static str> {
         let text = self.text(p)?;
         let found = allowed.iter().find(|w| w.eq_ignore_ascii_case(text));
         if found.is_none() {
@@ -138,7 +138,7 @@ impl<'a> Field<'a> {
     }
 
     /// The items of a list, or a complaint.
-    pub(super) fn list(&self, p: &mut Problems) -> Vec<Field<'a>> {
+    pub(crate) fn list(&self, p: &mut Problems) -> Vec<Field<'a>> {
         let Body::List(items) = &self.node.body else {
             p.invalid(
                 self,
@@ -154,7 +154,7 @@ impl<'a> Field<'a> {
     }
 
     /// A list, or one item standing for a list of one.
-    pub(super) fn list_or_one(&self, p: &mut Problems) -> Vec<Field<'a>> {
+    pub(crate) fn list_or_one(&self, p: &mut Problems) -> Vec<Field<'a>> {
         if self.is_list() {
             self.list(p)
         } else {
@@ -163,7 +163,7 @@ impl<'a> Field<'a> {
     }
 
     /// The fields of a mapping, or a complaint.
-    pub(super) fn map(&self, p: &mut Problems) -> Option<Fields<'a>> {
+    pub(crate) fn map(&self, p: &mut Problems) -> Option<Fields<'a>> {
         let Body::Map(entries) = &self.node.body else {
             p.invalid(
                 self,
@@ -189,21 +189,21 @@ impl<'a> Fields<'a> {
     }
 
     /// Every field, null ones too.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a str, Field<'a>)> {
         self.entries
             .iter()
             .map(|(key, node)| (key.text.as_str(), self.field(key, node)))
     }
 
     /// A field that is there and not null.
-    pub(super) fn get(&self, name: &str) -> Option<Field<'a>> {
+    pub(crate) fn get(&self, name: &str) -> Option<Field<'a>> {
         self.iter()
             .find(|(key, field)| *key == name && !field.node.is_null())
             .map(|(_, field)| field)
     }
 
     /// Looks every field up: unknown ones, refused ones and those without effect are reported.
-    pub(super) fn check(&self, table: &[(&'static str, Meaning)], p: &mut Problems) {
+    pub(crate) fn check(&self, table: &[(&'static str, Meaning)], p: &mut Problems) {
         for (key, field) in self.iter() {
             match table.iter().find(|(name, _)| *name == key) {
                 None => p.unknown(&field, nearest(key, table)),

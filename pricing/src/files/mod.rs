@@ -7,21 +7,21 @@
 
 mod akash;
 mod argv;
-mod build;
-mod cursor;
+pub(crate) mod build;
+pub(crate) mod cursor;
 mod draft;
 mod dstack;
 mod foreign;
 mod gpu;
 mod ionet;
 mod kubernetes;
-mod problem;
+pub(crate) mod problem;
 mod quantity;
 mod script;
 mod skypilot;
 mod tandem;
 pub(crate) mod tree;
-mod units;
+pub(crate) mod units;
 
 use std::collections::BTreeMap;
 

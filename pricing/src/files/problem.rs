@@ -86,8 +86,8 @@ pub struct Note {
 
 /// Collects problems and notes while a file is read; reading goes on after each.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
-    pub(super) errors: Vec<FileError>,
+pub(crate) struct Problems {
+    pub(crate) errors: Vec<FileError>,
     pub(super) notes: Vec<Note>,
 }
 
@@ -101,12 +101,12 @@ impl Problems {
     }
 
     /// The value is outside what is allowed.
-    pub(super) fn invalid(&mut self, field: &Field<'_>, text: impl Into<String>) {
+    pub(crate) fn invalid(&mut self, field: &Field<'_>, text: impl Into<String>) {
         self.push(ErrorCode::WORKLOAD_FIELD_INVALID, field, text.into(), None);
     }
 
     /// A field is not there that `parent` needs, or several do not go together; `name` is blamed.
-    pub(super) fn missing(&mut self, parent: &Field<'_>, name: &str, text: impl Into<String>) {
+    pub(crate) fn missing(&mut self, parent: &Field<'_>, name: &str, text: impl Into<String>) {
         let dot = if parent.path.is_empty() { "" } else { "." };
         let field = Field {
             path: format!("{}{dot}{name}", parent.path),
@@ -134,7 +134,7 @@ impl Problems {
     }
 
     /// A list or text is longer than allowed.
-    pub(super) fn too_large(&mut self, field: &Field<'_>, text: String) {
+    pub(crate) fn too_large(&mut self, field: &Field<'_>, text: String) {
         self.push(ErrorCode::WORKLOAD_TOO_LARGE, field, text, None);
     }
 
@@ -148,7 +148,7 @@ impl Problems {
     }
 
     /// Sorted by place.
-    pub(super) fn finish(mut self) -> (Vec<FileError>, Vec<Note>) {
+    pub(crate) fn finish(mut self) -> (Vec<FileError>, Vec<Note>) {
         self.errors.sort_by_key(|e| (e.line, e.column));
         self.notes.sort_by_key(|n| n.line);
         (self.errors, self.notes)

@@ -2,9 +2,9 @@
 
 /// A size or count range; open ends are none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Bounds {
-    pub(super) min: Option<u32>,
-    pub(super) max: Option<u32>,
+pub(crate) struct Bounds {
+    pub(crate) min: Option<u32>,
+    pub(crate) max: Option<u32>,
 }
 
 /// Largest size accepted, in GB: one exabyte is surely a slip.
@@ -46,7 +46,7 @@ pub(super) fn size_gb(text: &str) -> Option<u32> {
 }
 
 /// A whole number in decimal digits. A leading zero is refused: some loaders read `010` as eight.
-pub(super) fn whole(text: &str) -> Option<u64> {
+pub(crate) fn whole(text: &str) -> Option<u64> {
     let text = text.trim();
     let decimal =
         text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
@@ -60,7 +60,7 @@ pub(super) fn count(text: &str) -> Option<u32> {
 }
 
 /// `a..b`, `a..`, `..b`, `a+` or a single value, each part read by `one`.
-pub(super) fn bounds(text: &str, one: impl Fn(&str) -> Option<u32>) -> Option<Bounds> {
+pub(crate) fn bounds(text: &str, one: impl Fn(&str) -> Option<u32>) -> Option<Bounds> {
     let text = text.trim();
     if let Some(at_least) = text.strip_suffix('+') {
         let min = Some(one(at_least)?);

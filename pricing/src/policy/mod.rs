@@ -1,0 +1,260 @@
+//! Policies: the operator's pricing rules, as one YAML document that is read whole or refused whole.
+//!
+//! [`Policy::parse`] checks a document, [`Policy::terms`] says what it means for a subject, and
+//! [`price`] turns a cost and terms into lines that add up. [`diff`] and [`guard`] say what a new
+//! document would change and whether its guard rails, and those of the document before, allow it;
+//! [`apply`] and [`rollback`] make the next [`Version`]. `docs/policies.md` documents the file.
+
+mod condition;
+mod countries;
+mod diff;
+mod grid;
+mod guard;
+mod overlap;
+mod price;
+mod problem;
+mod read;
+mod read_match;
+mod read_rules;
+mod rule;
+mod selector;
+mod shadow;
+mod subject;
+mod surge;
+mod tally;
+mod terms;
+mod version;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use tandem_model::money::MicroUsd;
+use tandem_model::network::NetworkId;
+use tandem_model::time::WallTime;
+
+pub use diff::{Changed, Diff, EntryChanges, FieldChange, diff};
+pub use grid::{Grid, REFERENCE_COST_MICRO_USD_PER_GB};
+pub use guard::{Rail, SetBy, Violation, guard};
+pub use price::{Adjustment, NotSold, Priced, price};
+pub use problem::{PolicyProblems, Position, Problem};
+pub use read::{BASIS_POINTS_MAX, NAME_LEN_MAX};
+pub use read_rules::{DISCOUNT_MAX, PRICE_LIMIT_MAX, PRIORITY_MAX, PROMOTIONS_MAX, RULES_MAX};
+pub use rule::{Defaults, Effect, GuardRails};
+pub use shadow::{Difference, shadow};
+pub use subject::{Subject, SubjectRecord};
+pub use tally::{Example, Outcome, PriceChanges};
+pub use terms::{Exhausted, Origins, PromotionIndex, RuleIndex, Terms};
+pub use version::{Applied, ApplyError, Change, Live, NOTE_BYTES_MAX, Version, apply, rollback};
+
+use rule::{Promotion, Rule};
+use selector::Names;
+
+/// The policy that is in force until another is applied: documented, and compiled in.
+const STANDARD: &str = include_str!("../../../examples/policies/standard.yaml");
+
+/// A checked policy. It never changes.
+#[derive(Debug)]
+pub struct Policy {
+    name: String,
+    defaults: Defaults,
+    guard_rails: GuardRails,
+    /// In falling priority; rules of one priority in the order of the file.
+    rules: Vec<Rule>,
+    promotions: Vec<Promotion>,
+    names: Names,
+    texts: BTreeMap<String, String>,
+    digest: PolicyDigest,
+}
+
+/// SHA-256 of a policy's document, byte for byte: what `sha256sum FILE` prints.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyDigest([u8; 32]);
+
+impl PolicyDigest {
+    /// The digest of a document.
+    pub fn of(text: &str) -> Self {
+        Self(Sha256::digest(text.as_bytes()).into())
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return None;
+        }
+        for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for PolicyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PolicyDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for PolicyDigest {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for PolicyDigest {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not 64 lower-case hex digits"))
+    }
+}
+
+/// Which rule or promotion gave each part of a subject's terms, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Explanation {
+    /// Effect and the rule that set it; effects of the defaults are not listed.
+    pub rules: Vec<(Effect, String)>,
+    /// The promotion of the discount.
+    pub promotion: Option<String>,
+    /// How many rules were passed over because their condition failed.
+    pub conditions_failed: u16,
+    /// The first of them.
+    pub first_failed: Option<String>,
+}
+
+impl Policy {
+    /// Reads and checks a document.
+    ///
+    /// Fails with every problem at once, each with line and column.
+    pub fn parse(text: &str) -> Result<Self, PolicyProblems> {
+        let mut draft = read::read(text)?;
+        draft
+            .rules
+            .sort_by_key(|rule| std::cmp::Reverse(rule.priority));
+        Ok(Self {
+            name: draft.name,
+            defaults: draft.defaults,
+            guard_rails: draft.guard_rails,
+            rules: draft.rules,
+            promotions: draft.promotions,
+            names: draft.names,
+            texts: draft.texts,
+            digest: PolicyDigest::of(text),
+        })
+    }
+
+    /// The policy that is in force until another is applied.
+    pub fn standard() -> Self {
+        Self::parse(STANDARD).expect("a test reads the file that is compiled in")
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of its document.
+    pub const fn digest(&self) -> PolicyDigest {
+        self.digest
+    }
+
+    /// What holds where no rule says otherwise.
+    pub const fn defaults(&self) -> &Defaults {
+        &self.defaults
+    }
+
+    /// What one application may change.
+    pub const fn guard_rails(&self) -> GuardRails {
+        self.guard_rails
+    }
+
+    /// The networks that its selectors name, of which this room cannot know whether they exist.
+    pub fn networks(&self) -> &[NetworkId] {
+        self.names.networks()
+    }
+
+    /// What it says for a subject at a moment.
+    pub fn terms(&self, subject: &Subject<'_>, now: WallTime) -> Terms {
+        self.terms_without(subject, now, Exhausted::NONE)
+    }
+
+    /// [`Policy::terms`] when the caps of some promotions are used up.
+    pub fn terms_without(
+        &self,
+        subject: &Subject<'_>,
+        now: WallTime,
+        exhausted: Exhausted,
+    ) -> Terms {
+        terms::evaluate(
+            &self.defaults,
+            &self.rules,
+            &self.promotions,
+            &self.names,
+            (subject, now, exhausted),
+        )
+    }
+
+    /// The id of a rule; none for an index of another policy.
+    pub fn rule_id(&self, rule: RuleIndex) -> Option<&str> {
+        self.rules.get(usize::from(rule.0)).map(|r| r.id.as_str())
+    }
+
+    /// The id of a promotion; none for an index of another policy.
+    pub fn promotion_id(&self, promotion: PromotionIndex) -> Option<&str> {
+        let found = self.promotions.get(usize::from(promotion.0));
+        found.map(|p| p.id.as_str())
+    }
+
+    /// Every promotion with its id and the total that it may give away, if it has one.
+    pub fn promotions(&self) -> impl Iterator<Item = (PromotionIndex, &str, Option<MicroUsd>)> {
+        (0..).zip(&self.promotions).map(|(index, promotion)| {
+            let id = promotion.id.as_str();
+            (PromotionIndex(index), id, promotion.total_cap)
+        })
+    }
+
+    /// Why the condition of a rule fails for a subject; none when it does not.
+    pub fn why_failed(&self, rule: RuleIndex, subject: &Subject<'_>) -> Option<String> {
+        let condition = self.rules.get(usize::from(rule.0))?.condition.as_ref()?;
+        condition.holds(subject).err()
+    }
+
+    /// Which rule gave what, by id, for a report.
+    pub fn explain(&self, terms: &Terms) -> Explanation {
+        let origins = &terms.origins;
+        let rules = [
+            (Effect::Margin, origins.margin),
+            (Effect::Surge, origins.surge),
+            (Effect::RateRisk, origins.rate_risk),
+            (Effect::Floor, origins.floor),
+            (Effect::Ceiling, origins.ceiling),
+            (Effect::BelowCost, origins.below_cost),
+        ];
+        let id = |rule: RuleIndex| self.rule_id(rule).map(str::to_owned);
+        Explanation {
+            rules: rules
+                .into_iter()
+                .filter_map(|(effect, rule)| Some((effect, id(rule?)?)))
+                .collect(),
+            promotion: origins
+                .promotion
+                .and_then(|p| self.promotion_id(p).map(str::to_owned)),
+            conditions_failed: terms.conditions_failed,
+            first_failed: terms.first_failed.and_then(id),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
