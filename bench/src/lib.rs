@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use gpu_probe::protocol::{BindRequest, HeartbeatRequest, Phase};
 use tandem::engine::kernel::{Kernel, NetworkAnswer, Ticket};
-use tandem::engine::message::{AgentRequest, JobSpec, Reply, Request};
+use tandem::engine::message::{AgentRequest, JobSpec, QuoteTerms, Reply, Request};
 use tandem::engine::plan::LaunchSettings;
 use tandem::engine::step::{Input, Order};
 use tandem::engine::terms::{AgentTokens, Rounds, Terms};
@@ -132,6 +132,7 @@ fn spec(
             expires_at: WallTime::default(),
         },
         secrets: BTreeMap::new(),
+        terms: QuoteTerms::default(),
         accepted_at: at(0),
     }
 }

@@ -1,5 +1,5 @@
-//! What is done with the installation's master key: secrets sealed, agents' tokens, quotes' MACs
-//! and the hashes of API keys, each under a key of its own.
+//! What is done with the installation's master key: secrets sealed, agents' tokens, quotes' MACs,
+//! receipts and the hashes of API keys, each under a key of its own.
 //!
 //! Keys are derived with HKDF-SHA256 (RFC 5869), so that none tells of another. Every text that is
 //! made carries the id of its master key, so that one of another key is told from a changed one.
@@ -8,10 +8,12 @@ pub mod api_key;
 mod base62;
 pub mod first_admin;
 pub mod quote_token;
+pub mod receipt;
 
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::signature::Ed25519KeyPair;
 use aws_lc_rs::{hkdf, hmac, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -45,6 +47,7 @@ struct Ring {
     agent: hmac::Key,
     quote: hmac::Key,
     api_key: hmac::Key,
+    receipt: Ed25519KeyPair,
 }
 
 /// The installation's keys. Prints nothing of them.
@@ -115,6 +118,7 @@ impl Ring {
             agent: mac("agent token"),
             quote: mac("quote"),
             api_key: mac("api key"),
+            receipt: receipt::key(&derive("receipt")),
         })
     }
 }

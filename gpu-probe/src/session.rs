@@ -313,16 +313,28 @@ impl Session {
         }
     }
 
+    /// Whether a heartbeat is of an instance that may still be heard. Its lines of output count
+    /// even when a later heartbeat overtook it: no other one carries them.
+    pub fn is_heard(&self, request: &HeartbeatRequest) -> bool {
+        self.speaker(request).is_some()
+    }
+
     /// Whether a heartbeat is the newest of an instance that may still be heard: only then does
-    /// what it tells count, its lines of output among it.
+    /// what it says of the work count.
     pub fn is_news(&self, request: &HeartbeatRequest) -> bool {
+        let bound = self.speaker(request);
+        bound.is_some_and(|b| request.sequence > b.sequence)
+    }
+
+    /// The bound instance that speaks, while it may be heard.
+    fn speaker(&self, request: &HeartbeatRequest) -> Option<&Bound> {
         let live = self.live.as_ref().filter(|live| {
             request.job == self.job
                 && live.epoch == request.epoch
                 && live.standing != Standing::Fenced
         });
         let bound = live.and_then(|live| live.ranks.get(&request.rank));
-        bound.is_some_and(|b| b.is(request.boot_id) && request.sequence > b.sequence)
+        bound.filter(|b| b.is(request.boot_id))
     }
 
     /// Renews the lease of a bound instance and counts the work that it claims; an older heartbeat

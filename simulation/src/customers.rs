@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tandem::engine::message::{JobSpec, Refused, Reply, Request};
+use tandem::engine::message::{JobSpec, QuoteTerms, Refused, Reply, Request};
 use tandem::store::Store;
 use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::offer::Offer;
@@ -249,6 +249,7 @@ impl Sim {
             classification,
             quote,
             secrets: std::collections::BTreeMap::new(),
+            terms: QuoteTerms::default(),
             accepted_at: now,
         })))
     }

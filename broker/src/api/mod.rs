@@ -16,6 +16,7 @@ mod moment;
 mod offer;
 mod problem;
 mod quote;
+mod receipt;
 mod secret_text;
 mod service;
 
@@ -40,6 +41,7 @@ pub use quote::{
     CandidateView, NoQuoteView, ObstacleView, ProductView, QuoteLineView, QuoteReply, QuoteRequest,
     QuoteView, TierView,
 };
+pub use receipt::{ReceiptKeys, ReceiptReply};
 pub use secret_text::SecretText;
 pub use service::{ReadyView, VersionView};
 

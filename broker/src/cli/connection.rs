@@ -7,7 +7,7 @@ use crate::client::{Client, ClientError, Credentials, DEFAULT_URL};
 use crate::config::{Sources, credentials_file};
 
 /// Arguments of every command that speaks with a broker.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Connection {
     /// Address of the broker.
     #[arg(long, env = "TANDEM_URL", default_value = DEFAULT_URL, value_name = "URL", help_heading = "Broker")]

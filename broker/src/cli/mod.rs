@@ -13,6 +13,7 @@ pub mod logs;
 pub mod offers;
 pub mod output;
 pub mod quote;
+pub mod receipt;
 pub mod sandbox;
 pub mod serve;
 pub mod status;
@@ -69,6 +70,8 @@ pub enum Command {
     Job(jobs::ShowArguments),
     /// Print what a job's workload printed.
     Logs(logs::Arguments),
+    /// Show and check the signed receipt of what was agreed.
+    Receipt(receipt::Arguments),
     /// Ask for a job to be stopped.
     Cancel(jobs::CancelArguments),
     /// Show what the networks offer now.
@@ -130,6 +133,7 @@ async fn perform(command: Command, json: bool) -> anyhow::Result<()> {
         Command::Jobs(jobs) => jobs::list(jobs, json).await,
         Command::Job(job) => Box::pin(jobs::show(job, json)).await,
         Command::Logs(logs) => Box::pin(logs::run(logs, json)).await,
+        Command::Receipt(receipt) => receipt::run(receipt, json).await,
         Command::Cancel(cancel) => jobs::cancel(cancel, json).await,
         Command::Offers(offers) => offers::run(offers, json).await,
         Command::Key(key) => keys::key(key, json).await,

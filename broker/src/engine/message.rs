@@ -18,7 +18,7 @@ use tandem_model::quote::Quote;
 use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
-use tandem_pricing::quote::gpus_rented;
+use tandem_pricing::quote::{Considered, gpus_rented};
 use tandem_sla::incident::Health;
 
 use crate::store::tenants::ReplyRecord;
@@ -34,11 +34,24 @@ pub struct JobSpec {
     pub classification: Classification,
     /// The quote taken.
     pub quote: Quote,
+    /// Under what it was made.
+    pub terms: QuoteTerms,
     /// Values of the workload's secrets, sealed by the vault, by name.
     #[serde(default)]
     pub secrets: BTreeMap<String, String>,
     /// When it was accepted.
     pub accepted_at: WorldTime,
+}
+
+/// Under what a quote was made; its receipt says it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct QuoteTerms {
+    /// SHA-256 of the workload's text, 64 hex digits.
+    pub workload_sha256: String,
+    /// Version of the pricing rules.
+    pub policy_version: u32,
+    /// What it was chosen from.
+    pub considered: Considered,
 }
 
 impl JobSpec {

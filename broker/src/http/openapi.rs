@@ -10,7 +10,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::service;
-use super::v1::{accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes};
+use super::v1::{
+    accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes, receipts,
+};
 use crate::api::described;
 
 #[derive(OpenApi)]
@@ -28,6 +30,8 @@ use crate::api::described;
         jobs::list,
         jobs::show,
         jobs::cancel,
+        receipts::show,
+        receipts::keys,
         events::events,
         logs::logs,
         offers::offers,

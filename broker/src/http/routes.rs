@@ -6,7 +6,9 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Route, guard};
 
 use super::problem::Problem;
-use super::v1::{accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes};
+use super::v1::{
+    accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes, receipts,
+};
 use super::{agent, service};
 
 /// One address.
@@ -69,6 +71,8 @@ fn public() -> Vec<Address> {
             .post(Route::new().to(jobs::submit)),
         at("/v1/jobs/{id}").get(Route::new().to(jobs::show)),
         at("/v1/jobs/{id}/cancel").post(Route::new().to(jobs::cancel)),
+        at("/v1/jobs/{id}/receipt").get(Route::new().to(receipts::show)),
+        at("/.well-known/jwks.json").get(Route::new().to(receipts::keys)),
         at("/v1/jobs/{id}/events").get(Route::new().to(events::events)),
         at("/v1/jobs/{id}/logs").get(Route::new().to(logs::logs)),
         at("/v1/offers").get(Route::new().to(offers::offers)),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_web::web::Bytes;
 use gpu_probe::protocol::CheckpointStore;
 use sha2::{Digest, Sha256};
+use tandem_model::id::InstallationId;
 use tandem_model::network::Product;
 use tandem_model::time::Clock;
 use tandem_pricing::quote::Policy;
@@ -81,6 +82,8 @@ pub struct ApiState {
     pub store: Arc<dyn Store>,
     /// Accounts, keys, kept answers.
     pub tenants: Arc<dyn Tenants>,
+    /// This installation.
+    pub installation: InstallationId,
     /// The installation's keys.
     pub vault: Arc<Vault>,
     /// World and wall time.

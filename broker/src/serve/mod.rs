@@ -240,6 +240,7 @@ fn api_state(
         engine,
         store: disk.store.clone(),
         tenants: disk.store,
+        installation: terms.installation,
         vault: disk.vault,
         clock,
         products: terms.products.clone(),

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tandem_model::id::AccountId;
 use tandem_model::quote::Quote;
 use tandem_model::workload::Tier;
+use tandem_pricing::quote::Considered;
 
 use super::{FORM, Vault};
 
@@ -29,6 +30,8 @@ pub struct Promise {
     pub tier: Tier,
     /// Version of the pricing rules.
     pub policy_version: u32,
+    /// What it was chosen from.
+    pub considered: Considered,
 }
 
 /// The text is not a quote of this installation, or was changed.
@@ -61,7 +64,7 @@ impl Vault {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
     use tandem_model::id::QuoteId;
@@ -74,7 +77,7 @@ mod tests {
         Vault::new(&Secret::new("11".repeat(32))).unwrap()
     }
 
-    fn promise() -> Promise {
+    pub(in crate::vault) fn promise() -> Promise {
         Promise {
             quote: Quote {
                 id: QuoteId::from_parts(1, &[1; 10]),
@@ -91,6 +94,7 @@ mod tests {
             workload_sha256: "ab".repeat(32),
             tier: Tier::Consumer,
             policy_version: 1,
+            considered: Considered::default(),
         }
     }
 

@@ -164,16 +164,14 @@ async fn a_broken_workload_is_refused_with_line_column_and_field() {
         "{}",
         answer.text
     );
-    let kubernetes = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a}\n";
-    let answer = stage
-        .post("/v1/quotes", json!({"workload": kubernetes}))
-        .await;
+    let foreign = "specificationVersion: jobtemplate-2023-09\nname: a\nsteps: []\n";
+    let answer = stage.post("/v1/quotes", json!({"workload": foreign})).await;
     assert_eq!(answer.refuses(FIELD, "/workload")["code"], "TDM-1004");
     let classified = stage
-        .post("/v1/classifications", json!({"workload": kubernetes}))
+        .post("/v1/classifications", json!({"workload": foreign}))
         .await;
     assert_eq!(classified.status, 200);
-    assert_eq!(classified.json()["format"], "kubernetes");
+    assert_eq!(classified.json()["format"], "open_job_description");
     assert_eq!(classified.json()["problems"][0]["code"], "TDM-1004");
 }
 

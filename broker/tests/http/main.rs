@@ -11,6 +11,7 @@ mod document;
 mod isolation;
 mod keys;
 mod quotes;
+mod receipts;
 mod secrets;
 mod service;
 mod stage;

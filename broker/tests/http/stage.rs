@@ -220,6 +220,7 @@ impl Stage {
             tenants: store.clone(),
             vault: vault.clone(),
             clock: as_clock,
+            installation: terms.installation,
             products: products(),
             policy: terms.policy,
             agent: AgentBinary::of(PROGRAM.to_vec()),

@@ -1,6 +1,6 @@
 //! Whether an offer fits a workload on a tier, or the first reason why not.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tandem_model::money::MicroUsd;
 use tandem_model::network::Grade;
 use tandem_model::offer::{Fabric, Offer};
@@ -10,7 +10,7 @@ use super::{Fit, Policy, price};
 use crate::classify::Classification;
 
 /// Why an offer does not fit, in the order in which it is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// Its price is zero, negative or absurdly high.

@@ -3,6 +3,7 @@
 //! First form. The rate is the network's price, its fee and our margin, each rounded up to a
 //! micro-dollar, so a quote is never below its cost and its lines add up exactly.
 
+mod considered;
 mod fit;
 mod price;
 
@@ -20,6 +21,7 @@ use tandem_model::workload::{Tier, Workload};
 
 use crate::classify::Classification;
 
+pub use considered::{Considered, Considering};
 pub use fit::{Refusal, gpus_rented};
 pub use price::PRICE_MAX;
 

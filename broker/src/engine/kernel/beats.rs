@@ -83,8 +83,10 @@ impl Kernel {
             };
             return self.answers.push((ticket, reply));
         };
-        if held.job.doc.session.is_news(beat) {
+        if held.job.doc.session.is_heard(beat) {
             self.beats.print(log_chunk(beat, now));
+        }
+        if held.job.doc.session.is_news(beat) {
             self.beats.heard.insert((beat.job, beat.epoch, beat.rank));
         }
         let reply = held.job.doc.session.heartbeat(beat, now);

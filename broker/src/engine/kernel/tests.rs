@@ -240,6 +240,19 @@ fn a_heartbeat_of_a_job_that_another_broker_took_over_renews_nothing() {
 }
 
 #[test]
+fn lines_of_a_heartbeat_that_another_overtook_are_kept() {
+    let mut rig = Rig::new();
+    rig.running(1, 1);
+    rig.ask(5, beat(job(1), 0, 7, String::new()));
+    rig.ask(5, beat(job(1), 0, 6, "the last line".into()));
+    let flush = rig.kernel.flush(at(6)).unwrap();
+    let of_job: Vec<_> = flush.beats.iter().map(|b| b.sequence).collect();
+    assert_eq!(of_job, [7], "it says nothing else any more");
+    let printed: String = flush.logs.iter().map(|c| c.text.as_str()).collect();
+    assert!(printed.contains("the last line\n"), "{printed:?}");
+}
+
+#[test]
 fn what_waits_to_be_written_of_output_is_bounded() {
     let mut rig = Rig::new();
     rig.running(1, 1);

@@ -27,7 +27,7 @@ use tandem_sla::detect::Windows;
 use tandem_sla::incident::Health;
 
 use super::*;
-use crate::engine::message::{JobSpec, Market, NetworkReading};
+use crate::engine::message::{JobSpec, Market, NetworkReading, QuoteTerms};
 use crate::engine::plan::LaunchSettings;
 use crate::engine::terms::{AgentTokens, Rounds, Terms};
 use crate::store::BrokerId;
@@ -134,6 +134,7 @@ pub(in crate::engine) fn spec(file: &str, offer: &Offer) -> JobSpec {
         },
         workload,
         secrets: BTreeMap::new(),
+        terms: QuoteTerms::default(),
         accepted_at: at(0),
     }
 }

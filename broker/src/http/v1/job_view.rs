@@ -23,9 +23,14 @@ fn read<T: DeserializeOwned>(id: JobId, what: &'static str, document: &str) -> R
     records::read(id, what, document).map_err(|error| Problem::defect(&error))
 }
 
+/// What was agreed of a job.
+pub(super) fn spec(record: &JobRecord) -> Result<JobSpec, Problem> {
+    read(record.id, "specification", &record.spec)
+}
+
 /// A job as a list shows it.
 pub(super) fn summary(record: &JobRecord) -> Result<JobSummary, Problem> {
-    let spec: JobSpec = read(record.id, "specification", &record.spec)?;
+    let spec = spec(record)?;
     let document: JobDocument = read(record.id, "job", &record.document)?;
     Ok(of_spec(record.id, record.state, &spec, document.ended_at))
 }
@@ -64,7 +69,7 @@ pub(super) fn accepted(id: JobId, spec: &JobSpec) -> JobView {
 /// Everything that is known of a job.
 pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView, Problem> {
     let id = record.id;
-    let spec: JobSpec = read(id, "specification", &record.spec)?;
+    let spec = spec(&record)?;
     let document: JobDocument = read(id, "job", &record.document)?;
     let attempts = attempts(store.placements(id).await?)?;
     let liveness = store.liveness(id).await?;

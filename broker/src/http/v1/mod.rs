@@ -10,6 +10,7 @@ pub(super) mod ledger;
 pub(super) mod logs;
 pub(super) mod offers;
 pub(super) mod quotes;
+pub(super) mod receipts;
 mod stream;
 mod submission;
 

@@ -9,7 +9,7 @@ use tandem_model::network::Product;
 use tandem_model::offer::Offer;
 use tandem_model::workload::{Checkpoints, CodeSource, Workload};
 use tandem_pricing::classify::{self, Classification};
-use tandem_pricing::quote::{QuoteReport, TierReport};
+use tandem_pricing::quote::{Considered, QuoteReport, TierReport};
 use tandem_pricing::{files, launch, quote as pricing};
 
 use super::off_thread;
@@ -86,6 +86,7 @@ fn prices(
             account,
             workload_sha256: sha256_hex(request.workload.as_bytes()),
             policy_version: report.policy_version,
+            considered: Considered::of(&report, tier),
         }));
         Some(view)
     };

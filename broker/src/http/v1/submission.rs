@@ -11,7 +11,7 @@ use tandem_model::workload::Workload;
 use tandem_pricing::{classify, files};
 
 use crate::api::{FieldProblem, JobRequest, SecretText};
-use crate::engine::message::JobSpec;
+use crate::engine::message::{JobSpec, QuoteTerms};
 use crate::http::problem::Problem;
 use crate::http::state::{ApiState, sha256_hex};
 use crate::vault::quote_token::Promise;
@@ -40,6 +40,11 @@ pub(super) fn spec(
         classification: classify::classify(&document),
         workload,
         quote: promise.quote,
+        terms: QuoteTerms {
+            workload_sha256: promise.workload_sha256,
+            policy_version: promise.policy_version,
+            considered: promise.considered,
+        },
         secrets: request.secrets.iter().map(seal).collect(),
         accepted_at: state.clock.world(),
     })

@@ -1,0 +1,213 @@
+//! What was agreed, signed: a receipt that anyone can check with the installation's public key.
+//!
+//! A JSON Web Signature in compact form (RFC 7515) with Ed25519 (RFC 8037), so that any JOSE library
+//! reads it. The signature is deterministic and everything signed is fixed at acceptance: a receipt
+//! that is made again is the same text.
+
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use tandem_model::id::{AccountId, InstallationId, JobId};
+use tandem_model::quote::Quote;
+use tandem_model::time::WorldTime;
+use tandem_model::workload::WorkloadClass;
+use tandem_pricing::quote::Considered;
+
+use super::Vault;
+
+/// The form of the claims.
+const VERSION: u32 = 1;
+/// Media type of the claims, as the header names it.
+const TYPE: &str = "tandem-receipt+jws";
+
+/// What was agreed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Form of these claims, 1.
+    pub version: u32,
+    /// The installation that sold.
+    pub installation: InstallationId,
+    /// The job.
+    pub job: JobId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// The price.
+    pub quote: Quote,
+    /// SHA-256 of the workload's text, 64 hex digits.
+    pub workload_sha256: String,
+    /// What the workload was taken for.
+    pub class: WorkloadClass,
+    /// Version of the pricing rules.
+    pub policy_version: u32,
+    /// What the price was chosen from.
+    pub considered: Considered,
+    /// When it was accepted, in the world's time.
+    pub accepted_at: WorldTime,
+}
+
+impl Receipt {
+    /// The form that this release writes.
+    pub const VERSION: u32 = VERSION;
+}
+
+/// A public key of an installation (RFC 7517, RFC 8037).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct ReceiptKey {
+    /// `OKP`.
+    pub kty: String,
+    /// `Ed25519`.
+    pub crv: String,
+    /// `EdDSA`.
+    pub alg: String,
+    /// `sig`.
+    #[serde(rename = "use")]
+    pub usage: String,
+    /// Id of the key, as in a receipt's header.
+    pub kid: String,
+    /// The public key: 32 bytes in base64url.
+    pub x: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    alg: String,
+    kid: String,
+    typ: String,
+}
+
+/// Why a text is no receipt of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotAReceipt {
+    /// It has not the form of one.
+    #[error("the text has not the form of a receipt")]
+    Form,
+    /// None of the keys given is the one that its header names.
+    #[error("it is signed with a key that is not among those given")]
+    UnknownKey,
+    /// The signature is not that of the key.
+    #[error("the signature does not fit: it was changed, or never made by this key")]
+    Signature,
+}
+
+/// The key of receipts, from 32 derived bytes.
+pub(super) fn key(seed: &[u8]) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(seed).expect("any 32 bytes are a seed of Ed25519")
+}
+
+impl Vault {
+    /// Signs what was agreed.
+    pub fn receipt(&self, receipt: &Receipt) -> String {
+        let header = Header {
+            alg: "EdDSA".into(),
+            kid: self.ring.id.clone(),
+            typ: TYPE.into(),
+        };
+        let json = |value: Result<Vec<u8>, _>| value.expect("plain JSON");
+        let header = URL_SAFE_NO_PAD.encode(json(serde_json::to_vec(&header)));
+        let claims = URL_SAFE_NO_PAD.encode(json(serde_json::to_vec(receipt)));
+        let signed = format!("{header}.{claims}");
+        let signature = self.ring.receipt.sign(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    /// The public key with which receipts are checked.
+    pub fn receipt_key(&self) -> ReceiptKey {
+        ReceiptKey {
+            kty: "OKP".into(),
+            crv: "Ed25519".into(),
+            alg: "EdDSA".into(),
+            usage: "sig".into(),
+            kid: self.ring.id.clone(),
+            x: URL_SAFE_NO_PAD.encode(self.ring.receipt.public_key()),
+        }
+    }
+}
+
+/// Checks a receipt against an installation's public keys, and reads it.
+pub fn verify(text: &str, keys: &[ReceiptKey]) -> Result<Receipt, NotAReceipt> {
+    let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| NotAReceipt::Form);
+    let (signed, signature) = text.trim().rsplit_once('.').ok_or(NotAReceipt::Form)?;
+    let (header, claims) = signed.split_once('.').ok_or(NotAReceipt::Form)?;
+    let header: Header = serde_json::from_slice(&bytes(header)?).map_err(|_| NotAReceipt::Form)?;
+    if header.alg != "EdDSA" || header.typ != TYPE {
+        return Err(NotAReceipt::Form);
+    }
+    let key = keys.iter().find(|key| key.kid == header.kid);
+    let key = bytes(&key.ok_or(NotAReceipt::UnknownKey)?.x)?;
+    UnparsedPublicKey::new(&ED25519, key)
+        .verify(signed.as_bytes(), &bytes(signature)?)
+        .map_err(|_| NotAReceipt::Signature)?;
+    serde_json::from_slice(&bytes(claims)?).map_err(|_| NotAReceipt::Form)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tandem_model::secret::Secret;
+
+    fn vault(of: &str) -> Vault {
+        Vault::new(&Secret::new(of.repeat(32))).unwrap()
+    }
+
+    fn receipt() -> Receipt {
+        let promise = super::super::quote_token::tests::promise();
+        Receipt {
+            version: VERSION,
+            installation: InstallationId::from_parts(1, &[1; 10]),
+            job: JobId::from_parts(1, &[1; 10]),
+            account: promise.account,
+            quote: promise.quote,
+            workload_sha256: promise.workload_sha256,
+            class: WorkloadClass::BatchInference,
+            policy_version: 1,
+            considered: Considered::default(),
+            accepted_at: WorldTime::default(),
+        }
+    }
+
+    #[test]
+    fn a_receipt_made_again_is_the_same_and_anyone_with_the_public_key_can_check_it() {
+        let vault = vault("11");
+        let text = vault.receipt(&receipt());
+        assert_eq!(text, vault.receipt(&receipt()));
+        let keys = [self::vault("22").receipt_key(), vault.receipt_key()];
+        assert_eq!(verify(&format!("{text}\n"), &keys), Ok(receipt()));
+        assert_eq!(verify(&text, &keys[..1]), Err(NotAReceipt::UnknownKey));
+    }
+
+    #[test]
+    fn no_character_of_a_receipt_can_be_changed() {
+        let vault = vault("11");
+        let text = vault.receipt(&receipt());
+        let keys = [vault.receipt_key()];
+        // The last character of 64 bytes in base64 carries four bits that mean nothing; the decoder
+        // refuses all but one form of them.
+        for at in 0..text.len() {
+            let other = if text.as_bytes()[at] == b'A' {
+                'B'
+            } else {
+                'A'
+            };
+            let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
+            assert!(verify(&changed, &keys).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn another_key_under_the_same_name_does_not_pass() {
+        let vault = vault("11");
+        let mut key = self::vault("22").receipt_key();
+        key.kid = vault.receipt_key().kid;
+        let text = vault.receipt(&receipt());
+        assert_eq!(verify(&text, &[key]), Err(NotAReceipt::Signature));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[A-Za-z0-9._-]{0,200}") {
+            prop_assert!(verify(&text, &[vault("11").receipt_key()]).is_err());
+        }
+    }
+}
