@@ -2,5 +2,9 @@
 
 pub mod classify;
 pub mod files;
+pub mod gate;
+pub mod jurisdiction;
 pub mod launch;
+pub mod prices;
 pub mod quote;
+pub mod reference;
