@@ -17,12 +17,7 @@ pub struct Screened {
     pub admitted: Vec<Offer>,
     /// How many were refused, by the code of the first reason.
     pub refused: BTreeMap<&'static str, usize>,
-    /// The first refused offers with their reasons, at most [`EXAMPLES_MAX`].
-    pub examples: Vec<(String, Refused)>,
 }
-
-/// Refused offers that are kept with their reasons.
-pub const EXAMPLES_MAX: usize = 20;
 
 /// Whether a live offer passes. It is never changed: the network charges what it wrote.
 pub fn admit_live(offer: &Offer, now: WorldTime) -> Result<(), Refused> {
@@ -66,9 +61,6 @@ pub fn screen(offers: Vec<Offer>, now: WorldTime) -> Screened {
             Err(refused) => {
                 let code = refused.reason.code.code();
                 *screened.refused.entry(code).or_default() += 1;
-                if screened.examples.len() < EXAMPLES_MAX {
-                    screened.examples.push((offer.id.0, refused));
-                }
             }
         }
     }

@@ -20,7 +20,7 @@ use tandem_model::network::Country;
 
 pub use card::{Form, Named, memory_habit};
 pub use defect::{Defect, Finding};
-pub use live::{EXAMPLES_MAX, Screened, admit_live, screen};
+pub use live::{Screened, admit_live, screen};
 
 use crate::jurisdiction::countries;
 

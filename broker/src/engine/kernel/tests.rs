@@ -4,6 +4,7 @@ use gpu_probe::protocol::{BindRequest, EndCause, HeartbeatRequest, Phase, Result
 use tandem_adapters::command::{FailureKind, Outcome};
 use tandem_model::id::{AccountId, BootId, PlacementId};
 use tandem_model::job::JobState;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::{Epoch, PlacementTag, RemoteState};
 
@@ -301,4 +302,22 @@ fn the_next_heartbeat_of_the_other_node_says_that_the_failure_was_the_customers(
     rig.ask(9, beat(job(1), 0, 9, "line".into()));
     rig.work(9);
     assert_eq!(rig.kernel.job(job(1)).unwrap().state(), JobState::Failed);
+}
+
+#[test]
+fn an_offer_that_the_gate_refuses_is_counted_and_never_in_the_market() {
+    let mut rig = Rig::new();
+    let mut offers = two();
+    offers[0].price = RatePerGpuHour::new(MicroUsd::ZERO);
+    rig.read(offers);
+    let market = rig.kernel.market();
+    let left: Vec<_> = market.offers.iter().map(|o| o.network.as_str()).collect();
+    assert_eq!(left, ["aethir"]);
+    let refused = &market.networks[&ionet()].refused;
+    assert_eq!(refused.get("zero_price"), Some(&1));
+    assert!(
+        market.networks[&NetworkId::from_static("aethir")]
+            .refused
+            .is_empty()
+    );
 }
