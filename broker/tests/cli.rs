@@ -230,3 +230,64 @@ fn a_health_check_fails_where_nobody_answers() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("TDM-5008"));
 }
+
+const PRICES: &str = "InstanceType,AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\n\
+                      a,RTX4090,1,0.40,0.00,\"Oregon, US, NA\"\n\
+                      b,RTX4090,1,40,,DE\n";
+
+#[test]
+fn a_price_file_is_checked_without_a_broker_and_nothing_free_is_an_offer() {
+    let output = tandem(&["offers", "check", "-", "--json"], PRICES);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    assert_eq!(
+        report,
+        serde_json::json!({
+            "rows": 2, "offers": 1, "refused": 2, "corrected": 0,
+            "defects": [
+                {
+                    "code": "spot_price_zero", "count": 1,
+                    "example": "-:2: SpotPrice `$0.00`: spot is not offered",
+                },
+                {
+                    "code": "price_in_cents", "count": 1,
+                    "example": "-:3: Price `$40.00`: likely the price is off by 100: cents and \
+                                dollars, which would be $0.40 per GPU-hour; a price is not guessed",
+                },
+            ],
+        })
+    );
+    let shown = stdout(&tandem(&["offers", "check", "-"], PRICES));
+    for part in ["2 rows: 1 offers", "price_in_cents", "never quoted"] {
+        assert!(shown.contains(part), "`{part}` is missing in {shown}");
+    }
+}
+
+#[test]
+fn a_price_file_or_argument_that_cannot_be_used_fails_and_says_what_to_do() {
+    for (arguments, stdin, told) in [
+        (
+            vec!["offers", "check", "-"],
+            "a,b\n1,2\n",
+            "-:1: column `AcceleratorName` is missing",
+        ),
+        (vec!["offers", "check", "-"], "x\0", "-:1: a NUL byte"),
+        (vec!["offers", "check", "no/such/file.csv"], "", "TDM-5002"),
+        (vec!["offers", "check"], "", "<FILE>"),
+        (
+            vec!["offers", "check", "-", "--dated", "may"],
+            PRICES,
+            "such as 2026-05-20",
+        ),
+        (
+            vec!["offers", "--gpu", "h100", "check", "-"],
+            PRICES,
+            "TDM-5001",
+        ),
+    ] {
+        let output = tandem(&arguments, stdin);
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(stdout(&output).is_empty(), "{arguments:?}");
+        assert!(stderr(&output).contains(told), "{}", stderr(&output));
+    }
+}

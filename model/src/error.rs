@@ -75,6 +75,7 @@ codes! {
     BROKER_UNREACHABLE = "TDM-5008", "the broker did not answer";
     START_FAILED = "TDM-5009", "a part of the broker could not start";
     API_KEY_UNKNOWN = "TDM-5010", "no API key is known for this broker";
+    PRICE_FILE = "TDM-5011", "a price file cannot be used";
     // API of the broker.
     API_NOT_FOUND = "TDM-6001", "there is nothing at this address, or not for this account";
     API_METHOD = "TDM-6002", "the address exists, but not for this method";

@@ -2,6 +2,10 @@
 
 pub mod classify;
 pub mod files;
+pub mod gate;
+pub mod jurisdiction;
 pub mod launch;
 pub mod policy;
+pub mod prices;
 pub mod quote;
+pub mod reference;

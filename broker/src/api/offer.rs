@@ -1,5 +1,7 @@
 //! `GET /v1/offers`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use tandem_model::money::RatePerGpuHour;
 use tandem_model::network::{Country, Grade, NetworkId};
@@ -80,6 +82,9 @@ pub struct NetworkView {
     pub failed: Option<String>,
     /// Offers that could not be read.
     pub unreadable: usize,
+    /// Offers that were read and refused, by the code of the reason (`docs/offer-gate.md`).
+    #[serde(default)]
+    pub refused: BTreeMap<String, usize>,
     /// What its nodes and its API together say of it: `calm`, `confirming` (much of it is silent,
     /// watched for one more window), `incident` (nothing is placed there, what lost its lease
     /// there moves), `recovering`, or `own_fault` (the silence is the broker's own).

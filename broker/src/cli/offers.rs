@@ -1,9 +1,13 @@
-//! `tandem offers`: the market as it was last read.
+//! `tandem offers`: the market as it was last read; `tandem offers check`: price files.
+
+mod check;
 
 use comfy_table::CellAlignment;
+use tandem_model::error::ErrorCode;
 use tandem_model::network::NetworkId;
 
 use super::connection::Connection;
+use super::failure::Failure;
 use super::output::{say, table, tell};
 use super::words::word;
 use crate::api::{NetworkView, OfferPage, OfferView, PAGE_ITEMS_MAX};
@@ -28,14 +32,32 @@ pub struct Arguments {
     explain: bool,
     #[command(flatten)]
     connection: Connection,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+/// What else there is to do with offers.
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Check price files offline and say what is wrong with them.
+    Check(check::Arguments),
 }
 
 fn network(name: &str) -> Result<NetworkId, String> {
     NetworkId::parse(name).ok_or_else(|| "a network's name, such as ionet".to_owned())
 }
 
-/// Lists offers, cheapest first.
+/// Lists offers, cheapest first, or checks price files.
 pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
+    if let Some(Action::Check(files)) = arguments.action {
+        if arguments.gpu.is_some() || arguments.network.is_some() || arguments.explain {
+            let said =
+                "`offers check` reads files: --gpu, --network and --explain are for a market";
+            let hint = "run `tandem offers check FILE...` without them";
+            return Err(Failure::new(ErrorCode::USAGE, said).hint(hint).into());
+        }
+        return check::run(&files, json);
+    }
     let mut filter = String::new();
     if let Some(gpu) = &arguments.gpu {
         filter.push_str(&format!("&gpu={}", encoded(gpu)));
@@ -157,8 +179,16 @@ pub fn standing(network: &NetworkView) -> String {
         0 => String::new(),
         n => format!(", {n} unreadable"),
     };
+    let refused = match network.refused.values().sum::<usize>() {
+        0 => String::new(),
+        all => {
+            let counts = network.refused.iter();
+            let codes: Vec<_> = counts.map(|(code, n)| format!("{code} {n}")).collect();
+            format!(", {all} refused ({})", codes.join(", "))
+        }
+    };
     let failed = network.failed.as_ref().map_or_else(String::new, |why| {
         format!("; the last reading failed: {why}")
     });
-    format!("{}: {read}{unreadable}{failed}", network.network)
+    format!("{}: {read}{unreadable}{refused}{failed}", network.network)
 }

@@ -191,6 +191,8 @@ pub struct NetworkReading {
     pub failed: Option<String>,
     /// Offers that could not be read, in the last good reading.
     pub unreadable: usize,
+    /// Offers that the gate refused in the last good reading, by the code of the reason.
+    pub refused: BTreeMap<&'static str, usize>,
     /// What its nodes and its API together say of it.
     pub health: Health,
 }

@@ -13,9 +13,10 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use tandem_model::network::NetworkId;
 use tandem_model::time::WorldTime;
 
-use crate::engine::message::Market;
+use crate::engine::message::{Market, NetworkReading};
 
 /// Upper ends of the classes of answering times, in seconds: the proposal of the OpenTelemetry
 /// semantic conventions for `http.server.request.duration`.
@@ -41,12 +42,19 @@ struct Network {
     network: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refusal {
+    network: String,
+    code: &'static str,
+}
+
 /// What is counted.
 pub struct Metrics {
     registry: Mutex<Registry>,
     answered: Family<Answered, Counter>,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     offers: Family<Network, Gauge>,
+    refused: Family<Refusal, Gauge>,
     age: Family<Network, Gauge>,
     /// Event and log streams that are open.
     pub(super) streams: Gauge,
@@ -63,6 +71,7 @@ impl Default for Metrics {
             answered: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             offers: Family::default(),
+            refused: Family::default(),
             age: Family::default(),
             streams: Gauge::default(),
             quotes: Counter::default(),
@@ -88,6 +97,11 @@ impl Default for Metrics {
             "network_offers",
             "Offers in the last reading",
             m.offers.clone(),
+        );
+        registry.register(
+            "network_offers_refused",
+            "Offers of the last reading that the gate refused, by reason",
+            m.refused.clone(),
         );
         registry.register_with_unit(
             "network_reading_age",
@@ -129,9 +143,22 @@ impl Metrics {
         seconds.observe(took.as_secs_f64());
     }
 
+    fn set_refused(&self, network: &NetworkId, reading: &NetworkReading) {
+        for (code, count) in &reading.refused {
+            let label = Refusal {
+                network: network.to_string(),
+                code,
+            };
+            let count = i64::try_from(*count).unwrap_or(i64::MAX);
+            self.refused.get_or_create(&label).set(count);
+        }
+    }
+
     /// The text that Prometheus reads (OpenMetrics 1.0).
     pub(super) fn text(&self, market: &Market, now: WorldTime) -> Result<String, std::fmt::Error> {
+        self.refused.clear();
         for (network, reading) in &market.networks {
+            self.set_refused(network, reading);
             let label = Network {
                 network: network.to_string(),
             };

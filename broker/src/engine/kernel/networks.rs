@@ -10,6 +10,7 @@ use tandem_model::network::NetworkId;
 use tandem_model::offer::Offer;
 use tandem_model::placement::Observed;
 use tandem_model::time::WorldTime;
+use tandem_pricing::gate;
 use tandem_settlement::ledger::{Currency, Transaction};
 use tandem_sla::incident::{self, Census, Health};
 
@@ -200,13 +201,15 @@ impl Kernel {
         network.read_at = now.after(again);
         let fresh = match read {
             Ok((offers, unreadable)) => {
+                let screened = gate::screen(offers, now);
                 network.reading = NetworkReading {
                     read_at: Some(now),
                     failed: None,
                     unreadable,
+                    refused: screened.refused,
                     health: network.reading.health,
                 };
-                Some(offers)
+                Some(screened.admitted)
             }
             Err(why) => {
                 network.reading.failed = Some(why);

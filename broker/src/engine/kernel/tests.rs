@@ -4,6 +4,7 @@ use gpu_probe::protocol::{BindRequest, EndCause, HeartbeatRequest, Phase, Result
 use tandem_adapters::command::{FailureKind, Outcome};
 use tandem_model::id::{AccountId, BootId, PlacementId};
 use tandem_model::job::JobState;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::{Epoch, PlacementTag, RemoteState};
 
@@ -361,4 +362,22 @@ fn agents_have_time_to_ask_again_after_the_broker_was_away_and_not_for_ever() {
     }
     let left_at = left_at.expect("its agent is never heard again");
     assert!((1_045..1_100).contains(&left_at), "{left_at}");
+}
+
+#[test]
+fn an_offer_that_the_gate_refuses_is_counted_and_never_in_the_market() {
+    let mut rig = Rig::new();
+    let mut offers = two();
+    offers[0].price = RatePerGpuHour::new(MicroUsd::ZERO);
+    rig.read(offers);
+    let market = rig.kernel.market();
+    let left: Vec<_> = market.offers.iter().map(|o| o.network.as_str()).collect();
+    assert_eq!(left, ["aethir"]);
+    let refused = &market.networks[&ionet()].refused;
+    assert_eq!(refused.get("zero_price"), Some(&1));
+    assert!(
+        market.networks[&NetworkId::from_static("aethir")]
+            .refused
+            .is_empty()
+    );
 }

@@ -1,5 +1,7 @@
 //! `GET /v1/offers`: the market as it was last read, and how old that is.
 
+use std::collections::BTreeMap;
+
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use tandem_model::gpu::GpuModel;
@@ -9,7 +11,7 @@ use tandem_model::time::WorldTime;
 
 use crate::api::described::{GRADES, GradeWord, PageLimit};
 use crate::api::{NetworkView, OfferPage, OfferView, ProblemView, Scope};
-use crate::engine::message::Market;
+use crate::engine::message::{Market, NetworkReading};
 use crate::http::auth::Caller;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
@@ -55,8 +57,14 @@ fn grade(name: &str) -> Option<Grade> {
         .find(|grade| serde_json::to_value(grade).is_ok_and(|v| v == name))
 }
 
+/// What the gate refused, by reason.
+fn refused(reading: &NetworkReading) -> BTreeMap<String, usize> {
+    let counts = reading.refused.iter();
+    counts.map(|(code, n)| ((*code).to_owned(), *n)).collect()
+}
+
 fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
-    let view = |(network, reading): (&NetworkId, &crate::engine::message::NetworkReading)| {
+    let view = |(network, reading): (&NetworkId, &NetworkReading)| {
         let age = reading.read_at.map(|at| now.since(at).as_millis());
         NetworkView {
             network: network.clone(),
@@ -69,6 +77,7 @@ fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
             age_ms: age.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             failed: reading.failed.clone(),
             unreadable: reading.unreadable,
+            refused: refused(reading),
             health: reading.health.as_str().to_owned(),
         }
     };

@@ -1,0 +1,94 @@
+//! Kinds of data and where each may be processed.
+
+use serde::{Deserialize, Serialize};
+use tandem_model::network::{Country, Grade};
+
+use super::{Denial, Party, Rule, Subject, countries};
+
+/// What the work reads and writes, mildest first.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum DataClass {
+    /// Published, or made to be.
+    Public,
+    /// The customer's own, without persons.
+    #[default]
+    Internal,
+    /// About persons (Article 4(1) of Regulation (EU) 2016/679).
+    Personal,
+    /// What the customer guards most.
+    Restricted,
+}
+
+/// Where the two guarded classes may be processed. `public` and `internal` data go wherever the
+/// other rules allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataRules {
+    /// Whether the European Economic Area and the countries found adequate are allowed for
+    /// `personal` and `restricted` data.
+    pub eea_and_adequate: bool,
+    /// Further countries for both, such as the customer's own under contract clauses.
+    pub places_also: Vec<Country>,
+    /// Whether `personal` data need hardware of data-centre grade too.
+    pub personal_needs_datacenter: bool,
+}
+
+impl Default for DataRules {
+    fn default() -> Self {
+        Self {
+            eea_and_adequate: true,
+            places_also: Vec::new(),
+            personal_needs_datacenter: false,
+        }
+    }
+}
+
+impl DataRules {
+    fn allows(&self, place: Country) -> bool {
+        let public = [countries::EU, countries::EEA_BEYOND_EU, countries::ADEQUATE];
+        self.places_also.contains(&place)
+            || (self.eea_and_adequate && public.iter().any(|list| countries::holds(list, place)))
+    }
+}
+
+pub(super) fn judge(
+    rules: &DataRules,
+    subject: &Subject<'_>,
+    place: Country,
+) -> Result<(), Denial> {
+    let guarded = match subject.data {
+        DataClass::Public | DataClass::Internal => return Ok(()),
+        DataClass::Personal => rules.personal_needs_datacenter,
+        DataClass::Restricted => true,
+    };
+    let word = match subject.data {
+        DataClass::Restricted => "restricted",
+        _ => "personal",
+    };
+    if guarded && subject.grade != Grade::Datacenter {
+        return Err(Denial::new(
+            Rule::DataGrade,
+            Party::Machine,
+            format!("{place}, hardware of consumer grade"),
+            format!(
+                "{word} data need hardware of data-centre grade: the owner of a machine can read it"
+            ),
+            "choose the enterprise tier, or another data class if the data are not of this kind",
+        ));
+    }
+    if !rules.allows(place) {
+        return Err(Denial::new(
+            Rule::DataPlace,
+            Party::Machine,
+            place.to_string(),
+            format!(
+                "{word} data may be processed in the European Economic Area and in countries found adequate (Article 45 of Regulation (EU) 2016/679), as configured"
+            ),
+            "the operator adds the country to `data.places_also`, where a contract allows it",
+        ));
+    }
+    Ok(())
+}
