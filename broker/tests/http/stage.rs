@@ -241,14 +241,15 @@ impl Stage {
             folder,
             stop,
         };
-        if choices.market {
-            stage.market().await;
-        }
+        stage.market(&choices).await;
         stage
     }
 
-    /// Waits until both networks were read.
-    async fn market(&self) {
+    /// Waits until both networks were read, where they are to be.
+    async fn market(&self, choices: &Choices) {
+        if !choices.market {
+            return;
+        }
         self.until("offers of both networks", "/v1/offers", |page| {
             let networks = page["networks"].as_array().cloned().unwrap_or_default();
             networks.len() == 2 && networks.iter().all(|n| n["offers"] != 0)
