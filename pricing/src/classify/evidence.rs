@@ -4,9 +4,8 @@ use tandem_model::workload::{Checkpoints, WorkloadClass};
 
 use super::Evidence;
 use super::ask::Ask;
-use super::facts::{Fact, Facts, Zone};
+use super::facts::{Facts, Zone};
 use super::rules::Finding;
-use super::words;
 use crate::files::Document;
 
 /// Words of commands and variables that save a training's state or take it up again.
@@ -73,8 +72,8 @@ pub(super) fn of_ask(ask: &Ask) -> Vec<Evidence> {
     } else {
         ask.names.join(" or ")
     };
-    let gpus = ask.gpu_line.map(|at| {
-        let count = ask.gpus_per_node.unwrap_or(1);
+    let count = ask.gpus_per_node.unwrap_or(1);
+    let gpus = ask.gpu_line.filter(|_| count > 0).map(|at| {
         let text = format!("asks for {count} x {named} per node");
         line(at, "gpu", text, "needs.gpus_per_node")
     });
@@ -85,10 +84,8 @@ pub(super) fn of_ask(ask: &Ask) -> Vec<Evidence> {
 pub(super) fn port(document: &Document, facts: &Facts) -> Option<(u16, Evidence)> {
     let written = |port: u16| {
         let text = port.to_string();
-        facts
-            .iter()
-            .find(|f| words::find(&f.lower, &text))
-            .map_or(1, |f| f.line)
+        let lines = facts.mentions(&text).map(|(f, at)| f.line_at(at));
+        lines.min().unwrap_or(1)
     };
     let of_workload = document.draft.as_ref().and_then(|w| w.port);
     let exposed = || {
@@ -128,32 +125,25 @@ pub(super) fn checkpointing(
         let at = document.lines.get("checkpoints").copied().unwrap_or(1);
         return Some(line(at, "checkpoints", "checkpoints are kept", need));
     }
-    let saves = |f: &&Fact| {
-        matches!(f.zone, Zone::Run | Zone::Env)
-            && SAVES.iter().any(|w| {
-                let at = words::at(&f.lower, w);
-                at.is_some_and(|at| !NO_SAVES.iter().any(|n| f.lower[..at].ends_with(n)))
-            })
-    };
-    if let Some(fact) = facts.iter().find(saves) {
+    let saves = SAVES.iter().flat_map(|w| facts.mentions(w));
+    let saving = saves.filter(|(f, at)| {
+        let before = &f.lower[..*at];
+        matches!(f.zone, Zone::Run | Zone::Env) && !NO_SAVES.iter().any(|n| before.ends_with(n))
+    });
+    if let Some(at) = saving.map(|(f, at)| f.line_at(at)).min() {
         return Some(line(
-            fact.line,
+            at,
             "command",
             "state is saved or taken up again",
             need,
         ));
     }
-    let framed = |f: &&Fact| FRAMES.iter().any(|w| words::find(&f.lower, w));
-    let fact = facts
-        .iter()
-        .find(framed)
+    let framed = FRAMES.iter().flat_map(|w| facts.mentions(w));
+    let at = framed
+        .map(|(f, at)| f.line_at(at))
+        .min()
         .filter(|_| class == WorkloadClass::Rendering)?;
-    Some(line(
-        fact.line,
-        "command",
-        "each frame is a task of its own",
-        need,
-    ))
+    Some(line(at, "command", "each frame is a task of its own", need))
 }
 
 /// Why the work survives being stopped; none when it does not.

@@ -41,6 +41,8 @@ pub(super) struct Fact {
 pub(super) struct Facts {
     all: Vec<Fact>,
     settings: Settings,
+    /// Where each word begins: its first two bytes, the fact and the offset in it, in this order.
+    words: Vec<([u8; 2], u32, u32)>,
 }
 
 impl Fact {
@@ -72,10 +74,10 @@ impl Facts {
             .map_or(u32::MAX, |next| next.place.line);
         comments(&document.text, end, &mut facts);
         facts.sort_by_key(|f| f.line);
-        let settings = Settings::of(&facts);
         Self {
+            settings: Settings::of(&facts),
+            words: words_of(&facts),
             all: facts,
-            settings,
         }
     }
 
@@ -88,20 +90,54 @@ impl Facts {
         self.all.iter()
     }
 
-    /// Whether a needle stands in one of the zones.
-    pub(super) fn says(&self, zones: &[Zone], needle: &str) -> bool {
-        self.line_of(zones, needle).is_some()
+    /// Where a needle stands, in the order of the facts.
+    pub(super) fn mentions(&self, needle: &str) -> impl Iterator<Item = (&Fact, usize)> {
+        let start = two_bytes(needle.trim_end_matches('*'), 0);
+        let from = self.words.partition_point(|(word, ..)| *word < start);
+        self.words[from..]
+            .iter()
+            .take_while(move |(word, ..)| *word == start)
+            .filter_map(move |(_, fact, at)| {
+                let fact = self.all.get(usize::try_from(*fact).ok()?)?;
+                let at = usize::try_from(*at).ok()?;
+                words::stands_at(&fact.lower, at, needle).then_some((fact, at))
+            })
     }
 
-    /// The first line on which a needle stands in one of the zones.
-    pub(super) fn line_of(&self, zones: &[Zone], needle: &str) -> Option<u32> {
-        self.iter().find_map(|f| {
-            let at = zones
-                .contains(&f.zone)
-                .then(|| words::at(&f.lower, needle))??;
-            Some(f.line_at(at))
-        })
+    /// The first place in some zones where one of several needles stands.
+    pub(super) fn first(&self, zones: &[Zone], needles: &[&str]) -> Option<(&Fact, usize)> {
+        let firsts = needles
+            .iter()
+            .filter_map(|n| self.mentions(n).find(|(f, _)| zones.contains(&f.zone)));
+        firsts.min_by_key(|(f, at)| (f.line, *at))
     }
+
+    /// Whether a needle stands in one of the zones.
+    pub(super) fn says(&self, zones: &[Zone], needle: &str) -> bool {
+        self.mentions(needle).any(|(f, _)| zones.contains(&f.zone))
+    }
+}
+
+/// The two bytes of a text at an offset; words of one letter have their end as the second.
+fn two_bytes(text: &str, at: usize) -> [u8; 2] {
+    let byte = |i: usize| text.as_bytes().get(i).copied().unwrap_or(0);
+    [byte(at), byte(at + 1)]
+}
+
+fn words_of(facts: &[Fact]) -> Vec<([u8; 2], u32, u32)> {
+    let mut found: Vec<_> = facts
+        .iter()
+        .zip(0..)
+        .flat_map(|(fact, id)| {
+            let begin = words::beginnings(&fact.lower);
+            begin.zip(std::iter::repeat(id)).map(|(at, id)| {
+                let offset = u32::try_from(at).unwrap_or(u32::MAX);
+                (two_bytes(&fact.lower, at), id, offset)
+            })
+        })
+        .collect();
+    found.sort_unstable();
+    found
 }
 
 /// Beginnings of lines that speak of work, or end it, and do none.

@@ -6,8 +6,8 @@ use tandem_model::workload::WorkloadClass;
 use super::ask::Ask;
 use super::facts::{Facts, Zone};
 use super::sizes::Size;
+use super::vram;
 use super::{Evidence, Needs, TierFit};
-use super::{vram, words};
 use crate::files::Document;
 
 /// Memory of the largest common consumer card in GB.
@@ -59,12 +59,8 @@ pub(super) fn fast_interconnect(
         let asked = ["resources.network_tier", "resources.fast_interconnect"];
         return because(line_of(&asked), "the file asks for the fastest network");
     }
-    let told = facts.iter().find(|f| {
-        matches!(f.zone, Zone::Run | Zone::Env)
-            && LINK_WORDS.iter().any(|w| words::find(&f.lower, w))
-    });
-    if let Some(fact) = told {
-        return because(fact.line, "RDMA or NVLink is used by name");
+    if let Some((fact, at)) = facts.first(&[Zone::Run, Zone::Env], LINK_WORDS) {
+        return because(fact.line_at(at), "RDMA or NVLink is used by name");
     }
     let big = size.map(|s| s.params_millions >= LINKED_PARAMS_MILLIONS);
     let full_nodes = ask.gpus_per_node.is_some_and(|n| n >= 8);

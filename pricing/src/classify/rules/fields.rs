@@ -51,6 +51,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
         Serve,
     ),
+    field(&["predict*", "handler"], Serve),
     field(
         &["autoscaling", "replica count", "ingress", "readiness*"],
         Serve,

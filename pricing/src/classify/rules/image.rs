@@ -148,6 +148,7 @@ pub(super) const RULES: &[Rule] = &[
         position: Text,
         needles: &[
             "cuda-sample*",
+            "validat*",
             "eval*",
             "bench*",
             "lm-eval*",

@@ -151,9 +151,10 @@ fn kinds(document: &Document, facts: &Facts) -> Vec<Finding> {
         .iter()
         .filter(|f| matches!(f.path.as_str(), "type" | "kind"))
     {
-        let known = KINDS
-            .iter()
-            .filter(|(field, value, ..)| fact.path == *field && fact.lower == *value);
+        let known = KINDS.iter().filter(|(field, value, ..)| {
+            let vendors_own = value.ends_with("torchjob") && fact.lower.ends_with(value);
+            fact.path == *field && (fact.lower == *value || vendors_own)
+        });
         found.extend(known.map(|(field, value, activity, weight, why)| Finding {
             line: fact.line,
             source: "structure",

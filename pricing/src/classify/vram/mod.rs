@@ -13,7 +13,6 @@ use super::Evidence;
 use super::ask::Ask;
 use super::facts::{Facts, Zone};
 use super::sizes::Size;
-use super::words;
 
 const USE_WORDS: &[&str] = &[
     "consumes", "consume", "uses", "needs", "require", "requires", "takes",
@@ -44,23 +43,24 @@ impl Estimate {
 
 /// A figure that the file itself gives for the memory in use, with its line.
 pub(super) fn stated(facts: &Facts) -> Option<Estimate> {
-    facts.iter().find_map(|f| {
-        let of_memory = words::find(&f.lower, "vram") || f.lower.contains("gpu memory");
-        if f.zone != Zone::Comment
-            || !of_memory
-            || !USE_WORDS.iter().any(|w| words::find(&f.lower, w))
-        {
-            return None;
-        }
-        let gb = figure(&f.lower)?;
-        let evidence = Evidence {
-            line: f.line,
-            source: "comment".into(),
-            text: format!("the file states {gb} GB of GPU memory"),
-            points_to: "needs.vram_gb_per_gpu".into(),
-        };
-        Some(Estimate { gb, evidence })
-    })
+    let used = |line: u32| {
+        USE_WORDS
+            .iter()
+            .any(|w| facts.mentions(w).any(|(f, _)| f.line == line))
+    };
+    let speaks = ["vram", "gpu memory"];
+    let of_memory = speaks.iter().flat_map(|w| facts.mentions(w));
+    let (gb, line) = of_memory
+        .filter(|(f, _)| f.zone == Zone::Comment && used(f.line))
+        .filter_map(|(f, _)| Some((figure(&f.lower)?, f.line)))
+        .min_by_key(|(_, line)| *line)?;
+    let evidence = Evidence {
+        line,
+        source: "comment".into(),
+        text: format!("the file states {gb} GB of GPU memory"),
+        points_to: "needs.vram_gb_per_gpu".into(),
+    };
+    Some(Estimate { gb, evidence })
 }
 
 /// The first number before `gb`, rounded up.

@@ -2,7 +2,6 @@
 
 use crate::classify::facts::{Facts, Zone};
 use crate::classify::sizes::Size;
-use crate::classify::words;
 
 /// Words that state a precision, the bits of a weight in tenths with its scales, and the name.
 /// GGUF figures are those of llama.cpp's `tools/quantize/README.md`; GPTQ (arXiv:2210.17323) and
@@ -66,15 +65,14 @@ const HALF: u32 = 160;
 /// Bits of a weight in tenths, and what they are called.
 pub(super) fn decibits(size: &Size, facts: &Facts) -> (u32, &'static str) {
     for zones in SAID {
-        for fact in facts.iter().filter(|f| zones.contains(&f.zone)) {
-            // A cache or a part of the file may be in fewer bits than the weights.
-            let lower = without_cache(&fact.lower);
-            let found = STATED
-                .iter()
-                .find(|(needles, _, _)| needles.iter().any(|n| words::find(&lower, n)));
-            if let Some((_, decibits, name)) = found {
-                return (*decibits, name);
-            }
+        let told = STATED.iter().flat_map(|(needles, decibits, name)| {
+            let places = needles.iter().flat_map(|n| facts.mentions(n));
+            places
+                .filter(|(f, at)| zones.contains(&f.zone) && !is_of_another(&f.lower[..*at]))
+                .map(|(f, at)| (f.line, at, *decibits, *name))
+        });
+        if let Some((.., decibits, name)) = told.min_by_key(|(line, at, ..)| (*line, *at)) {
+            return (decibits, name);
         }
     }
     match size.model.map(|m| m.weight_decibits) {
@@ -84,30 +82,19 @@ pub(super) fn decibits(size: &Size, facts: &Facts) -> (u32, &'static str) {
     }
 }
 
-/// A text without the value of a setting that is about the cache or the optimiser.
-fn without_cache(lower: &str) -> std::borrow::Cow<'_, str> {
-    let about_others = [
-        "kv-cache-dtype",
-        "kv_cache_dtype",
-        "cache-type",
-        "adamw_8bit",
-        "adamw_bnb_8bit",
-        "adamw8bit",
-        "optim",
-    ];
-    if about_others.iter().all(|w| !lower.contains(w)) {
-        return lower.into();
-    }
-    let mut kept = Vec::new();
-    let mut skip = false;
-    for word in lower.split_whitespace() {
-        let about = about_others.iter().any(|w| word.contains(w));
-        if !about && !skip {
-            kept.push(word);
-        }
-        skip = about && !word.contains('=');
-    }
-    kept.join(" ").into()
+/// Parts of settings that are about the cache or the optimiser.
+const OTHERS: [&str; 5] = ["kv-cache", "kv_cache", "cache-type", "adam", "optim"];
+
+/// Whether a text before a precision ends with the name of a setting that is not about weights.
+fn is_of_another(before: &str) -> bool {
+    let mut words = before.rsplit(char::is_whitespace);
+    let own = words.next().unwrap_or_default();
+    let flag = if own.is_empty() {
+        words.next().unwrap_or_default()
+    } else {
+        own
+    };
+    OTHERS.iter().any(|other| flag.contains(other))
 }
 
 #[cfg(test)]
@@ -116,8 +103,16 @@ mod tests {
 
     #[test]
     fn the_precision_of_a_cache_or_an_optimiser_is_not_that_of_the_weights() {
-        let kept = without_cache("vllm serve m --kv-cache-dtype fp8 --optim=adamw_8bit --x awq");
-        assert_eq!(kept, "vllm serve m --x awq");
-        assert_eq!(without_cache("plain"), "plain");
+        for (before, other) in [
+            ("vllm serve m --kv-cache-dtype ", true),
+            ("vllm serve m --kv_cache_dtype=", true),
+            ("train --optim adamw_", true),
+            ("train --optim=paged_adamw_", true),
+            ("vllm serve m --kv-cache-dtype auto --quantization ", false),
+            ("vllm serve a/m-7b-", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_another(before), other, "{before}");
+        }
     }
 }
