@@ -36,7 +36,7 @@ fn corpus() -> Vec<(String, String)> {
     files
 }
 
-/// Files of the two importers' formats.
+/// Files of the formats that can be submitted.
 fn importable() -> Vec<(String, Document)> {
     corpus()
         .into_iter()
@@ -56,7 +56,7 @@ fn every_importable_file_parses_or_is_refused_with_a_field_and_a_line_each() {
     if files.is_empty() {
         return;
     }
-    assert_eq!(files.len(), 36);
+    assert_eq!(files.len(), 42);
     for (name, document) in &files {
         for error in &document.refusals {
             assert!(
@@ -180,7 +180,7 @@ fn labels() -> Vec<(String, String, String)> {
 }
 
 #[test]
-fn the_classifier_agrees_with_the_labels_in_at_least_85_of_100() {
+fn the_classifier_agrees_with_the_labels_in_at_least_90_of_100() {
     let labels = labels();
     let files: std::collections::BTreeMap<_, _> = corpus().into_iter().collect();
     if labels.is_empty() || files.is_empty() {
@@ -218,6 +218,6 @@ fn the_classifier_agrees_with_the_labels_in_at_least_85_of_100() {
         labels.len(),
         labels.len()
     );
-    assert!(classes * 100 >= labels.len() * 85, "{classes} classes");
-    assert!(tiers * 100 >= labels.len() * 85, "{tiers} tiers");
+    assert!(classes * 100 >= labels.len() * 90, "{classes} classes");
+    assert!(tiers * 100 >= labels.len() * 90, "{tiers} tiers");
 }

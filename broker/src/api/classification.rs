@@ -43,8 +43,10 @@ pub struct ClassificationReply {
 /// What a workload needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NeedsView {
-    /// GPUs asked for, as written, in order of preference.
+    /// Cards that fit the need, by id; where the need is unknown, those asked for.
     pub gpu_models: Vec<String>,
+    /// GPUs asked for, as written, in order of preference.
+    pub gpus_asked: Vec<String>,
     /// GPUs of a node, where stated.
     pub gpus_per_node: Option<u16>,
     /// Nodes of one run.
@@ -121,7 +123,8 @@ impl ClassificationReply {
 impl From<&Needs> for NeedsView {
     fn from(needs: &Needs) -> Self {
         Self {
-            gpu_models: needs.gpu_models.clone(),
+            gpu_models: needs.gpu_models.iter().map(|m| m.id().into()).collect(),
+            gpus_asked: needs.gpus_asked.clone(),
             gpus_per_node: needs.gpus_per_node,
             nodes: needs.nodes,
             vram_gb_per_gpu: needs.vram_gb_per_gpu,

@@ -1,11 +1,13 @@
 //! Which GPUs and how many nodes a document asks for, also in formats that cannot be submitted.
 
 use tandem_model::gpu::GpuModel;
-use tandem_model::workload::GpuNeed;
+use tandem_model::workload::{GPUS_PER_NODE_MAX, GpuNeed, NODES_MAX, Workload};
 
-use super::facts::{Facts, Zone};
+use super::facts::{Fact, Facts, Zone};
 use super::pods;
-use crate::files::Document;
+use super::settings;
+use crate::files::tree::Node;
+use crate::files::{Document, DocumentFormat};
 
 /// What is asked for; the need may be less.
 #[derive(Debug, Clone, Default)]
@@ -18,11 +20,36 @@ pub(super) struct Ask {
     pub(super) vram_gb_min: u16,
     /// GPUs of a node, where stated.
     pub(super) gpus_per_node: Option<u16>,
+    /// Line of the GPUs, where they are asked.
+    pub(super) gpu_line: Option<u32>,
     /// Nodes of one run.
     pub(super) nodes: u16,
+    /// Line of the nodes, where they are stated.
+    pub(super) nodes_line: Option<u32>,
     /// Accelerators that are not NVIDIA's.
     pub(super) other_vendor: bool,
 }
+
+/// Words that state the nodes of one run: of launchers, batch systems and their variables.
+const NODES: [&str; 6] = [
+    "nodes",
+    "nnodes",
+    "num-nodes",
+    "num-machines",
+    "numnodes",
+    "slurm-nnodes",
+];
+/// Words that state the GPUs of a node.
+const GPUS: [&str; 8] = [
+    "gpus-per-node",
+    "gpus-per-task",
+    "nproc-per-node",
+    "num-gpus",
+    "ngpus",
+    "gpu-count",
+    "requestgpu",
+    "gpus",
+];
 
 impl Ask {
     pub(super) fn of(document: &Document, facts: &Facts) -> Self {
@@ -32,56 +59,144 @@ impl Ask {
         };
         match &document.draft {
             Some(w) => {
-                ask.nodes = w.resources.nodes;
-                ask.gpus_per_node = Some(w.resources.gpus_per_node);
-                match &w.resources.gpu {
-                    GpuNeed::None => {}
-                    GpuNeed::AnyWithVram { vram_gb_min } => ask.vram_gb_min = *vram_gb_min,
-                    GpuNeed::Named { choices } => {
-                        for choice in choices {
-                            ask.names.push(choice.name.clone());
-                            ask.models.extend(&choice.models);
-                        }
-                    }
+                ask.of_workload(w);
+                if alone(document, facts) {
+                    ask.nodes = 1;
                 }
             }
             None => {
                 ask.read(facts);
-                ask.nodes = pods::together(document);
+                ask.count(document, facts);
             }
         }
         if ask.gpus_per_node == Some(0) {
             ask.add_groups(facts);
         }
-        let of_amd = |n: &String| {
-            let upper = n.to_ascii_uppercase();
-            upper.starts_with("MI") && upper[2..].starts_with(|c: char| c.is_ascii_digit())
-                || upper.contains("AMD")
-                || upper.contains("GAUDI")
-                || upper.contains("TPU")
-                || upper.contains("LITEPOD")
-        };
-        ask.other_vendor = ask.names.iter().any(of_amd)
-            || facts.says(&[Zone::Image], "rocm*")
-            || facts.says(&[Zone::Image], "habana*")
-            || facts.says(&[Zone::Image], "tpu");
+        ask.lines(document, facts);
+        ask.other_vendor = ask.names.iter().any(|n| of_other_vendor(n))
+            || ["rocm*", "habana*", "tpu", "neuron*"]
+                .iter()
+                .any(|w| facts.says(&[Zone::Image], w))
+            || facts
+                .iter()
+                .any(|f| f.zone == Zone::Other && is_other_device(f));
         ask
+    }
+
+    fn of_workload(&mut self, w: &Workload) {
+        self.nodes = w.resources.nodes;
+        self.gpus_per_node = Some(w.resources.gpus_per_node);
+        match &w.resources.gpu {
+            GpuNeed::None => {}
+            GpuNeed::AnyWithVram { vram_gb_min } => self.vram_gb_min = *vram_gb_min,
+            GpuNeed::Named { choices } => {
+                for choice in choices {
+                    self.names.push(choice.name.clone());
+                    self.models.extend(&choice.models);
+                }
+            }
+        }
     }
 
     /// GPUs of a format without a draft.
     fn read(&mut self, facts: &Facts) {
+        for fact in facts.iter() {
+            let count = match fact.path.ends_with("devices.count") {
+                true => fact.text.parse::<u16>().unwrap_or(1),
+                false if fact.path.ends_with("devices.capabilities") && fact.lower == "gpu" => 1,
+                false => continue,
+            };
+            self.gpu_line = self.gpu_line.or(Some(fact.line));
+            self.gpus_per_node = Some(self.gpus_per_node.unwrap_or(0).max(count));
+        }
         for fact in facts.iter().filter(|f| f.zone == Zone::Gpu) {
             let text = fact.text.trim();
             if let Ok(count) = text.parse::<u16>() {
+                self.gpu_line = self.gpu_line.or(Some(fact.line));
                 self.gpus_per_node = Some(self.gpus_per_node.unwrap_or(0).max(count));
                 continue;
             }
             let name = fact.lower.replace("tesla", "");
-            let models = GpuModel::matching(&name);
+            let (name, count) = name.rsplit_once(':').unwrap_or((&name, ""));
+            let models = GpuModel::matching(name);
             if !models.is_empty() {
+                self.gpu_line = self.gpu_line.or(Some(fact.line));
                 self.names.push(text.to_owned());
                 self.models.extend(models);
+                if let Ok(count) = count.parse::<u16>() {
+                    self.gpus_per_node = Some(count);
+                }
             }
+        }
+    }
+
+    /// Nodes and GPUs that commands, directives and fields state.
+    fn count(&mut self, document: &Document, facts: &Facts) {
+        self.directives(facts);
+        if document.format == DocumentFormat::Kubernetes {
+            self.nodes = pods::together(document);
+            return;
+        }
+        let nodes = settings::number(facts, &NODES);
+        if let Some(nodes) = nodes.filter(|n| (1..=u64::from(NODES_MAX)).contains(&n.value)) {
+            self.nodes = self.nodes.max(u16::try_from(nodes.value).unwrap_or(1));
+            self.nodes_line = Some(nodes.line);
+        }
+        if self.gpus_per_node.is_none()
+            && let Some(gpus) = settings::number(facts, &GPUS)
+            && gpus.value <= u64::from(GPUS_PER_NODE_MAX)
+        {
+            self.gpus_per_node = u16::try_from(gpus.value).ok();
+            self.gpu_line = Some(gpus.line);
+        }
+    }
+
+    /// What a script asks of its batch system: `#SBATCH --nodes=2`, `#SBATCH --gres=gpu:a100:4`.
+    fn directives(&mut self, facts: &Facts) {
+        let batch = |f: &&Fact| {
+            ["#sbatch ", "#pbs ", "#flux: ", "#bsub "]
+                .iter()
+                .any(|d| f.lower.starts_with(d))
+        };
+        for fact in facts.iter().filter(batch) {
+            let words = fact
+                .lower
+                .split(|c: char| c.is_whitespace() || c == '=' || c == ',');
+            let mut words = words.skip(1).peekable();
+            while let Some(word) = words.next() {
+                let next = words.peek().copied().unwrap_or_default();
+                match word {
+                    "--nodes" | "-n" if word != "-n" || fact.text.contains("-N") => {
+                        let most = next.rsplit('-').next().unwrap_or(next);
+                        if let Ok(nodes) = most.parse::<u16>() {
+                            self.nodes = nodes.clamp(1, NODES_MAX);
+                            self.nodes_line = Some(fact.line);
+                        }
+                    }
+                    "--gres" | "--gpus" | "--gpus-per-node" | "-g" => {
+                        self.gres(next, fact.line);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// `gpu:4`, `gpu:a100:4`, `a100:4` or `4`.
+    fn gres(&mut self, text: &str, line: u32) {
+        for part in text.split(':') {
+            if let Ok(count) = part.parse::<u16>() {
+                self.gpus_per_node = Some(count.min(GPUS_PER_NODE_MAX));
+                self.gpu_line = Some(line);
+            }
+            let models = GpuModel::matching(part);
+            if !models.is_empty() {
+                self.names.push(part.to_owned());
+                self.models.extend(models);
+            }
+        }
+        if text == "gpu" && self.gpus_per_node.is_none() {
+            self.gpus_per_node = Some(1);
         }
     }
 
@@ -95,6 +210,31 @@ impl Ask {
         }
     }
 
+    /// Where a format that was read says so.
+    fn lines(&mut self, document: &Document, facts: &Facts) {
+        let of_field =
+            |fields: &[&str]| fields.iter().find_map(|f| document.lines.get(*f)).copied();
+        let number = |names: &[&str]| {
+            let named = |f: &&Fact| names.contains(&f.field()) && f.text.parse::<u16>().is_ok();
+            facts.iter().find(named).map(|f| f.line)
+        };
+        self.nodes_line = self
+            .nodes_line
+            .or_else(|| of_field(&["num_nodes", "nodes", "resources.nodes"]))
+            .or_else(|| number(&["numnodes", "replicas", "parallelism", "size"]))
+            .filter(|_| self.nodes > 1);
+        let gpus = [
+            "resources.accelerators",
+            "resources.gpu",
+            "hardware",
+            "gpus",
+        ];
+        self.gpu_line = self
+            .gpu_line
+            .or_else(|| of_field(&gpus))
+            .or_else(|| facts.iter().find(|f| f.zone == Zone::Gpu).map(|f| f.line));
+    }
+
     /// GPUs over all nodes, at least one.
     pub(super) fn gpus_total(&self) -> u32 {
         (u32::from(self.gpus_per_node.unwrap_or(1)) * u32::from(self.nodes)).max(1)
@@ -104,4 +244,53 @@ impl Ask {
     pub(super) fn only_enterprise(&self) -> bool {
         !self.models.is_empty() && self.models.iter().all(|m| m.is_a100_or_better())
     }
+}
+
+/// Pods of a Job share out its input and work each for itself, unless a launcher joins them.
+fn alone(document: &Document, facts: &Facts) -> bool {
+    let kind = |root: &Node| root.get("kind").and_then(Node::text) == Some("Job");
+    let joined = [
+        "nnodes",
+        "num-machines",
+        "num_machines",
+        "master_addr",
+        "hostfile",
+    ];
+    document.format == DocumentFormat::Kubernetes
+        && document.roots.iter().any(kind)
+        && !joined
+            .iter()
+            .any(|w| facts.says(&[Zone::Run, Zone::Env], w))
+}
+
+fn of_other_vendor(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let instinct = upper
+        .strip_prefix("MI")
+        .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    instinct
+        || [
+            "AMD",
+            "GAUDI",
+            "TPU",
+            "LITEPOD",
+            "TRAINIUM",
+            "INFERENTIA",
+            "N150",
+            "N300",
+        ]
+        .iter()
+        .any(|w| upper.contains(w))
+}
+
+/// `amd.com/gpu: 8` and its like among resources of containers.
+fn is_other_device(fact: &Fact) -> bool {
+    [
+        "amd.com/gpu",
+        "google.com/tpu",
+        "habana.ai/gaudi",
+        "aws.amazon.com/neuron",
+    ]
+    .iter()
+    .any(|device| fact.path.contains(device))
 }

@@ -1,8 +1,8 @@
 //! What a document says, line by line: commands, images, variables, names, comments.
 
-use super::words;
-use crate::files::Document;
-use crate::files::tree::{Body, Node};
+use super::settings::Settings;
+use super::{collect, words};
+use crate::files::{Document, DocumentFormat};
 
 /// What kind of place a text stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(super) enum Zone {
     Gpu,
     Port,
     Comment,
+    /// The name of a field, in formats without a reader.
+    Key,
     Other,
 }
 
@@ -31,56 +33,40 @@ pub(super) struct Fact {
     pub(super) programs: String,
     /// A command that is left running in the background.
     pub(super) background: bool,
+    /// Of words joined from several lines: the offset from which each further line counts.
+    breaks: Vec<(usize, u32)>,
 }
 
 /// Everything that a document says.
-pub(super) struct Facts(Vec<Fact>);
+pub(super) struct Facts {
+    all: Vec<Fact>,
+    settings: Settings,
+    /// Where each word begins: its first two bytes, the fact and the offset in it, in this order.
+    words: Vec<([u8; 2], u32, u32)>,
+}
 
-/// Field names and the kind of text that stands under them, innermost first.
-const ZONES: &[(&str, Zone)] = &[
-    ("run", Zone::Run),
-    ("command", Zone::Run),
-    ("commands", Zone::Run),
-    ("commandline", Zone::Run),
-    ("args", Zone::Run),
-    ("entrypoint", Zone::Run),
-    ("script", Zone::Run),
-    ("data", Zone::Run),
-    ("onrun", Zone::Run),
-    ("setup", Zone::Setup),
-    ("init", Zone::Setup),
-    ("jobpreparationtask", Zone::Setup),
-    ("image", Zone::Image),
-    ("image_id", Zone::Image),
-    ("docker_image", Zone::Image),
-    ("env", Zone::Env),
-    ("envs", Zone::Env),
-    ("environment", Zone::Env),
-    ("model", Zone::Env),
-    ("base_model", Zone::Env),
-    ("name", Zone::Name),
-    ("id", Zone::Name),
-    ("jobname", Zone::Name),
-    ("displayname", Zone::Name),
-    ("description", Zone::Name),
-    ("hardware", Zone::Gpu),
-    ("gpu", Zone::Gpu),
-    ("nvidia", Zone::Gpu),
-    ("nvidia.com/gpu", Zone::Gpu),
-    ("cloud.google.com/gke-accelerator", Zone::Gpu),
-    ("gpus", Zone::Gpu),
-    ("accelerators", Zone::Gpu),
-    ("port", Zone::Port),
-    ("ports", Zone::Port),
-];
+impl Fact {
+    /// The line of the file that a byte offset of `lower` came from.
+    pub(super) fn line_at(&self, offset: usize) -> u32 {
+        let before = self.breaks.iter().rev().find(|(from, _)| *from <= offset);
+        before.map_or(self.line, |(_, line)| *line)
+    }
+
+    /// The name of the field that the text stands in.
+    pub(super) fn field(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+}
 
 impl Facts {
     pub(super) fn of(document: &Document) -> Self {
         let mut facts = Vec::new();
         let together = document.format.documents_belong_together();
         let kept = if together { document.roots.len() } else { 1 };
+        let foreign =
+            !document.format.can_be_submitted() && document.format != DocumentFormat::Script;
         for root in document.roots.iter().take(kept) {
-            collect(root, &mut Vec::new(), &mut facts);
+            collect::tree(root, foreign, &mut facts);
         }
         let end = document
             .roots
@@ -88,80 +74,109 @@ impl Facts {
             .map_or(u32::MAX, |next| next.place.line);
         comments(&document.text, end, &mut facts);
         facts.sort_by_key(|f| f.line);
-        Self(facts)
+        Self {
+            settings: Settings::of(&facts),
+            words: words_of(&facts),
+            all: facts,
+        }
+    }
+
+    /// The numbers that the document sets.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Fact> {
-        self.0.iter()
+        self.all.iter()
+    }
+
+    /// Where a needle stands, in the order of the facts.
+    pub(super) fn mentions(&self, needle: &str) -> impl Iterator<Item = (&Fact, usize)> {
+        let start = two_bytes(needle.trim_end_matches('*'), 0);
+        let from = self.words.partition_point(|(word, ..)| *word < start);
+        self.words[from..]
+            .iter()
+            .take_while(move |(word, ..)| *word == start)
+            .filter_map(move |(_, fact, at)| {
+                let fact = self.all.get(usize::try_from(*fact).ok()?)?;
+                let at = usize::try_from(*at).ok()?;
+                words::stands_at(&fact.lower, at, needle).then_some((fact, at))
+            })
+    }
+
+    /// The first place in some zones where one of several needles stands.
+    pub(super) fn first(&self, zones: &[Zone], needles: &[&str]) -> Option<(&Fact, usize)> {
+        let firsts = needles
+            .iter()
+            .filter_map(|n| self.mentions(n).find(|(f, _)| zones.contains(&f.zone)));
+        firsts.min_by_key(|(f, at)| (f.line, *at))
     }
 
     /// Whether a needle stands in one of the zones.
     pub(super) fn says(&self, zones: &[Zone], needle: &str) -> bool {
-        self.iter()
-            .any(|f| zones.contains(&f.zone) && words::find(&f.lower, needle))
+        self.mentions(needle).any(|(f, _)| zones.contains(&f.zone))
     }
 }
 
-fn zone_of(path: &[String]) -> Zone {
-    if path.iter().any(|name| name == "nvidia") {
-        return Zone::Gpu;
-    }
-    for name in path.iter().rev() {
-        if let Some((_, zone)) = ZONES.iter().find(|(known, _)| known == name) {
-            return *zone;
-        }
-    }
-    Zone::Other
+/// The two bytes of a text at an offset; words of one letter have their end as the second.
+fn two_bytes(text: &str, at: usize) -> [u8; 2] {
+    let byte = |i: usize| text.as_bytes().get(i).copied().unwrap_or(0);
+    [byte(at), byte(at + 1)]
 }
 
-fn collect(node: &Node, path: &mut Vec<String>, facts: &mut Vec<Fact>) {
-    match &node.body {
-        Body::Scalar(scalar) => {
-            let zone = zone_of(path);
-            let path = path.join(".");
-            let commands = matches!(zone, Zone::Run | Zone::Setup);
-            let lines = scalar.text.split('\n').enumerate();
-            let mut open: Option<(u32, String)> = None;
-            for (i, text) in lines {
-                let offset = if scalar.block {
-                    u32::try_from(i).unwrap_or(0)
-                } else {
-                    0
-                };
-                let at = node.place.line + offset;
-                let (start, mut joined) = open.take().unwrap_or((at, String::new()));
-                match text.trim_end().strip_suffix('\\').filter(|_| commands) {
-                    Some(part) => {
-                        joined.push_str(part);
-                        open = Some((start, joined));
-                    }
-                    None => {
-                        joined.push_str(text);
-                        push(start, zone, &path, &joined, facts);
-                    }
-                }
-            }
-            if let Some((start, joined)) = open {
-                push(start, zone, &path, &joined, facts);
-            }
-        }
-        Body::List(items) => items.iter().for_each(|item| collect(item, path, facts)),
-        Body::Map(entries) => {
-            for (key, value) in entries {
-                path.push(key.text.to_ascii_lowercase());
-                collect(value, path, facts);
-                path.pop();
-            }
-        }
-    }
+fn words_of(facts: &[Fact]) -> Vec<([u8; 2], u32, u32)> {
+    let mut found: Vec<_> = facts
+        .iter()
+        .zip(0..)
+        .flat_map(|(fact, id)| {
+            let begin = words::beginnings(&fact.lower);
+            begin.zip(std::iter::repeat(id)).map(|(at, id)| {
+                let offset = u32::try_from(at).unwrap_or(u32::MAX);
+                (two_bytes(&fact.lower, at), id, offset)
+            })
+        })
+        .collect();
+    found.sort_unstable();
+    found
 }
 
-fn push(line: u32, zone: Zone, path: &str, text: &str, facts: &mut Vec<Fact>) {
+/// Beginnings of lines that speak of work, or end it, and do none.
+const SPOKEN: [&str; 5] = ["#", "echo ", "pkill ", "killall ", "kill "];
+
+/// Whether a line of a script only sets a variable: `A=b`, `export A=b`, `: "${A:=b}"`.
+fn is_assignment(line: &str) -> bool {
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    if line.starts_with(": \"${") || line.starts_with(": ${") {
+        return true;
+    }
+    let Some((name, value)) = line.split_once('=') else {
+        return false;
+    };
+    let named = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    // `A=b command` runs the command.
+    let value = value.split(" #").next().unwrap_or(value).trim();
+    let one = !value.contains(char::is_whitespace) || value.starts_with(['"', '\'', '(', '$']);
+    named && one && !line.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Adds a text; empty ones are left out.
+pub(super) fn push(
+    line: u32,
+    zone: Zone,
+    path: &str,
+    text: &str,
+    breaks: Vec<(usize, u32)>,
+    facts: &mut Vec<Fact>,
+) {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return;
     }
-    let spoken = trimmed.starts_with('#') || trimmed.starts_with("echo ");
+    let spoken = SPOKEN.iter().any(|s| trimmed.starts_with(s));
+    let zone = match zone {
+        Zone::Run | Zone::Setup if is_assignment(trimmed) => Zone::Env,
+        zone => zone,
+    };
     let commands = matches!(zone, Zone::Run | Zone::Setup);
     let background =
         (trimmed.ends_with('&') && !trimmed.ends_with("&&")) || trimmed.starts_with("nohup ");
@@ -183,6 +198,7 @@ fn push(line: u32, zone: Zone, path: &str, text: &str, facts: &mut Vec<Fact>) {
         lower,
         programs,
         background: commands && background,
+        breaks,
     });
 }
 
@@ -193,7 +209,7 @@ fn comments(text: &str, end: u32, facts: &mut Vec<Fact>) {
         let number = u32::try_from(i + 1).unwrap_or(u32::MAX);
         let trimmed = line.trim();
         if number < end && trimmed.starts_with('#') && !taken.contains(&number) {
-            push(number, Zone::Comment, "", trimmed, facts);
+            push(number, Zone::Comment, "", trimmed, Vec::new(), facts);
         }
     }
 }

@@ -6,9 +6,13 @@
 //! states wins over all of them.
 
 mod ask;
+mod catalogue;
+mod collect;
+mod evidence;
 mod facts;
 mod pods;
 mod rules;
+mod settings;
 mod sizes;
 mod tiers;
 mod vram;
@@ -17,12 +21,13 @@ mod words;
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use tandem_model::workload::{Checkpoints, WorkloadClass, WorkloadKind};
+use tandem_model::gpu::GpuModel;
+use tandem_model::workload::{WorkloadClass, WorkloadKind};
 
 use crate::files::Document;
 
 use ask::Ask;
-use facts::{Facts, Zone};
+use facts::Facts;
 use rules::{Activity, Finding};
 
 /// Most lines of evidence that are kept, strongest first.
@@ -54,8 +59,11 @@ pub struct Classification {
 /// What a workload needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Needs {
+    /// Cards of the catalogue that fit the need, by id; where the need is unknown, those asked
+    /// for. Empty when no GPU is needed or none of the catalogue fits.
+    pub gpu_models: Vec<GpuModel>,
     /// GPUs asked for, as written, in order of preference; empty when none is named.
-    pub gpu_models: Vec<String>,
+    pub gpus_asked: Vec<String>,
     /// GPUs of a node, where stated.
     pub gpus_per_node: Option<u16>,
     /// Nodes of one run.
@@ -108,39 +116,33 @@ pub fn classify(document: &Document) -> Classification {
         confidence = STATED_PERCENT;
     }
     let size = sizes::of(&facts);
-    let stated_vram = vram::stated(&facts);
-    let estimate = vram::estimate(class, size.as_ref(), &facts, &ask);
-    let vram_gb = stated_vram.as_ref().map(|(gb, _)| *gb).or(estimate);
+    let memory =
+        vram::stated(&facts).or_else(|| vram::estimate(class, size.as_ref(), &facts, &ask));
+    let vram_gb_per_gpu = memory.as_ref().map(|m| m.gb);
     let fast = tiers::fast_interconnect(class, size.as_ref(), &facts, &ask, document);
-    let checkpointing = checkpointing(document, &facts, class);
+    let saves = evidence::checkpointing(document, &facts, class);
+    let stops = evidence::preemption(document, saves.as_ref());
+    let port = evidence::port(document, &facts);
     let needs = Needs {
-        gpu_models: ask.names.clone(),
+        gpu_models: tiers::models(class, vram_gb_per_gpu, &ask, &facts),
+        gpus_asked: ask.names.clone(),
         gpus_per_node: ask.gpus_per_node,
         nodes: ask.nodes,
-        vram_gb_per_gpu: vram_gb,
+        vram_gb_per_gpu,
         fast_interconnect: fast.is_some(),
-        port: port(document, &facts),
-        preemption_tolerant: checkpointing
-            || document.draft.as_ref().is_some_and(|w| w.preemptible),
-        checkpointing,
+        port: port.as_ref().map(|(port, _)| *port),
+        preemption_tolerant: stops.is_some(),
+        checkpointing: saves.is_some(),
     };
-    let (tiers, reason) = tiers::fit(class, &needs, &ask, &facts);
-    let mut evidence = evidence_of(&findings, ask.nodes, class);
-    if let Some(class_line) = stated.and(document.lines.get("class")) {
-        evidence.insert(
-            0,
-            Evidence {
-                line: *class_line,
-                source: "class".into(),
-                text: "stated by the customer".into(),
-                points_to: class.as_str().into(),
-            },
-        );
-    }
+    let line = memory.as_ref().map(|m| m.evidence.line);
+    let (tiers, reason) = tiers::fit(class, &needs, line, &ask, &facts);
+    let mut evidence = evidence::of_class(document, &findings, ask.nodes, class);
     evidence.truncate(EVIDENCE_MAX);
     evidence.extend(size.map(sizes::Size::into_evidence));
-    evidence.extend(stated_vram.map(|(_, evidence)| evidence));
-    evidence.extend(fast);
+    evidence.extend(memory.map(|m| m.evidence));
+    evidence.extend(evidence::of_ask(&ask));
+    evidence.extend(port.map(|(_, evidence)| evidence));
+    evidence.extend([fast, saves, stops].into_iter().flatten());
     evidence.push(reason);
     Classification {
         class,
@@ -183,67 +185,6 @@ fn decide(document: &Document, findings: &[Finding]) -> (Activity, u8) {
     }
     let percent = percent.clamp(FOUND_PERCENT.0, FOUND_PERCENT.1);
     (activity, u8::try_from(percent).unwrap_or(GUESSED_PERCENT))
-}
-
-fn evidence_of(findings: &[Finding], nodes: u16, class: WorkloadClass) -> Vec<Evidence> {
-    let mut sorted: Vec<&Finding> = findings.iter().filter(|f| f.weight > 0).collect();
-    sorted.sort_by_key(|f| (f.activity.class(nodes) != class, -f.weight, f.line));
-    sorted
-        .into_iter()
-        .map(|f| Evidence {
-            line: f.line,
-            source: f.source.into(),
-            text: f.text.clone(),
-            points_to: f.activity.class(nodes).as_str().to_owned(),
-        })
-        .collect()
-}
-
-const SAVES: &[&str] = &[
-    "checkpoint*",
-    "checkpointing",
-    "ckpt_path",
-    "resume",
-    "resume_from_checkpoint",
-    "save_steps",
-    "save_freq",
-    "resume_mode",
-    "enable_dcp",
-];
-
-fn checkpointing(document: &Document, facts: &Facts, class: WorkloadClass) -> bool {
-    if matches!(
-        class,
-        WorkloadClass::OnlineInference | WorkloadClass::Interactive
-    ) {
-        return false;
-    }
-    let declared = document
-        .draft
-        .as_ref()
-        .is_some_and(|w| w.checkpoints != Checkpoints::None);
-    let by_words = facts.iter().any(|f| {
-        matches!(f.zone, Zone::Run | Zone::Env) && SAVES.iter().any(|w| words::find(&f.lower, w))
-    });
-    let split_into_frames = class == WorkloadClass::Rendering
-        && facts.iter().any(|f| {
-            ["frame*", "parametricsweep"]
-                .iter()
-                .any(|w| words::find(&f.lower, w))
-        });
-    declared || by_words || split_into_frames
-}
-
-/// The workload's port, or the first exposed one of another format.
-fn port(document: &Document, facts: &Facts) -> Option<u16> {
-    let of_workload = document.draft.as_ref().and_then(|w| w.port);
-    let exposed = || {
-        let first = facts
-            .iter()
-            .find(|f| f.zone == Zone::Port && f.path.contains("expose"))?;
-        first.text.trim().parse().ok()
-    };
-    of_workload.or_else(exposed)
 }
 
 #[cfg(test)]

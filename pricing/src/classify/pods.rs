@@ -21,6 +21,9 @@ const TOGETHER: [&str; 9] = [
     "leaderworkerset",
 ];
 
+/// Pods that are assumed where a template leaves the number open.
+const PODS_OPEN: u64 = 2;
+
 /// Pods with GPUs of the first such object; 1 when there is none.
 pub(super) fn together(document: &Document) -> u16 {
     if document.format != DocumentFormat::Kubernetes {
@@ -38,7 +41,8 @@ pub(super) fn together(document: &Document) -> u16 {
 fn is_one_run(root: &Node) -> bool {
     let of = |name: &str| root.get(name).and_then(Node::text).unwrap_or_default();
     let volcano = of("apiVersion").starts_with("batch.volcano.sh/") && of("kind") == "Job";
-    volcano || TOGETHER.contains(&of("kind").to_ascii_lowercase().as_str())
+    let kind = of("kind").to_ascii_lowercase();
+    volcano || TOGETHER.iter().any(|known| kind.ends_with(known))
 }
 
 /// Pods below a node: a group with a template of pods counts as often as it is repeated.
@@ -53,7 +57,11 @@ fn pods(node: &Node) -> u64 {
     };
     let times = ["replicas", "numOfHosts", "parallelism", "size"]
         .iter()
-        .filter_map(|name| node.get(name)?.text()?.parse::<u64>().ok())
+        .filter_map(|name| {
+            let text = node.get(name)?.text()?;
+            let open = text.starts_with(['$', '{', '<']);
+            text.parse().ok().or(open.then_some(PODS_OPEN))
+        })
         .fold(1, u64::saturating_mul);
     below.saturating_mul(times)
 }

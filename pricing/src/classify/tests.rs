@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::files;
+use tandem_model::gpu::GpuModel;
 
 fn of(text: &str) -> Classification {
     classify(&files::look(text).unwrap())
@@ -46,7 +47,9 @@ fn the_class_that_the_customer_states_wins() {
 #[test]
 fn a_named_gpu_binds_placement_but_not_the_tiers() {
     let c = of("resources: {accelerators: H100:1}\nrun: vllm serve Qwen/Qwen2.5-7B-Instruct\n");
-    assert_eq!(c.needs.gpu_models, ["H100"]);
+    assert_eq!(c.needs.gpus_asked, ["H100"]);
+    let fits = |id| c.needs.gpu_models.contains(&GpuModel::by_id(id).unwrap());
+    assert!(fits("rtx4090") && fits("h100-sxm5-80gb") && !fits("rtx4080"));
     assert!(c.tiers.consumer, "{:?}", c.evidence);
     assert!((17..=20).contains(&c.needs.vram_gb_per_gpu.unwrap()));
     let bare = of("resources: {accelerators: H100:1}\nrun: ./x\n");
@@ -63,12 +66,35 @@ fn precision_and_method_change_the_memory_needed() {
         .vram_gb_per_gpu
         .unwrap()
     };
-    assert_eq!(gb("vllm serve a/m-70b"), 169);
-    assert_eq!(gb("vllm serve a/m-70b-fp8"), 91);
-    assert!((50..=52).contains(&gb("vllm serve a/m-70b-awq")));
-    assert_eq!(gb("python train.py --model a/m-7b"), 112);
-    assert_eq!(gb("python train.py --model a/m-7b --lora_r 8"), 21);
-    assert_eq!(gb("python train.py --model a/m-7b --qlora"), 11);
+    assert_eq!(gb("vllm serve a/m-70b"), 157);
+    assert_eq!(gb("vllm serve a/m-70b-fp8"), 85);
+    assert_eq!(gb("vllm serve a/m-70b-awq"), 47);
+    assert_eq!(
+        gb("vllm serve a/m-70b-awq --tensor-parallel-size 1 --max-model-len 32768"),
+        56
+    );
+    assert_eq!(gb("python train.py --model a/m-7b"), 113);
+    assert_eq!(gb("python train.py --model a/m-7b --lora_r 8"), 20);
+    assert_eq!(gb("python train.py --model a/m-7b --qlora"), 9);
+    assert_eq!(gb("python train.py --model a/m-7b --optim adamw_8bit"), 71);
+}
+
+#[test]
+fn tensor_parallelism_shares_the_model_and_a_longer_context_needs_more() {
+    let gb = |flags: &str| {
+        of(&format!(
+            "resources: {{accelerators: A100:8}}\nrun: vllm serve meta-llama/Llama-3.1-70B {flags}\n"
+        ))
+        .needs
+        .vram_gb_per_gpu
+        .unwrap()
+    };
+    assert_eq!(gb("--tensor-parallel-size 8"), 22);
+    assert_eq!(gb("--tensor-parallel-size 4 --max-model-len 131072"), 52);
+    assert_eq!(
+        gb("--tensor-parallel-size 4 --max-model-len 131072 --kv-cache-dtype fp8"),
+        46
+    );
 }
 
 #[test]
@@ -119,6 +145,7 @@ fn the_document_has_exactly_the_fields_of_the_interface() {
             "checkpointing",
             "fast_interconnect",
             "gpu_models",
+            "gpus_asked",
             "gpus_per_node",
             "nodes",
             "port",
@@ -131,4 +158,75 @@ fn the_document_has_exactly_the_fields_of_the_interface() {
         keys(&json["evidence"][0]),
         ["line", "points_to", "source", "text"]
     );
+}
+
+#[test]
+fn every_piece_of_evidence_has_the_line_that_it_came_from() {
+    let text = "name: a\nnum_nodes: 2\nresources:\n  accelerators: H100:8\n  ports: 8000\nrun: |\n  torchrun train.py \\\n    --model meta-llama/Llama-3.1-8B \\\n    --resume_from_checkpoint x\n";
+    let found = of(text);
+    let line = |points_to: &str| {
+        let of = found.evidence.iter().find(|e| e.points_to == points_to);
+        of.unwrap_or_else(|| panic!("{points_to}")).line
+    };
+    assert_eq!(line("needs.nodes"), 2);
+    assert_eq!(line("needs.gpus_per_node"), 4);
+    assert_eq!(line("needs.port"), 5);
+    assert_eq!(line("distributed_training"), 7);
+    assert_eq!(line("tiers.consumer"), 2);
+}
+
+#[test]
+fn words_of_a_list_are_read_as_one_command_and_keep_their_lines() {
+    let text = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - image: a\n    command:\n    - accelerate\n    - launch\n    - train.py\n    args: [--num_epochs, '3']\n    env:\n    - name: MODEL\n      value: gpt2\n    resources: {limits: {nvidia.com/gpu: 1}}\n";
+    let found = of(text);
+    assert_eq!(found.class, WorkloadClass::SingleNodeTraining);
+    let program = found
+        .evidence
+        .iter()
+        .find(|e| e.text.starts_with("`train`"));
+    assert_eq!(program.unwrap().line, 9);
+    let size = found.evidence.iter().find(|e| e.source == "size").unwrap();
+    assert_eq!(size.line, 12);
+}
+
+#[test]
+fn a_script_is_classified_from_what_it_runs_and_asks_of_its_batch_system() {
+    let text = "#!/bin/bash\n#SBATCH --nodes=4\n#SBATCH --gres=gpu:a100:8\nexport IMAGE=megatron.sqsh\nsrun torchrun train.py --lr 1e-4\n";
+    let found = of(text);
+    assert_eq!(found.class, WorkloadClass::DistributedTraining);
+    assert_eq!((found.needs.nodes, found.needs.gpus_per_node), (4, Some(8)));
+    assert_eq!(found.needs.gpus_asked, ["a100"]);
+    assert!(files::look(text).unwrap().submittable().is_err());
+    let plain =
+        of("import torch\nfor batch in loader:\n    loss.backward()\n    optimizer.step()\n");
+    assert_eq!(plain.class, WorkloadClass::SingleNodeTraining);
+}
+
+#[test]
+fn a_list_of_objects_and_values_of_a_chart_are_classified_and_not_submitted() {
+    let chart = "servingEngineSpec:\n  modelSpec:\n  - name: llama3\n    repository: vllm/vllm-openai\n    modelURL: meta-llama/Llama-3.1-8B-Instruct\n    requestGPU: 1\n    vllmConfig: {maxModelLen: 4096}\n";
+    for text in [
+        chart.to_owned(),
+        format!("- {}", chart.replace('\n', "\n  ")),
+    ] {
+        let found = of(&text);
+        assert_eq!(
+            found.class,
+            WorkloadClass::OnlineInference,
+            "{:#?}",
+            found.evidence
+        );
+        assert_eq!(found.needs.vram_gb_per_gpu, Some(20));
+        let error = files::look(&text).unwrap().submittable().unwrap_err();
+        assert!(error.to_string().contains("not submitted"));
+    }
+}
+
+#[test]
+fn amd_and_other_accelerators_fit_no_card_of_the_catalogue() {
+    let found = of(
+        "resources: {gpu: 'MI300X:8'}\ntype: service\nport: 80\nimage: rocm/vllm\ncommands: [vllm serve Qwen/Qwen3-8B]\n",
+    );
+    assert!(found.needs.gpu_models.is_empty());
+    assert!(!found.tiers.consumer && !found.tiers.enterprise);
 }

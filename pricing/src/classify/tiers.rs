@@ -1,12 +1,13 @@
 //! Which tiers fit the need, and whether it needs a fast link.
 
+use tandem_model::gpu::GpuModel;
 use tandem_model::workload::WorkloadClass;
 
 use super::ask::Ask;
 use super::facts::{Facts, Zone};
 use super::sizes::Size;
+use super::vram;
 use super::{Evidence, Needs, TierFit};
-use super::{vram, words};
 use crate::files::Document;
 
 /// Memory of the largest common consumer card in GB.
@@ -58,18 +59,14 @@ pub(super) fn fast_interconnect(
         let asked = ["resources.network_tier", "resources.fast_interconnect"];
         return because(line_of(&asked), "the file asks for the fastest network");
     }
-    let told = facts.iter().find(|f| {
-        matches!(f.zone, Zone::Run | Zone::Env)
-            && LINK_WORDS.iter().any(|w| words::find(&f.lower, w))
-    });
-    if let Some(fact) = told {
-        return because(fact.line, "RDMA or NVLink is used by name");
+    if let Some((fact, at)) = facts.first(&[Zone::Run, Zone::Env], LINK_WORDS) {
+        return because(fact.line_at(at), "RDMA or NVLink is used by name");
     }
     let big = size.map(|s| s.params_millions >= LINKED_PARAMS_MILLIONS);
     let full_nodes = ask.gpus_per_node.is_some_and(|n| n >= 8);
     if class == WorkloadClass::DistributedTraining && big.unwrap_or(full_nodes) {
         return because(
-            line_of(&["num_nodes", "nodes", "resources.nodes"]),
+            ask.nodes_line.unwrap_or(1),
             "a large model is trained over several nodes",
         );
     }
@@ -82,31 +79,66 @@ pub(super) fn fast_interconnect(
     let shared = ask.only_enterprise() && ask.gpus_per_node.is_some_and(|n| n >= 4);
     if shared && size.is_some_and(|s| vram::state_gb(class, s, facts) > card_gb) {
         return because(
-            line_of(&["resources.accelerators", "resources.gpu"]),
+            ask.gpu_line.unwrap_or(1),
             "the model is shared out over GPUs that it does not fit singly",
         );
     }
     if class == WorkloadClass::OnlineInference && ask.nodes > 1 {
         return because(
-            line_of(&["num_nodes", "nodes"]),
+            ask.nodes_line.unwrap_or(1),
             "one model answers from several nodes",
         );
     }
     None
 }
 
-/// Which tiers fit, with the reason that decided for or against consumer cards.
+/// Video or graphics units that A100 and H100 lack
+/// (developer.nvidia.com/video-encode-and-decode-gpu-support-matrix).
+fn needs_graphics(class: WorkloadClass, facts: &Facts) -> bool {
+    class == WorkloadClass::Rendering
+        && ["nvenc", "hevc_nvenc", "h264_nvenc", "av1_nvenc", "unreal*"]
+            .iter()
+            .any(|w| facts.says(&[Zone::Run, Zone::Image, Zone::Name], w))
+}
+
+/// The cards of the catalogue that fit the need; where the need is unknown, those asked for.
+pub(super) fn models(
+    class: WorkloadClass,
+    vram_gb: Option<u32>,
+    ask: &Ask,
+    facts: &Facts,
+) -> Vec<GpuModel> {
+    if ask.other_vendor || ask.gpus_per_node == Some(0) {
+        return Vec::new();
+    }
+    let graphics = needs_graphics(class, facts);
+    let least = match vram_gb {
+        Some(gb) => gb,
+        None if !ask.models.is_empty() => {
+            let mut asked = ask.models.clone();
+            asked.sort();
+            asked.dedup();
+            return asked;
+        }
+        None => u32::from(ask.vram_gb_min),
+    };
+    GpuModel::all()
+        .filter(|m| u32::from(m.facts().vram_gb) >= least)
+        .filter(|m| !(graphics && m.is_a100_or_better()))
+        .collect()
+}
+
+/// Which tiers fit, with the reason that decided for or against consumer cards; `line` is that of
+/// the need.
 pub(super) fn fit(
     class: WorkloadClass,
     needs: &Needs,
+    line: Option<u32>,
     ask: &Ask,
     facts: &Facts,
 ) -> (TierFit, Evidence) {
     let against = against_consumer(needs, ask, facts);
-    let graphics = class == WorkloadClass::Rendering
-        && ["nvenc", "hevc_nvenc", "h264_nvenc", "unreal*"]
-            .iter()
-            .any(|w| facts.says(&[Zone::Run, Zone::Image, Zone::Name], w));
+    let graphics = needs_graphics(class, facts);
     let too_large = needs
         .vram_gb_per_gpu
         .is_some_and(|gb| gb > ENTERPRISE_VRAM_GB);
@@ -124,8 +156,12 @@ pub(super) fn fit(
             None => "nothing in the file needs more than a consumer card".to_owned(),
         },
     };
+    let line = match needs.nodes {
+        2.. => ask.nodes_line,
+        _ => line.or(ask.gpu_line),
+    };
     let evidence = Evidence {
-        line: 1,
+        line: line.unwrap_or(1),
         source: "tiers".into(),
         text,
         points_to: "tiers.consumer".into(),
@@ -134,7 +170,7 @@ pub(super) fn fit(
 }
 
 fn against_consumer(needs: &Needs, ask: &Ask, facts: &Facts) -> Option<&'static str> {
-    let engine = ["trtllm-build", "trtexec"]
+    let engine = ["trtllm-build", "trtexec", "build_engine"]
         .iter()
         .any(|w| facts.says(&[Zone::Run], w));
     if needs.gpus_per_node == Some(0) && needs.nodes == 1 {

@@ -198,8 +198,10 @@ fn refuse_more_documents(format: DocumentFormat, roots: &[Node], p: &mut Problem
         && !format.documents_belong_together()
         && let Some(second) = roots.get(1)
     {
+        let mut field = Field::root(second);
+        field.path = "documents[1]".into();
         p.unsupported(
-            &Field::root(second),
+            &field,
             &format!(
                 "the file holds {} documents, and one {} is submitted at a time",
                 roots.len(),
@@ -261,6 +263,10 @@ impl Document {
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod tests_containers;
+#[cfg(test)]
 mod tests_hostile;
+#[cfg(test)]
+mod tests_kubernetes;
 #[cfg(test)]
 mod tests_semantics;

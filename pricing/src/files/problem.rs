@@ -128,7 +128,11 @@ impl Problems {
 
     /// The format has no such field.
     pub(super) fn unknown(&mut self, field: &Field<'_>, near: Option<&str>) {
-        let text = "no such field here".to_owned();
+        let nameless = field.path.is_empty() || field.path.ends_with('.');
+        let text = match nameless {
+            true => "a field without a name".to_owned(),
+            false => "no such field here".to_owned(),
+        };
         let hint = near.map(|n| format!("did you mean `{n}`?"));
         self.push(ErrorCode::WORKLOAD_FIELD_UNKNOWN, field, text, hint);
     }

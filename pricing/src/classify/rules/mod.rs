@@ -1,14 +1,17 @@
 //! Rules: which words, at which kind of place, speak for which activity, and how strongly.
 
 mod command;
+mod fields;
 mod finite;
 mod image;
 mod names;
 mod structure;
 
+use std::sync::LazyLock;
+
 use tandem_model::workload::WorkloadClass;
 
-use super::facts::{Fact, Facts, Zone};
+use super::facts::{Facts, Zone};
 use super::words;
 use crate::files::Document;
 
@@ -76,48 +79,77 @@ pub(super) struct Finding {
     pub(super) weight: i32,
 }
 
-/// Applies every rule.
-pub(super) fn all(document: &Document, facts: &Facts) -> Vec<Finding> {
-    let mut found = Vec::new();
-    for (source, rules) in [
+/// Every rule and where it looks, with the words of all of them in two indexes.
+struct Book {
+    rules: Vec<(&'static str, &'static Rule)>,
+    texts: words::Index,
+    programs: words::Index,
+}
+
+static BOOK: LazyLock<Book> = LazyLock::new(|| {
+    let tables: [(&'static str, &'static [Rule]); 5] = [
         ("command", command::RULES),
         ("command", finite::RULES),
         ("image", image::RULES),
         ("name", names::RULES),
-    ] {
-        found.extend(rules.iter().filter_map(|rule| apply(rule, source, facts)));
+        ("field", fields::RULES),
+    ];
+    let rules: Vec<_> = tables
+        .into_iter()
+        .flat_map(|(source, rules)| rules.iter().map(move |rule| (source, rule)))
+        .collect();
+    let of = |position| {
+        let chosen = rules
+            .iter()
+            .zip(0..)
+            .filter(move |((_, r), _)| r.position == position);
+        words::Index::new(chosen.flat_map(|((_, r), id)| r.needles.iter().map(move |n| (*n, id))))
+    };
+    Book {
+        texts: of(Where::Text),
+        programs: of(Where::Program),
+        rules,
     }
+});
+
+/// Applies every rule: each fires once, on the first line that matches, and with half its weight
+/// when only a command in the background does.
+pub(super) fn all(document: &Document, facts: &Facts) -> Vec<Finding> {
+    let book = &*BOOK;
+    let mut strong: Vec<Option<Finding>> = vec![None; book.rules.len()];
+    let mut weak = strong.clone();
+    for fact in facts.iter() {
+        let mut hit = |id: u16, word: &str, at: Option<usize>| {
+            let at_rule = usize::from(id);
+            let (source, rule) = book.rules[at_rule];
+            if !rule.zones.contains(&fact.zone) || strong[at_rule].is_some() {
+                return;
+            }
+            let (slot, weight) = match (fact.background, rule.activity) {
+                // A server in the background serves only the job itself.
+                (true, Activity::Serve) => return,
+                (true, _) if weak[at_rule].is_some() => return,
+                (true, _) => (&mut weak[at_rule], rule.weight / 2),
+                (false, _) => (&mut strong[at_rule], rule.weight),
+            };
+            *slot = Some(Finding {
+                line: fact.line_at(at.or_else(|| fact.lower.find(word)).unwrap_or(0)),
+                source,
+                text: format!("`{word}`: {}", rule.why),
+                activity: rule.activity,
+                weight,
+            });
+        };
+        book.texts
+            .scan(&fact.lower, |id, word, at| hit(id, word, Some(at)));
+        book.programs
+            .scan(&fact.programs, |id, word, _| hit(id, word, None));
+    }
+    let mut found: Vec<Finding> = strong
+        .into_iter()
+        .zip(weak)
+        .filter_map(|(strong, weak)| strong.or(weak))
+        .collect();
     found.extend(structure::findings(document, facts));
     found
-}
-
-fn apply(rule: &Rule, source: &'static str, facts: &Facts) -> Option<Finding> {
-    let mut weaker = None;
-    for fact in facts.iter().filter(|f| rule.zones.contains(&f.zone)) {
-        let Some(needle) = matching(rule, fact) else {
-            continue;
-        };
-        let finding = |weight| Finding {
-            line: fact.line,
-            source,
-            text: format!("`{}`: {}", needle.trim_end_matches('*'), rule.why),
-            activity: rule.activity,
-            weight,
-        };
-        match (fact.background, rule.activity) {
-            // A server in the background serves only the job itself.
-            (true, Activity::Serve) => {}
-            (true, _) => weaker = weaker.or_else(|| Some(finding(rule.weight / 2))),
-            (false, _) => return Some(finding(rule.weight)),
-        }
-    }
-    weaker
-}
-
-fn matching(rule: &Rule, fact: &Fact) -> Option<&'static str> {
-    let mut needles = rule.needles.iter().copied();
-    match rule.position {
-        Where::Text => needles.find(|n| words::find(&fact.lower, n)),
-        Where::Program => needles.find(|n| words::find(&fact.programs, n)),
-    }
 }

@@ -43,7 +43,7 @@ pub(super) fn is_known(kind: &str) -> bool {
 
 /// The documents that the workload refers to.
 pub(super) struct Beside<'a> {
-    maps: Vec<(&'a str, &'a Node)>,
+    maps: Vec<(&'a str, Field<'a>)>,
     /// Ports, by number or name, that Services lead to.
     pub(super) target_ports: Vec<&'a str>,
 }
@@ -61,7 +61,7 @@ impl<'a> Beside<'a> {
             let name = node.get("metadata").and_then(|m| m.get("name"));
             let name = name.and_then(Node::text).unwrap_or_default();
             match kind_of(node) {
-                "ConfigMap" => found.maps.push((name, node)),
+                "ConfigMap" => found.maps.push((name, root)),
                 "Service" => found.service(node),
                 "Secret" => p.note(
                     &root,
@@ -109,8 +109,7 @@ impl<'a> Beside<'a> {
 
     /// The entries of a ConfigMap of the file.
     pub(super) fn map(&self, name: &str, p: &mut Problems) -> Option<Fields<'a>> {
-        let (_, node) = self.maps.iter().find(|(known, _)| *known == name)?;
-        let root = Field::root(node).map(p)?;
-        root.get("data")?.map(p)
+        let (_, root) = self.maps.iter().find(|(known, _)| *known == name)?;
+        root.map(p)?.get("data")?.map(p)
     }
 }

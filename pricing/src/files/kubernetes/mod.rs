@@ -25,13 +25,13 @@ use super::tree::Node;
 use beside::Beside;
 use tables::{METADATA, OBJECT};
 
-/// Kinds that become workloads, and how their `apiVersion` begins.
+/// Kinds that become workloads, and how their `apiVersion` begins; what usually helps others first.
 const KINDS: [(&str, &str); 7] = [
     ("Pod", "v1"),
-    ("Job", "batch/"),
     ("Deployment", "apps/"),
-    ("RayJob", "ray.io/"),
+    ("Job", "batch/"),
     ("RayCluster", "ray.io/"),
+    ("RayJob", "ray.io/"),
     ("PyTorchJob", "kubeflow.org/"),
     ("TrainJob", "trainer.kubeflow.org/"),
 ];
@@ -52,7 +52,15 @@ fn is_workload(node: &Node) -> bool {
 
 /// The document that a reader would call the workload of the file, as its position.
 pub(super) fn main_document(roots: &[Node]) -> usize {
-    let own = roots.iter().position(is_workload);
+    let workloads = roots.iter().enumerate().filter(|(_, r)| is_workload(r));
+    let rank = |node: &Node| {
+        let kind = KINDS.iter().position(|(kind, _)| *kind == kind_of(node));
+        (pod::mentions_gpu(node), kind)
+    };
+    // Of several, the one with GPUs; then the later in the list of kinds; then the first.
+    let own = workloads
+        .max_by_key(|(i, node)| (rank(node), std::cmp::Reverse(*i)))
+        .map(|(i, _)| i);
     let other = || roots.iter().position(|r| !beside::is_known(kind_of(r)));
     own.or_else(other).unwrap_or(0)
 }

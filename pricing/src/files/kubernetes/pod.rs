@@ -4,7 +4,7 @@ use tandem_model::workload::Workload;
 
 use crate::files::cursor::{Field, Fields};
 use crate::files::problem::Problems;
-use crate::files::tree::Node;
+use crate::files::tree::{Body, Node};
 
 use super::beside::Beside;
 use super::tables::{POD, TEMPLATE};
@@ -117,4 +117,15 @@ fn asks_gpu(container: &Node) -> bool {
             .and_then(|r| r.get("nvidia.com/gpu"));
         asked.and_then(Node::text).is_some_and(|n| n != "0")
     })
+}
+
+/// Whether a GPU of NVIDIA's is asked for anywhere below.
+pub(super) fn mentions_gpu(node: &Node) -> bool {
+    match &node.body {
+        Body::Scalar(_) => false,
+        Body::List(items) => items.iter().any(mentions_gpu),
+        Body::Map(entries) => entries.iter().any(|(key, value)| {
+            key.text == "nvidia.com/gpu" && value.text() != Some("0") || mentions_gpu(value)
+        }),
+    }
 }
