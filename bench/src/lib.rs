@@ -32,7 +32,6 @@ use tandem_model::time::{WallTime, WorldTime};
 use tandem_model::workload::Tier;
 use tandem_pricing::classify::{Classification, classify};
 use tandem_pricing::files;
-use tandem_pricing::quote::Policy;
 use tandem_sla::detect::Windows;
 
 const FILE: &str = "tandem: 1\nname: load\nrun: ./train\nresources:\n  gpu: RTX4090\n";
@@ -106,7 +105,6 @@ pub fn terms() -> Terms {
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
-        policy: Policy::default(),
         tokens: AgentTokens::new(|job, epoch| Secret::new(format!("{job} {epoch}"))),
     }
 }
@@ -127,6 +125,7 @@ fn spec(
             rate: RatePerGpuHour::new(MicroUsd::from_cents(45)),
             gpus: 1,
             term_seconds: 86_400,
+            replacement_rate_max: RatePerGpuHour::new(MicroUsd::from_cents(67)),
             not_to_exceed: MicroUsd::from_cents(900),
             lines: Vec::new(),
             expires_at: WallTime::default(),

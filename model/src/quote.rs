@@ -11,7 +11,8 @@ use crate::workload::Tier;
 /// One line of the price per GPU-hour; lines add up to the rate exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuoteLine {
-    /// What it is for: `compute`, `network_fee`, `margin`, …
+    /// What it is for: `compute`, `network_fee`, `surge`, `rate_risk`, `margin`, `discount`,
+    /// `adjustment`.
     pub kind: String,
     /// Share of the price per GPU-hour.
     pub micro_usd_per_gpu_hour: MicroUsd,
@@ -32,6 +33,9 @@ pub struct Quote {
     pub gpus: u32,
     /// How long the rate is firm, in seconds.
     pub term_seconds: u32,
+    /// The dearest rate at which a replacement within the term may cost us; what it costs beyond
+    /// `rate` is ours.
+    pub replacement_rate_max: RatePerGpuHour,
     /// The most that the whole term can cost.
     pub not_to_exceed: MicroUsd,
     /// What the rate is made of.

@@ -1,6 +1,7 @@
 //! Customers: they have a file read, classified and quoted on the market as the broker knows it,
 //! order a job, order it again when they got no answer, and cancel.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use tandem::engine::message::{JobSpec, QuoteTerms, Refused, Reply, Request};
@@ -8,7 +9,8 @@ use tandem::store::Store;
 use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::offer::Offer;
 use tandem_model::time::WorldTime;
-use tandem_pricing::quote::{self, Policy};
+use tandem_pricing::policy::Policy;
+use tandem_pricing::quote::{self, Pricing};
 use tandem_pricing::{classify, files, launch};
 
 use crate::broker::Asker;
@@ -17,6 +19,9 @@ use crate::disk::wait;
 use crate::installation;
 use crate::queue::Event;
 use crate::sim::{Done, Halt, Sim, broken};
+
+/// By which every customer is quoted.
+static POLICY: LazyLock<Policy> = LazyLock::new(Policy::standard);
 
 /// What a customer has run.
 #[derive(Debug, Clone)]
@@ -236,8 +241,14 @@ impl Sim {
         let unix_ms = u64::try_from(now.micros() / 1_000).unwrap_or(0);
         let ids = &mut self.chance.ids;
         let fresh = || QuoteId::from_parts(unix_ms, &ids.ten());
-        let policy = Policy::default();
-        let report = quote::quote(&workload, &classification, &offers, &policy, wall, fresh);
+        let pricing = Pricing {
+            policy: &POLICY,
+            policy_version: 1,
+            account: Some(&account),
+            utilisation: &|_, _| 0,
+            now: wall,
+        };
+        let report = quote::quote(&workload, &classification, &offers, &pricing, fresh);
         let quotes: Vec<_> = report.quoted().map(|(quote, _)| quote.clone()).collect();
         if quotes.is_empty() {
             return Ok(None);

@@ -12,7 +12,6 @@ use tandem_model::id::{AccountId, InstallationId, JobId};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
-use tandem_pricing::quote::Policy;
 use tandem_sla::detect::Windows;
 
 /// A well-formed key that opens nothing but the sandbox's machines.
@@ -60,7 +59,6 @@ pub(crate) fn terms(
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
-        policy: Policy::default(),
         tokens: AgentTokens::new(token),
     }
 }

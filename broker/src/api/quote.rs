@@ -47,7 +47,7 @@ pub struct QuoteReply {
     pub unfenced: bool,
     /// Offers that were looked at.
     pub offers: usize,
-    /// Version of the pricing rules.
+    /// Version of the pricing policy.
     pub policy_version: u32,
     /// Tiers, cheapest promise first.
     pub tiers: Vec<TierView>,
@@ -92,6 +92,9 @@ pub struct QuoteView {
     pub gpus: u32,
     /// How long the rate is firm, in seconds.
     pub term_seconds: u32,
+    /// The dearest rate at which a replacement within the term may cost the broker; you pay the rate.
+    #[schema(value_type = i64)]
+    pub replacement_rate_max_micro_usd_per_gpu_hour: RatePerGpuHour,
     /// The most that the whole term can cost.
     #[schema(value_type = i64)]
     pub not_to_exceed_micro_usd: MicroUsd,
@@ -108,7 +111,8 @@ pub struct QuoteView {
 /// One line of a price per GPU-hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuoteLineView {
-    /// What it is for: `compute`, `network_fee`, `margin`, …
+    /// What it is for: `compute`, `network_fee`, `surge`, `rate_risk`, `margin`, `discount`,
+    /// `adjustment`.
     pub kind: String,
     /// Share of the price per GPU-hour.
     #[schema(value_type = i64)]
@@ -175,6 +179,7 @@ impl From<&Quote> for QuoteView {
             rate_micro_usd_per_gpu_hour: quote.rate,
             gpus: quote.gpus,
             term_seconds: quote.term_seconds,
+            replacement_rate_max_micro_usd_per_gpu_hour: quote.replacement_rate_max,
             not_to_exceed_micro_usd: quote.not_to_exceed,
             lines: quote.lines.iter().map(QuoteLineView::from).collect(),
             expires_at: quote.expires_at.into(),

@@ -216,7 +216,7 @@ mod tests {
             "quote": {
                 "id": "qt_0198c1c2f0b47d3e8a1b2c3d4e5f6071", "tier": "consumer", "offer": "o",
                 "rate_micro_usd_per_gpu_hour": 250_000, "gpus": 1, "term_seconds": 86_400,
-                "not_to_exceed_micro_usd": 6_000_000, "lines": [],
+                "replacement_rate_max_micro_usd_per_gpu_hour": 1_000_000, "not_to_exceed_micro_usd": 6_000_000, "lines": [],
                 "expires_at": "2026-08-21T09:32:00Z",
             },
             "queue": null, "placements": placements, "nodes": [], "checkpoint": null,

@@ -19,7 +19,6 @@ use std::time::Duration;
 use gpu_probe::protocol::CheckpointStore;
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_model::secret::Secret;
-use tandem_pricing::quote::Policy;
 
 pub use layers::{Flag, Layers, Sources};
 pub use paths::{credentials_file, under_home};
@@ -51,8 +50,6 @@ pub struct Config {
     pub checkpoint_store: Option<CheckpointStore>,
     /// How often the networks' offers are read.
     pub market_refresh: Duration,
-    /// Pricing rules.
-    pub policy: Policy,
     /// What one customer may ask at once.
     pub limits: LimitsConfig,
     /// Logs and traces.

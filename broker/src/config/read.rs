@@ -9,7 +9,6 @@ use std::time::Duration;
 use gpu_probe::protocol::CheckpointStore;
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_model::secret::Secret;
-use tandem_pricing::quote::Policy;
 use tracing_subscriber::EnvFilter;
 
 use super::layers::{Layers, Sources};
@@ -275,12 +274,6 @@ pub(super) fn validate(layers: &Layers, sources: &Sources) -> Result<Config, Con
         market_refresh: Duration::from_secs(
             reader.number("market.refresh_seconds", 1..=3_600).into(),
         ),
-        policy: Policy {
-            margin_basis_points: reader.number("policy.margin_basis_points", 0..=100_000),
-            term_seconds: reader.number("policy.term_seconds", 3_600..=2_592_000),
-            valid_seconds: reader.number("policy.valid_seconds", 10..=3_600),
-            ..Policy::default()
-        },
         limits: LimitsConfig {
             requests_per_second: reader.count("limits.requests_per_second", 100_000),
             burst: reader.count("limits.burst", 100_000),

@@ -45,7 +45,6 @@ fn the_defaults_alone_are_a_whole_configuration_without_a_live_network() {
     assert_eq!(config.master_key, MasterKeySource::File(key.into()));
     assert!(config.ionet.is_none() && config.aethir.is_none());
     assert!(config.checkpoint_store.is_none());
-    assert_eq!(config.policy, Policy::default());
     assert!(config.telemetry.otlp_endpoint.is_none());
 }
 
@@ -65,7 +64,7 @@ fn the_users_folders_may_be_elsewhere() {
 fn a_file_wins_over_defaults_a_variable_over_a_file_and_a_flag_over_all() {
     let (mut sources, _file) = with_file(
         "listen = \"127.0.0.1:1\"\n[market]\nrefresh_seconds = 11\n\
-         [policy]\nmargin_basis_points = 500\n",
+         [limits]\nburst = 500\n",
     );
     for (name, value) in [
         ("TANDEM__LISTEN", "127.0.0.1:2"),
@@ -78,7 +77,7 @@ fn a_file_wins_over_defaults_a_variable_over_a_file_and_a_flag_over_all() {
     let config = load(&sources).unwrap();
     assert_eq!(config.listen.port(), 3);
     assert_eq!(config.market_refresh, Duration::from_secs(12));
-    assert_eq!(config.policy.margin_basis_points, 500);
+    assert_eq!(config.limits.burst.get(), 500);
     let layers = Layers::read(&sources).unwrap();
     assert_eq!(layers.origin("listen"), "--listen");
     assert_eq!(
@@ -86,7 +85,7 @@ fn a_file_wins_over_defaults_a_variable_over_a_file_and_a_flag_over_all() {
         "TANDEM__MARKET__REFRESH_SECONDS"
     );
     let file = sources.file.unwrap().display().to_string();
-    assert_eq!(layers.origin("policy.margin_basis_points"), file);
+    assert_eq!(layers.origin("limits.burst"), file);
 }
 
 #[test]
@@ -102,9 +101,6 @@ fn every_wrong_value_names_its_key_and_its_variable_and_all_are_named_at_once() 
         ("TANDEM__CHECKPOINT_STORE__ENDPOINT", "http://minio:9000"),
         ("TANDEM__CHECKPOINT_STORE__ALLOW_HTTP", "perhaps"),
         ("TANDEM__MARKET__REFRESH_SECONDS", "0"),
-        ("TANDEM__POLICY__MARGIN_BASIS_POINTS", "-1"),
-        ("TANDEM__POLICY__TERM_SECONDS", "1"),
-        ("TANDEM__POLICY__VALID_SECONDS", "99999999999999999999"),
         ("TANDEM__LIMITS__REQUESTS_PER_SECOND", "many"),
         ("TANDEM__TELEMETRY__LOG_FORMAT", "xml"),
         ("TANDEM__TELEMETRY__LOG_FILTER", "a=b=c"),

@@ -1,9 +1,8 @@
-//! The next offer for a job, from the market as it is now: fit and price by `pricing`, what was
-//! seen to fail by `sla`. Nothing is remembered from the acceptance but the rate.
+//! The next offer for a job, from the market as it is now: fit and cost by `pricing`, what was seen
+//! to fail by `sla`. Nothing is remembered from the acceptance but the rates of the quote.
 
 use std::collections::BTreeMap;
 
-use tandem_model::money::MicroUsd;
 use tandem_model::network::NetworkId;
 use tandem_model::offer::{Offer, OfferId};
 use tandem_pricing::launch;
@@ -14,10 +13,6 @@ use tandem_sla::incident::Health;
 use super::job::Job;
 use super::message::Market;
 use super::terms::Terms;
-
-/// How much dearer than the rate agreed a placement may be for us, in hundredths of a percent of
-/// that rate: the exposure of a firm price.
-pub const EXPOSURE_BASIS_POINTS: i64 = 15_000;
 
 /// Everything that a choice is made from.
 #[derive(Debug, Clone, Copy)]
@@ -38,17 +33,12 @@ impl<'a> Planner<'a> {
         self.health.get(network).copied().unwrap_or_default()
     }
 
-    /// The dearest rate at which a job may be placed.
-    fn dearest(job: &Job) -> MicroUsd {
-        let rate = job.spec.quote.rate.price().get();
-        MicroUsd::new(rate.saturating_mul(EXPOSURE_BASIS_POINTS) / 10_000)
-    }
-
-    /// Whether all that is rented on an offer, whole nodes included, stays within our exposure for
-    /// the part of it that is charged.
+    /// Whether all that is rented on an offer, whole nodes included, costs us no more than was
+    /// agreed for a replacement, for the part of it that is charged.
     fn is_covered(job: &Job, fit: &Fit<'_>) -> bool {
         let charged = i64::from(job.spec.gpus_charged(fit.offer));
-        fit.hour_micro_usd.get() <= Self::dearest(job).get().saturating_mul(charged)
+        let dearest = job.spec.quote.replacement_rate_max.price().get();
+        fit.hour_micro_usd.get() <= dearest.saturating_mul(charged)
     }
 
     /// Why a job is not placed on an offer now: what was seen of it, how its network stands, and
@@ -76,8 +66,7 @@ impl<'a> Planner<'a> {
             &spec.workload,
             &spec.classification,
             &self.market.offers,
-            &self.terms.policy,
-            Some(Self::dearest(job)),
+            Some(spec.quote.replacement_rate_max),
         );
         let startable = self.startable(job);
         let ranked = ranking

@@ -1,5 +1,5 @@
 //! What the engine knows of this installation and never changes while it runs: products, what
-//! every launch plan says, policy and time limits. Plain data.
+//! every launch plan says, and time limits. Plain data.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use tandem_model::network::{NetworkId, Product};
 use tandem_model::offer::Offer;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
-use tandem_pricing::quote::Policy;
 use tandem_sla::detect::Windows;
 
 use super::plan::LaunchSettings;
@@ -79,8 +78,6 @@ pub struct Terms {
     pub ssh_public_key: String,
     /// What every launch plan is told.
     pub launch: LaunchSettings,
-    /// The operator's pricing rules.
-    pub policy: Policy,
     /// Makes agents' tokens.
     pub tokens: AgentTokens,
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tandem_model::id::InstallationId;
 use tandem_model::network::Product;
 use tandem_model::time::Clock;
-use tandem_pricing::quote::Policy;
+use tandem_pricing::policy::Live;
 
 use super::metrics::Metrics;
 use crate::engine::handle::EngineHandle;
@@ -90,8 +90,8 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// Products of every configured network.
     pub products: Vec<Product>,
-    /// The pricing rules.
-    pub policy: Policy,
+    /// The pricing policy in force.
+    pub policy: Arc<Live>,
     /// The executable served to start scripts.
     pub agent: AgentBinary,
     /// Where agents keep checkpoints.

@@ -18,6 +18,7 @@ use gpu_probe::protocol::CheckpointStore;
 use tandem_model::error::ErrorCode;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
+use tandem_pricing::policy::Live;
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -223,7 +224,6 @@ async fn terms(
             agent_sha256: disk.agent.sha256.clone(),
             time_factor: clock.factor().clamp(1, FACTOR_MAX),
         },
-        policy: config.policy.clone(),
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     })
 }
@@ -236,6 +236,7 @@ fn api_state(
     clock: Arc<dyn Clock>,
 ) -> ApiState {
     let limits = options.config.limits;
+    let policy = Arc::new(Live::standard(clock.wall()));
     ApiState {
         engine,
         store: disk.store.clone(),
@@ -244,7 +245,7 @@ fn api_state(
         vault: disk.vault,
         clock,
         products: terms.products.clone(),
-        policy: terms.policy.clone(),
+        policy,
         agent: disk.agent,
         checkpoint_store: Some(disk.checkpoint_store),
         limits: ApiLimits {

@@ -86,6 +86,7 @@ pub(super) mod tests {
                 rate: RatePerGpuHour::new(MicroUsd::from_cents(40)),
                 gpus: 2,
                 term_seconds: 86_400,
+                replacement_rate_max: RatePerGpuHour::new(MicroUsd::from_cents(60)),
                 not_to_exceed: MicroUsd::from_cents(1_920),
                 lines: Vec::new(),
                 expires_at: WallTime::from_micros(5),

@@ -28,7 +28,7 @@ use tandem_model::id::{AccountId, InstallationId};
 use tandem_model::network::Product;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
-use tandem_pricing::quote::Policy;
+use tandem_pricing::policy::Live;
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -156,7 +156,6 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
             agent_sha256: AgentBinary::of(PROGRAM.to_vec()).sha256,
             time_factor: 10,
         },
-        policy: Policy::default(),
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     }
 }
@@ -214,6 +213,7 @@ impl Stage {
         })
         .await
         .expect("the store can be read");
+        let policy = Arc::new(Live::standard(as_clock.wall()));
         let state = ApiState {
             engine: handle,
             store: store.clone(),
@@ -222,7 +222,7 @@ impl Stage {
             clock: as_clock,
             installation: terms.installation,
             products: products(),
-            policy: terms.policy,
+            policy,
             agent: AgentBinary::of(PROGRAM.to_vec()),
             checkpoint_store: None,
             limits: choices.limits,

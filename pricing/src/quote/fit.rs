@@ -1,12 +1,12 @@
-//! Whether an offer fits a workload on a tier, or the first reason why not.
+//! Whether an offer fits a workload on a tier, or the first reason why not. Nothing here knows what
+//! the customer pays.
 
 use serde::{Deserialize, Serialize};
-use tandem_model::money::MicroUsd;
 use tandem_model::network::Grade;
 use tandem_model::offer::{Fabric, Offer};
 use tandem_model::workload::{GpuNeed, Tier, Workload};
 
-use super::{Fit, Policy, price};
+use super::{Fit, price};
 use crate::classify::Classification;
 
 /// Why an offer does not fit, in the order in which it is asked.
@@ -33,7 +33,9 @@ pub enum Refusal {
     NoFastLink,
     /// A country that the customer excludes.
     CountryExcluded,
-    /// Dearer than the customer's limit.
+    /// The pricing policy leaves no price for it.
+    NotSold,
+    /// Dearer than the limit: the customer's own, or what was agreed for a replacement.
     AbovePriceLimit,
 }
 
@@ -46,14 +48,12 @@ pub fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
     }
 }
 
-/// The offer with its price to the customer, or why it does not fit.
+/// The offer with what it costs us, or why it does not fit.
 pub(super) fn assess<'a>(
     tier: Tier,
     w: &Workload,
     classification: &Classification,
     offer: &'a Offer,
-    policy: &Policy,
-    price_limit: Option<MicroUsd>,
 ) -> Result<Fit<'a>, Refusal> {
     if !price::is_sane(offer.price) {
         return Err(Refusal::PriceInvalid);
@@ -77,11 +77,7 @@ pub(super) fn assess<'a>(
         return Err(Refusal::CountryExcluded);
     }
     let gpus = u32::from(gpus_rented(offer, w)) * u32::from(w.resources.nodes);
-    let fit = price::fit(offer, gpus, policy).ok_or(Refusal::PriceInvalid)?;
-    if price_limit.is_some_and(|limit| fit.rate.price() > limit) {
-        return Err(Refusal::AbovePriceLimit);
-    }
-    Ok(fit)
+    price::fit(offer, gpus).ok_or(Refusal::PriceInvalid)
 }
 
 fn hardware(w: &Workload, classification: &Classification, offer: &Offer) -> Result<(), Refusal> {

@@ -11,6 +11,8 @@ use super::*;
 use crate::classify::classify;
 use crate::files;
 
+mod under_a_policy;
+
 fn offer(key: &str, gpu: &str, cents: i32) -> Offer {
     Offer {
         id: OfferId(format!("ionet/caas/{key}")),
@@ -50,14 +52,21 @@ fn report(w: &Workload, classification: &Classification, offers: &[Offer]) -> Qu
         count += 1;
         QuoteId::from_parts(1_000, &[count; 10])
     };
-    quote(
-        w,
-        classification,
-        offers,
-        &Policy::default(),
-        WallTime::from_micros(5),
-        fresh,
-    )
+    let policy = Policy::standard();
+    quote(w, classification, offers, &under(&policy, &|_, _| 0), fresh)
+}
+
+fn under<'a>(
+    policy: &'a Policy,
+    utilisation: &'a dyn Fn(&NetworkId, GpuModel) -> u16,
+) -> Pricing<'a> {
+    Pricing {
+        policy,
+        policy_version: 7,
+        account: None,
+        utilisation,
+        now: WallTime::from_micros(5),
+    }
 }
 
 fn tier(report: &QuoteReport, tier: Tier) -> &TierReport {
@@ -76,8 +85,10 @@ fn the_cheapest_fitting_offer_is_quoted_on_each_tier_with_lines_that_add_up() {
     let report = report_of(JOB, &offers);
     let consumer = tier(&report, Tier::Consumer).quote.clone().unwrap();
     assert_eq!(consumer.offer.0, "ionet/caas/r");
-    // 0.40 + 2.5 % fee = 0.41, + 12 % = 0.4592.
-    assert_eq!(consumer.rate.price().get(), 459_200);
+    // 0.40 + 2.5 % fee = 0.41, + 1 % + 12 % = 0.4633.
+    assert_eq!(consumer.rate.price().get(), 463_300);
+    assert_eq!(consumer.replacement_rate_max.price().get(), 694_950);
+    assert_eq!(report.policy_version, 7);
     let kinds: Vec<_> = consumer
         .lines
         .iter()
@@ -88,10 +99,11 @@ fn the_cheapest_fitting_offer_is_quoted_on_each_tier_with_lines_that_add_up() {
         [
             ("compute", 400_000),
             ("network_fee", 10_000),
+            ("rate_risk", 4_100),
             ("margin", 49_200)
         ]
     );
-    assert_eq!(consumer.not_to_exceed.get(), 459_200 * 24);
+    assert_eq!(consumer.not_to_exceed.get(), 463_300 * 24);
     assert_eq!(consumer.expires_at, WallTime::from_micros(120_000_005));
     let enterprise = tier(&report, Tier::Enterprise);
     assert_eq!(enterprise.quote.clone().unwrap().offer.0, "ionet/caas/a");
@@ -262,7 +274,7 @@ fn brute_force(w: &Workload, c: &Classification, offers: &[Offer], wanted: Tier)
             continue;
         }
         let cost = price + up(price * i128::from(o.fee_basis_points));
-        let rate = cost + up(cost * 1_200);
+        let rate = cost + up(cost * 1_200) + up(cost * 100);
         let gpus = if o.divisible {
             r.gpus_per_node.max(1)
         } else {

@@ -22,7 +22,6 @@ use tandem_model::time::{WallTime, WorldTime};
 use tandem_model::workload::Tier;
 use tandem_pricing::classify::classify;
 use tandem_pricing::files;
-use tandem_pricing::quote::Policy;
 use tandem_sla::detect::Windows;
 use tandem_sla::incident::Health;
 
@@ -108,7 +107,6 @@ pub(in crate::engine) fn terms() -> Terms {
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
-        policy: Policy::default(),
         tokens: AgentTokens::new(|job, epoch| Secret::new(format!("{job} {epoch}"))),
     }
 }
@@ -128,6 +126,7 @@ pub(in crate::engine) fn spec(file: &str, offer: &Offer) -> JobSpec {
             rate: RatePerGpuHour::new(MicroUsd::from_cents(36)),
             gpus: u32::from(asked.gpus_per_node.max(1)) * u32::from(asked.nodes),
             term_seconds: 86_400,
+            replacement_rate_max: RatePerGpuHour::new(MicroUsd::from_cents(54)),
             not_to_exceed: MicroUsd::from_cents(900),
             lines: Vec::new(),
             expires_at: WallTime::default(),

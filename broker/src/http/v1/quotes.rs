@@ -9,7 +9,7 @@ use tandem_model::network::Product;
 use tandem_model::offer::Offer;
 use tandem_model::workload::{Checkpoints, CodeSource, Workload};
 use tandem_pricing::classify::{self, Classification};
-use tandem_pricing::quote::{Considered, QuoteReport, TierReport};
+use tandem_pricing::quote::{Considered, Pricing, QuoteReport, TierReport};
 use tandem_pricing::{files, launch, quote as pricing};
 
 use super::off_thread;
@@ -75,7 +75,7 @@ fn prices(
     }
     let found = classify::classify(&document);
     let products = products(&workload, &state.products);
-    let report = report(state, &workload, &found, &products);
+    let report = report(state, account, &workload, &found, &products);
     let promise = |tier: &TierReport| {
         let quote = tier.quote.clone()?;
         state.metrics.quotes.inc();
@@ -106,6 +106,7 @@ fn prices(
 /// What pricing says of the offers on which the workload could start.
 fn report(
     state: &ApiState,
+    account: AccountId,
     workload: &Workload,
     found: &Classification,
     products: &[ProductView],
@@ -117,8 +118,15 @@ fn report(
     };
     let offers: Vec<Offer> = market.offers.iter().filter(can_start).cloned().collect();
     let id = || fresh(state.clock.as_ref(), QuoteId::from_parts);
-    let now = state.clock.wall();
-    pricing::quote(workload, found, &offers, &state.policy, now, id)
+    let live = &state.policy;
+    let pricing = Pricing {
+        policy: &live.policy,
+        policy_version: live.version.number,
+        account: Some(&account),
+        utilisation: &|_, _| 0,
+        now: state.clock.wall(),
+    };
+    pricing::quote(workload, found, &offers, &pricing, id)
 }
 
 /// Where it could start, and what stands in the way elsewhere.
