@@ -86,7 +86,7 @@ pub struct Ask {
     /// The countries that are near enough, when latency matters: [`CountrySet::near`].
     pub near: Option<CountrySet>,
     /// Countries whose offers may have another price, or not be sold, beside others of the same
-    /// shelf: the price function is asked for each of them apart.
+    /// aisle: the price function is asked for each of them apart.
     pub priced_apart: CountrySet,
     /// The work, when it is finite and its length is known.
     pub work: Option<Work>,
@@ -158,7 +158,7 @@ impl Ask {
     }
 }
 
-/// How offers of a shelf are sold: monotone functions of the network's price per GPU-hour.
+/// How offers of an aisle are sold: monotone functions of the network's price per GPU-hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sale {
     /// The customer's price per GPU-hour.
@@ -170,13 +170,13 @@ pub struct Sale {
     pub speed_permille: u32,
 }
 
-/// What the price function says of a shelf.
+/// What the price function says of an aisle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "prices are prepared once and borrowed; boxes would cost a search its locality"
 )]
-pub enum ShelfPrice {
+pub enum AislePrice {
     /// Its offers are sold.
     Sold(Sale),
     /// Its offers are not sold, and counted under this reason.

@@ -9,16 +9,17 @@ use tandem_model::gpu::GpuModel;
 use tandem_model::network::Grade;
 use tandem_model::offer::{Fabric, NodeLink, Offer};
 
-use super::countries::{CountrySet, WORDS, number_of};
+use super::countries::{CountrySet, number_of};
 use super::free::{Free, FreeKey};
 use super::rows::{Rows, hash_of};
-use super::shelf::{Aisle, BLOCK, LEVELS, Section, Shelf, Summary};
-use super::{Book, BookError, OFFERS_MAX};
+use super::shelf::{Aisle, BLOCK, LEVELS, Places, Section, Shelf, Summary};
+use super::{Book, BookError, OFFERS_MAX, stock};
 use crate::quote::PRICE_MAX;
 
-/// What the offers of a shelf agree in: card, grade, product, GPUs and splitting of a node, links,
-/// fee. The product is a number until all are known.
-type Key = (u8, Grade, u32, u16, bool, Fabric, NodeLink, u16);
+/// What the offers of an aisle agree in: card, grade, product, fee. The product is a number.
+type AisleKey = (u8, Grade, u32, u16);
+/// What the offers of a shelf of an aisle agree in: GPUs and splitting of a node, links.
+type ShelfKey = (u16, bool, Fabric, NodeLink);
 
 /// An offer on its way to its row.
 #[derive(Debug, Clone, Copy, Default)]
@@ -75,9 +76,11 @@ fn one_of_each_id(offers: &[Offer]) -> Vec<(u32, u32)> {
     all
 }
 
-/// Puts every chosen offer on a shelf: the shelves in their final order, and for each of them its
-/// entries.
-fn shelve(offers: &[Offer], chosen: &[(u32, u32)]) -> (Vec<Shelf>, Vec<Vec<Entry>>) {
+/// The shelves of a book to be, with their entries, in their final order.
+type Shelved = BTreeMap<(AisleKey, ShelfKey), Vec<Entry>>;
+
+/// Puts every chosen offer on a shelf.
+fn shelve(offers: &[Offer], chosen: &[(u32, u32)]) -> Shelved {
     let mut products: BTreeMap<(&str, &str), u32> = BTreeMap::new();
     for offer in offers {
         products.insert((offer.network.as_str(), &offer.product), 0);
@@ -91,24 +94,15 @@ fn shelve(offers: &[Offer], chosen: &[(u32, u32)]) -> (Vec<Shelf>, Vec<Vec<Entry
     // In the order of the input, which lies in memory as it is read.
     let mut slots: Vec<(u32, u32)> = chosen.iter().map(|(_, at)| *at).zip(0u32..).collect();
     slots.sort_unstable();
-    let mut shelves: BTreeMap<Key, (Shelf, Vec<Entry>)> = BTreeMap::new();
+    let mut shelves = Shelved::new();
     for (at, slot) in slots {
         let o = &offers[at as usize];
-        let key: Key = (
-            cards.get(&o.gpu).copied().unwrap_or(u8::MAX),
-            o.grade,
-            products[&(o.network.as_str(), o.product.as_str())],
-            o.gpus_per_node,
-            o.divisible,
-            o.fabric,
-            o.node_link,
-            o.fee_basis_points,
-        );
-        let (_, entries) = shelves
-            .entry(key)
-            .or_insert_with(|| (shelf_of(o), Vec::new()));
+        let card = cards.get(&o.gpu).copied().unwrap_or(u8::MAX);
+        let product = products[&(o.network.as_str(), o.product.as_str())];
+        let aisle = (card, o.grade, product, o.fee_basis_points);
+        let shelf = (o.gpus_per_node, o.divisible, o.fabric, o.node_link);
         let price = sane_price(o);
-        entries.push(Entry {
+        shelves.entry((aisle, shelf)).or_default().push(Entry {
             zone: match price {
                 None => 2,
                 Some(_) if o.nodes_available == 0 => 1,
@@ -120,24 +114,16 @@ fn shelve(offers: &[Offer], chosen: &[(u32, u32)]) -> (Vec<Shelf>, Vec<Vec<Entry
             slot,
         });
     }
-    let mut out: (Vec<Shelf>, Vec<Vec<Entry>>) = shelves.into_values().unzip();
-    for (number, shelf) in (0u32..).zip(&mut out.0) {
-        shelf.number = number;
-    }
-    out
+    shelves
 }
 
-fn shelf_of(o: &Offer) -> Shelf {
-    Shelf {
-        number: 0,
+fn aisle_of(o: &Offer, number: u32) -> Aisle {
+    Aisle {
+        number,
         network: o.network.clone(),
         product: o.product.as_str().into(),
         gpu: o.gpu,
         grade: o.grade,
-        gpus_per_node: o.gpus_per_node,
-        divisible: o.divisible,
-        fabric: o.fabric,
-        node_link: o.node_link,
         fee_basis_points: o.fee_basis_points,
     }
 }
@@ -173,7 +159,7 @@ pub(super) fn build(offers: &[Offer]) -> Result<Book, BookError> {
         return Err(BookError::TooManyOffers(offers.len()));
     }
     let mut chosen = one_of_each_id(offers);
-    let (shelves, shelved) = shelve(offers, &chosen);
+    let shelves = shelve(offers, &chosen);
     let text = chosen
         .iter()
         .map(|(_, at)| offers[*at as usize].locator.len())
@@ -181,27 +167,66 @@ pub(super) fn build(offers: &[Offer]) -> Result<Book, BookError> {
     let mut book = Book {
         rows: Rows::with_capacity(chosen.len(), text),
         summaries: Vec::with_capacity(shelves.len()),
+        shelves: Vec::with_capacity(shelves.len()),
         section_rows: Vec::with_capacity(chosen.len()),
-        shelves,
+        aisle_prices: Vec::with_capacity(chosen.len()),
         ..Book::default()
     };
-    for (number, mut entries) in shelved.into_iter().enumerate() {
-        sort(offers, &mut entries);
-        for entry in &entries {
-            let row = u32::try_from(book.rows.price.len()).unwrap_or(u32::MAX);
-            let offer = &offers[entry.offer as usize];
-            book.rows
-                .push(offer, entry.price)
-                .ok_or(BookError::TextsTooLong)?;
-            chosen[entry.slot as usize].1 = row;
+    let mut last = None;
+    let mut first_shelf = 0;
+    for ((aisle, shelf), mut entries) in shelves {
+        let Some(first) = entries.first() else {
+            continue;
+        };
+        if last != Some(aisle) {
+            close_aisle(&mut book, &mut first_shelf);
+            let number = number(book.aisles.len());
+            book.aisles
+                .push(aisle_of(&offers[first.offer as usize], number));
+            last = Some(aisle);
         }
-        let zone_end = |zone: u8| entries.partition_point(|e| e.zone <= zone);
-        summarise(&mut book, number, [0, 1, 2].map(zone_end));
+        sort(offers, &mut entries);
+        add_shelf(&mut book, shelf, offers, &entries, &mut chosen)?;
     }
-    chosen.shrink_to_fit();
+    close_aisle(&mut book, &mut first_shelf);
     book.index = chosen;
     shrink(&mut book);
     Ok(book)
+}
+
+/// Adds the rows of a shelf to the last aisle; the index learns its rows.
+fn add_shelf(
+    book: &mut Book,
+    (gpus_per_node, divisible, fabric, node_link): ShelfKey,
+    offers: &[Offer],
+    entries: &[Entry],
+    index: &mut [(u32, u32)],
+) -> Result<(), BookError> {
+    for entry in entries {
+        index[entry.slot as usize].1 = number(book.rows.price.len());
+        book.rows
+            .push(&offers[entry.offer as usize], entry.price)
+            .ok_or(BookError::TextsTooLong)?;
+    }
+    book.shelves.push(Shelf {
+        aisle: number(book.aisles.len()) - 1,
+        gpus_per_node,
+        divisible,
+        fabric,
+        node_link,
+    });
+    let zone_end = |zone: u8| entries.partition_point(|e| e.zone <= zone);
+    summarise(book, [0, 1, 2].map(zone_end));
+    Ok(())
+}
+
+/// Adds the counts of the last aisle, if it has none yet.
+fn close_aisle(book: &mut Book, first_shelf: &mut u32) {
+    if book.stocks.len() < book.aisles.len() {
+        let end = number(book.shelves.len());
+        stock::add(book, *first_shelf..end);
+        *first_shelf = end;
+    }
 }
 
 /// Gives back what was allocated and is not used.
@@ -212,49 +237,43 @@ fn shrink(book: &mut Book) {
     book.section_rows.shrink_to_fit();
     book.blocks.shrink_to_fit();
     book.aisles.shrink_to_fit();
+    book.stocks.shrink_to_fit();
+    book.cells.shrink_to_fit();
+    book.index.shrink_to_fit();
 }
 
 fn number(len: usize) -> u32 {
     u32::try_from(len).expect("a book has at most OFFERS_MAX rows")
 }
 
-/// Adds the summary, the sections and the aisle of the shelf whose rows were added last; `zones`
-/// are the ends of its active, idle and invalid rows, counted from its first row.
-fn summarise(book: &mut Book, shelf: usize, zones: [usize; 3]) {
+/// Adds the summary and the sections of the shelf whose rows were added last; `zones` are the ends
+/// of its active, idle and invalid rows, counted from its first row.
+fn summarise(book: &mut Book, zones: [usize; 3]) {
+    let shelf = &book.shelves[book.summaries.len()];
     let start = book.rows.price.len() - zones[2];
     let active = start..start + zones[0];
-    let rows = &book.rows;
+    let prices = &book.rows.price[active.clone()];
+    let observed = || book.rows.observed[active.clone()].iter().copied();
     let mut summary = Summary {
-        gpus_per_node: book.shelves[shelf].gpus_per_node,
-        divisible: book.shelves[shelf].divisible,
-        is_linked: book.shelves[shelf].fabric == Fabric::Rdma,
+        gpus_per_node: shelf.gpus_per_node,
+        divisible: shelf.divisible,
+        is_linked: shelf.fabric == Fabric::Rdma,
         start: number(start),
         active_end: number(active.end),
         idle_end: number(start + zones[1]),
         end: number(start + zones[2]),
-        price_min: rows.price[active.clone()].first().copied().unwrap_or(0),
-        price_max: rows.price[active.clone()].last().copied().unwrap_or(0),
+        price_min: prices.first().copied().unwrap_or(0),
+        price_max: prices.last().copied().unwrap_or(0),
         at_least: [0; LEVELS],
         first: [number(active.end); LEVELS],
-        oldest: rows.observed[active.clone()]
-            .iter()
-            .copied()
-            .min()
-            .unwrap_or(0),
-        newest: rows.observed[active.clone()]
-            .iter()
-            .copied()
-            .max()
-            .unwrap_or(0),
-        places: CountrySet::EMPTY,
-        before: [0; WORDS],
-        sections: number(book.sections.len()),
+        oldest: observed().min().unwrap_or(0),
+        newest: observed().max().unwrap_or(0),
         blocks: number(book.blocks.len()),
+        places: Places::new(CountrySet::EMPTY, 0),
     };
     count_levels(book, &mut summary, active.clone());
-    add_sections(book, &mut summary, active);
-    add_to_aisle(book, shelf, &summary);
-    add_free(book, shelf, &summary);
+    summary.places = add_sections(book, active);
+    add_free(book, &summary);
     book.summaries.push(summary);
 }
 
@@ -278,14 +297,15 @@ fn count_levels(book: &mut Book, summary: &mut Summary, active: Range<usize>) {
     }
 }
 
-fn add_sections(book: &mut Book, summary: &mut Summary, active: Range<usize>) {
+fn add_sections(book: &mut Book, active: Range<usize>) -> Places {
+    let first = number(book.sections.len());
+    let mut places = CountrySet::EMPTY;
     let mut by_country: Vec<(u16, u32)> = active
         .map(|row| (book.rows.country[row], number(row)))
         .collect();
     by_country.sort_unstable();
     for rows in by_country.chunk_by(|a, b| a.0 == b.0) {
-        let code = rows[0].0;
-        summary.places.insert_code(code);
+        places.insert_code(rows[0].0);
         let start = number(book.section_rows.len());
         let mut at_least = [0; LEVELS - 1];
         for (_, row) in rows {
@@ -300,48 +320,24 @@ fn add_sections(book: &mut Book, summary: &mut Summary, active: Range<usize>) {
             at_least,
         });
     }
-    summary.before = summary.places.ranks();
+    Places::new(places, first)
 }
 
-/// Adds a shelf to the aisle of its card and grade; shelves come sorted by them.
-fn add_to_aisle(book: &mut Book, shelf: usize, summary: &Summary) {
-    let shelf = &book.shelves[shelf];
-    let is_datacenter = shelf.grade == Grade::Datacenter;
-    let last = book.aisles.last_mut();
-    let same = last.filter(|a| a.gpu == shelf.gpu && a.is_datacenter == is_datacenter);
-    let invalid = u64::from(summary.end - summary.idle_end);
-    if let Some(aisle) = same {
-        aisle.shelves.end = shelf.number + 1;
-        aisle.valid += summary.valid();
-        aisle.invalid += invalid;
-        return;
-    }
-    book.aisles.push(Aisle {
-        shelves: shelf.number..shelf.number + 1,
-        gpu: shelf.gpu,
-        gpu_number: number_of(shelf.gpu).unwrap_or(u8::MAX),
-        is_datacenter,
-        is_enterprise: is_datacenter && shelf.gpu.is_a100_or_better(),
-        vram_gb: u32::from(shelf.gpu.facts().vram_gb),
-        export: shelf.gpu.export_class(),
-        valid: summary.valid(),
-        invalid,
-    });
-}
-
-fn add_free(book: &mut Book, shelf: usize, summary: &Summary) {
+fn add_free(book: &mut Book, summary: &Summary) {
     let nodes = book.rows.nodes[summary.active()].iter();
     let nodes: u64 = nodes.map(|n| u64::from(*n)).sum();
-    let shelf = &book.shelves[shelf];
+    let Some(aisle) = book.aisles.last() else {
+        return;
+    };
     let free = Free {
         offers: u64::from(summary.at_least[0]),
         nodes,
-        gpus: nodes.saturating_mul(u64::from(shelf.gpus_per_node)),
+        gpus: nodes.saturating_mul(u64::from(summary.gpus_per_node)),
     };
     let key = FreeKey {
-        network: shelf.network.clone(),
-        gpu: shelf.gpu,
-        grade: shelf.grade,
+        network: aisle.network.clone(),
+        gpu: aisle.gpu,
+        grade: aisle.grade,
     };
     let place = book.free.0.entry(key).or_default();
     *place = place.plus(free);

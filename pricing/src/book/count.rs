@@ -2,8 +2,8 @@
 
 use super::Book;
 use super::countries::CountrySet;
+use super::lanes::{Lane, RowTest};
 use super::shelf::{BLOCK, Summary, level_of};
-use super::survey::{Lane, RowTest};
 
 impl Book {
     /// Active rows of a shelf with so many nodes or more and a price of at most `cap`.
@@ -59,19 +59,19 @@ impl Book {
         nodes: u32,
         cap: u32,
     ) -> u32 {
-        let codes = s.places.and(set).codes();
+        let codes = s.places.set.and(set).codes();
         codes
-            .map(|code| self.count_section(s.section_of(code), nodes, cap))
+            .map(|code| self.count_section(s.places.at(code), nodes, cap))
             .sum()
     }
 
     /// The same for the countries of a shelf that are not out, by the fewer sections.
     pub(super) fn count_inside(&self, s: &Summary, out: &CountrySet, nodes: u32, cap: u32) -> u32 {
-        let outside = s.places.and(out);
+        let outside = s.places.set.and(out);
         if outside.is_empty() {
             return self.count(s, nodes, cap);
         }
-        let inside = s.places.without(out);
+        let inside = s.places.set.without(out);
         if inside.len() <= outside.len() {
             return self.count_sections(s, &inside, nodes, cap);
         }
@@ -80,9 +80,9 @@ impl Book {
 
     /// Rows of a lane that are not stale, and how many of those keep to each of the rising limits
     /// on the price; `roomy` of its rows have room.
-    pub(super) fn count_lane<P, const N: usize>(
+    pub(super) fn count_lane<const N: usize>(
         &self,
-        lane: &Lane<P>,
+        lane: &Lane,
         test: &RowTest,
         roomy: u32,
         caps: [u32; N],
@@ -99,22 +99,50 @@ impl Book {
             };
             return (roomy, caps.map(count));
         }
+        self.count_fresh(lane, test, caps)
+    }
+
+    /// The same where every row must be looked at.
+    fn count_fresh<const N: usize>(
+        &self,
+        lane: &Lane,
+        test: &RowTest,
+        caps: [u32; N],
+    ) -> (u32, [u32; N]) {
         let (mut fresh, mut within) = (0, [0; N]);
-        let mut at = self.start_of(lane, test);
-        while let Some((found, row)) = self.next_in(lane, test, at) {
-            fresh += 1;
-            let price = self.rows.price[row as usize];
+        let mut add = |price: u32, nodes: u32, observed: i64, sold: bool| {
+            let fits = u32::from(nodes >= test.nodes && !test.is_stale(observed) && sold);
+            fresh += fits;
             for (count, cap) in within.iter_mut().zip(caps) {
-                *count += u32::from(price <= cap);
+                *count += fits & u32::from(price <= cap);
             }
-            at = found + 1;
+        };
+        let rows = &self.rows;
+        if let Some(section) = lane.section {
+            let section = &self.sections[section as usize].rows;
+            for row in &self.section_rows[section.start as usize..section.end as usize] {
+                let row = *row as usize;
+                add(rows.price[row], rows.nodes[row], rows.observed[row], true);
+            }
+            return (fresh, within);
+        }
+        let active = self.summaries[lane.shelf as usize].active();
+        let masks = test.masks(lane.export);
+        let columns = rows.price[active.clone()]
+            .iter()
+            .zip(&rows.nodes[active.clone()])
+            .zip(&rows.observed[active.clone()])
+            .zip(&rows.country[active]);
+        for (((price, nodes), observed), country) in columns {
+            let sold = !masks.has_out || !masks.out.contains_code(*country);
+            add(*price, *nodes, *observed, sold);
         }
         (fresh, within)
     }
 
     /// The place of a lane before which no row has room: a row of the shelf, or a place in the
     /// list of rows by country.
-    pub(super) fn start_of<P>(&self, lane: &Lane<P>, test: &RowTest) -> u32 {
+    pub(super) fn start_of(&self, lane: &Lane, test: &RowTest) -> u32 {
         match lane.section {
             Some(section) => self.sections[section as usize].rows.start,
             None => {
@@ -125,7 +153,7 @@ impl Book {
     }
 
     /// The row at a place of a lane; none past its end.
-    pub(super) fn row_at<P>(&self, lane: &Lane<P>, place: u32) -> Option<u32> {
+    pub(super) fn row_at(&self, lane: &Lane, place: u32) -> Option<u32> {
         match lane.section {
             Some(section) => {
                 let end = self.sections[section as usize].rows.end;
@@ -140,12 +168,7 @@ impl Book {
 
     /// The first place of a lane from `place` on whose row has room, is in a country that the lane
     /// sells and is not stale; with that row.
-    pub(super) fn next_in<P>(
-        &self,
-        lane: &Lane<P>,
-        test: &RowTest,
-        place: u32,
-    ) -> Option<(u32, u32)> {
+    pub(super) fn next_in(&self, lane: &Lane, test: &RowTest, place: u32) -> Option<(u32, u32)> {
         let out = &test.masks(lane.export).out;
         let mut at = place;
         while let Some(row) = self.row_at(lane, at) {

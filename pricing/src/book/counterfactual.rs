@@ -14,9 +14,9 @@ use tandem_model::network::Country;
 use tandem_model::time::WorldTime;
 use tandem_model::workload::Tier;
 
-use super::ask::{Ask, ShelfPrice};
+use super::ask::{AislePrice, Ask};
 use super::countries::GpuSet;
-use super::shelf::Shelf;
+use super::shelf::Aisle;
 use super::{Book, Hit};
 
 /// Most alternatives that are named of one kind.
@@ -82,11 +82,11 @@ struct Tries<'a, F> {
     found: Vec<Counterfactual>,
 }
 
-impl<P: Borrow<ShelfPrice>, F: Fn(Tier, &Shelf, Option<Country>) -> P> Tries<'_, F> {
+impl<P: Borrow<AislePrice>, F: Fn(Tier, &Aisle, Option<Country>) -> P> Tries<'_, F> {
     /// Searches once, if that is still allowed; the best offer, when it saves enough.
     fn once(&mut self, ask: &Ask) -> Option<(Hit, Option<u16>)> {
         self.left = self.left.checked_sub(1)?;
-        let price = |shelf: &Shelf, country| (self.price)(ask.tier, shelf, country);
+        let price = |aisle: &Aisle, country| (self.price)(ask.tier, aisle, country);
         let hit = self.book.rank(ask, price, self.now).next()?;
         let Some(best) = self.best else {
             return Some((hit, None));
@@ -130,7 +130,7 @@ impl<P: Borrow<ShelfPrice>, F: Fn(Tier, &Shelf, Option<Country>) -> P> Tries<'_,
             let Some(better) = self.once(&relaxed) else {
                 break;
             };
-            let gpu = self.book.view(better.0.row).shelf().gpu;
+            let gpu = self.book.view(better.0.row).aisle().gpu;
             self.add(Change::Gpu(gpu), better);
             relaxed.gpus = relaxed.gpus.without(gpu);
         }
@@ -166,11 +166,11 @@ impl<P: Borrow<ShelfPrice>, F: Fn(Tier, &Shelf, Option<Country>) -> P> Tries<'_,
 /// of the search, for any tier: hardware of any grade is sold on the consumer tier. At most
 /// [`ALTERNATIVES_MAX`] of a kind, found by at most `rules.tries_max` searches: one without the
 /// fast link, one on hardware of any grade, then countries, then cards.
-pub fn counterfactuals<P: Borrow<ShelfPrice>>(
+pub fn counterfactuals<P: Borrow<AislePrice>>(
     book: &Book,
     ask: &Ask,
     best: Option<&Hit>,
-    price: impl Fn(Tier, &Shelf, Option<Country>) -> P,
+    price: impl Fn(Tier, &Aisle, Option<Country>) -> P,
     now: WorldTime,
     rules: Rules,
 ) -> Vec<Counterfactual> {

@@ -1,11 +1,12 @@
 //! The offer book: an immutable, indexed snapshot of every offer, searched without a scan.
 //!
-//! Offers that agree in everything a constraint or a price rule looks at, but for price, nodes,
-//! country and freshness, stand on one *shelf*, sorted by price. A search decides aisle by aisle
-//! (card and grade) and shelf by shelf, from counts kept beside them, how many offers each reason
-//! refuses; then it merges the shelves by price until it has as many offers as are wanted. Offers
-//! are looked at one by one only where a shelf mixes stale with fresh ones, or where an unusual
-//! number of nodes meets a price limit. The owner swaps a whole book for the next one.
+//! Offers that agree in all that a price rule looks at, but for price and country, are an *aisle*;
+//! those that also have the same machines stand on one *shelf*, sorted by price. A search decides
+//! from counts kept for aisles, shelves and countries how many offers each reason refuses; then it
+//! merges shelves by price until it has as many offers as are wanted, and opens an aisle only when
+//! its lowest price could be next. Offers are looked at one by one only where a shelf mixes stale
+//! with fresh ones, or where an unusual number of nodes meets a price limit. The owner swaps a
+//! whole book for the next one.
 
 mod ask;
 mod build;
@@ -14,9 +15,11 @@ mod counterfactual;
 mod countries;
 mod distance;
 mod free;
+mod lanes;
 mod ranking;
 mod rows;
 mod shelf;
+mod stock;
 mod survey;
 
 use std::borrow::Borrow;
@@ -29,18 +32,18 @@ use tandem_model::time::WorldTime;
 
 use crate::quote::{RANKED_MAX, Refusal};
 
-pub use ask::{Ask, Forbidden, Sale, ShelfPrice, Work};
+pub use ask::{AislePrice, Ask, Forbidden, Sale, Work};
 pub use counterfactual::{ALTERNATIVES_MAX, Change, Counterfactual, Rules, counterfactuals};
 pub use countries::{CountrySet, GpuSet};
 pub use distance::round_trip_ms;
 pub use free::{Free, FreeGpus, FreeKey};
 pub use ranking::Ranking;
 pub use rows::View;
-pub use shelf::Shelf;
+pub use shelf::{Aisle, Shelf};
 
 use rows::{Rows, allocated, hash_of};
-use shelf::{Aisle, LEVELS, Section, Summary};
-use survey::RowTest;
+use shelf::{LEVELS, Section, Summary};
+use stock::Stock;
 
 /// Most offers that a book is made of.
 pub const OFFERS_MAX: usize = 16_000_000;
@@ -69,6 +72,11 @@ pub struct Book {
     /// Counts by level from 2 nodes on, before every block of a shelf but the first.
     blocks: Vec<[u32; LEVELS - 1]>,
     aisles: Vec<Aisle>,
+    /// As long as `aisles`.
+    stocks: Vec<Stock>,
+    cells: Vec<u32>,
+    /// Prices of the active rows of each aisle, sorted.
+    aisle_prices: Vec<u32>,
     /// Hash of the id and row, sorted by hash and id.
     index: Vec<(u32, u32)>,
     free: FreeGpus,
@@ -124,7 +132,12 @@ impl Book {
         self.len() == 0
     }
 
-    /// Its shelves by number: what a table of prices is prepared from.
+    /// Its aisles by number: what a table of prices is prepared from.
+    pub fn aisles(&self) -> &[Aisle] {
+        &self.aisles
+    }
+
+    /// Its shelves, aisle by aisle.
     pub fn shelves(&self) -> &[Shelf] {
         &self.shelves
     }
@@ -136,13 +149,13 @@ impl Book {
 
     /// The best offers for an ask, and why the others do not fit.
     ///
-    /// `price` is asked once for each shelf whose offers could fit, with no country; and once for
-    /// each country of [`Ask::priced_apart`] that the shelf has. It returns a [`ShelfPrice`] or a
+    /// `price` is asked once for each aisle whose offers could fit, with no country; and once for
+    /// each country of [`Ask::priced_apart`] that the aisle has. It returns a [`AislePrice`] or a
     /// reference to one prepared before.
-    pub fn search<P: Borrow<ShelfPrice>>(
+    pub fn search<P: Borrow<AislePrice>>(
         &self,
         ask: &Ask,
-        price: impl Fn(&Shelf, Option<Country>) -> P,
+        price: impl Fn(&Aisle, Option<Country>) -> P,
         now: WorldTime,
     ) -> Found {
         let mut ranking = self.rank(ask, price, now);
@@ -155,15 +168,13 @@ impl Book {
     }
 
     /// Every offer that fits an ask, best first, taken one by one; counts as in [`Book::search`].
-    pub fn rank<P: Borrow<ShelfPrice>>(
-        &self,
-        ask: &Ask,
-        price: impl Fn(&Shelf, Option<Country>) -> P,
+    pub fn rank<'a, P: Borrow<AislePrice>>(
+        &'a self,
+        ask: &'a Ask,
+        price: impl Fn(&Aisle, Option<Country>) -> P,
         now: WorldTime,
-    ) -> Ranking<'_, P> {
-        let test = RowTest::of(ask, now);
-        let survey = survey::survey(self, ask, &test, price);
-        Ranking::new(self, test, survey)
+    ) -> Ranking<'a, P> {
+        Ranking::new(survey::survey(self, ask, price, now))
     }
 
     /// The offer with this id.
@@ -189,20 +200,23 @@ impl Book {
 
     /// Memory that the book takes, in bytes: everything allocated, used or not, and itself.
     pub fn bytes(&self) -> usize {
-        let products: usize = self.shelves.iter().map(|s| s.product.len()).sum();
-        let networks: usize = self.shelves.iter().map(|s| s.network.as_str().len()).sum();
+        let texts = |a: &Aisle| a.product.len() + a.network.as_str().len();
+        let steps = |s: &Stock| allocated(&s.steps);
         // A B-tree keeps its nodes at least half full.
         let free = self.free.iter().count() * 2 * size_of::<(FreeKey, Free)>();
         size_of::<Self>()
             + self.rows.bytes()
             + allocated(&self.shelves)
-            + products
-            + networks
             + allocated(&self.summaries)
             + allocated(&self.sections)
             + allocated(&self.section_rows)
             + allocated(&self.blocks)
             + allocated(&self.aisles)
+            + self.aisles.iter().map(texts).sum::<usize>()
+            + allocated(&self.stocks)
+            + self.stocks.iter().map(steps).sum::<usize>()
+            + allocated(&self.cells)
+            + allocated(&self.aisle_prices)
             + allocated(&self.index)
             + free
     }
@@ -210,6 +224,8 @@ impl Book {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_cases;
 #[cfg(test)]
 mod tests_relaxed;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tandem_model::offer::{Offer, OfferId};
 use tandem_model::time::WorldTime;
 
 use super::countries::{code_of, country_of};
-use super::shelf::Shelf;
+use super::shelf::{Aisle, Shelf};
 use super::{Book, Row};
 
 /// Columns over all rows; a shelf's rows lie together.
@@ -163,7 +163,12 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    /// What it has in common with the offers of its shelf.
+    /// What its price may depend on.
+    pub fn aisle(&self) -> &'a Aisle {
+        &self.book.aisles[self.shelf.aisle as usize]
+    }
+
+    /// Its machines.
     pub fn shelf(&self) -> &'a Shelf {
         self.shelf
     }
@@ -186,7 +191,10 @@ impl<'a> View<'a> {
     pub(super) fn id_text(&self) -> IdText<'a> {
         let (locator, own) = self.book.rows.texts(self.row);
         let parts = match own {
-            None => [self.shelf.network.as_str(), &self.shelf.product, locator],
+            None => {
+                let aisle = self.aisle();
+                [aisle.network.as_str(), &aisle.product, locator]
+            }
             Some(id) => ["", "", id],
         };
         IdText { parts }
@@ -225,20 +233,20 @@ impl<'a> View<'a> {
 
     /// The whole offer, copied out of the book.
     pub fn to_offer(&self) -> Offer {
-        let shelf = self.shelf;
+        let (aisle, shelf) = (self.aisle(), self.shelf);
         Offer {
             id: self.id(),
-            network: shelf.network.clone(),
-            product: shelf.product.to_string(),
+            network: aisle.network.clone(),
+            product: aisle.product.to_string(),
             locator: self.locator().to_owned(),
-            gpu: shelf.gpu,
-            grade: shelf.grade,
+            gpu: aisle.gpu,
+            grade: aisle.grade,
             gpus_per_node: shelf.gpus_per_node,
             divisible: shelf.divisible,
             nodes_available: self.nodes_available(),
             country: self.country(),
             price: self.price(),
-            fee_basis_points: shelf.fee_basis_points,
+            fee_basis_points: aisle.fee_basis_points,
             node_link: shelf.node_link,
             fabric: shelf.fabric,
             observed_at: self.observed_at(),

@@ -1,9 +1,9 @@
-//! Shelves: offers that agree in everything but price, nodes, country and freshness; and what is
-//! known of a shelf without looking at its offers.
+//! Aisles and shelves: how offers stand in the book, and what is known of a shelf without looking
+//! at its offers.
 
 use std::ops::Range;
 
-use tandem_model::gpu::{ExportClass, GpuModel};
+use tandem_model::gpu::GpuModel;
 use tandem_model::network::{Grade, NetworkId};
 use tandem_model::offer::{Fabric, NodeLink};
 
@@ -14,9 +14,10 @@ pub(super) const LEVELS: usize = 7;
 /// Offers between two running counts of a shelf.
 pub(super) const BLOCK: usize = 256;
 
-/// What every offer of a shelf has in common.
+/// What the price of an offer may depend on, beside the network's price and the country: offers
+/// that agree in it are an aisle.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shelf {
+pub struct Aisle {
     pub(super) number: u32,
     /// Who sells it.
     pub network: NetworkId,
@@ -26,6 +27,22 @@ pub struct Shelf {
     pub gpu: GpuModel,
     /// Grade of the hardware.
     pub grade: Grade,
+    /// The network's fee in hundredths of a percent of the price.
+    pub fee_basis_points: u16,
+}
+
+impl Aisle {
+    /// Its number in the book, from 0: the place of its price in a table prepared once.
+    pub fn number(&self) -> usize {
+        self.number as usize
+    }
+}
+
+/// The machines of an aisle that are alike: its offers agree in everything but price, nodes,
+/// country and freshness.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shelf {
+    pub(super) aisle: u32,
     /// GPUs in each node.
     pub gpus_per_node: u16,
     /// Whether fewer GPUs of a node can be rented.
@@ -34,21 +51,41 @@ pub struct Shelf {
     pub fabric: Fabric,
     /// Link between the GPUs of a node.
     pub node_link: NodeLink,
-    /// The network's fee in hundredths of a percent of the price.
-    pub fee_basis_points: u16,
-}
-
-impl Shelf {
-    /// Its number in the book, from 0: the place of its price in a table prepared once.
-    pub fn number(&self) -> usize {
-        self.number as usize
-    }
 }
 
 /// The highest level that `nodes` (at least 1) reaches, and whether it is exactly that level.
 pub(super) fn level_of(nodes: u32) -> (usize, bool) {
     let level = (nodes.max(1).ilog2() as usize).min(LEVELS - 1);
     (level, nodes == 1 << level)
+}
+
+/// Countries, each with the counts of its rank from `start` in a list of all of them.
+#[derive(Debug, Clone)]
+pub(super) struct Places {
+    pub(super) set: CountrySet,
+    /// How many of them lie before each word of the set.
+    before: [u16; WORDS],
+    pub(super) start: u32,
+}
+
+impl Places {
+    pub(super) fn new(set: CountrySet, start: u32) -> Self {
+        Self {
+            set,
+            before: set.ranks(),
+            start,
+        }
+    }
+
+    /// The rank of a country of the set.
+    pub(super) fn rank(&self, code: u16) -> u32 {
+        u32::from(self.before[usize::from(code / 64)]) + self.set.rank_in_word(code)
+    }
+
+    /// The place in the list of a country of the set.
+    pub(super) fn at(&self, code: u16) -> u32 {
+        self.start + self.rank(code)
+    }
 }
 
 /// Counts and bounds of a shelf. Its rows are three ranges one after the other: `active` sorted by
@@ -72,13 +109,10 @@ pub(super) struct Summary {
     /// Oldest and newest observation of the active rows.
     pub(super) oldest: i64,
     pub(super) newest: i64,
-    /// Countries of the active rows; one section each, in the same order from `sections`.
-    pub(super) places: CountrySet,
-    /// How many of them lie before each word of the set.
-    pub(super) before: [u16; WORDS],
-    pub(super) sections: u32,
     /// The first of its running counts.
     pub(super) blocks: u32,
+    /// Countries of the active rows; one section each.
+    pub(super) places: Places,
 }
 
 impl Summary {
@@ -89,12 +123,6 @@ impl Summary {
     /// Rows whose price is believed.
     pub(super) fn valid(&self) -> u64 {
         u64::from(self.idle_end - self.start)
-    }
-
-    /// The section of a country that it has.
-    pub(super) fn section_of(&self, code: u16) -> u32 {
-        let word = usize::from(code / 64);
-        self.sections + u32::from(self.before[word]) + self.places.rank_in_word(code)
     }
 
     pub(super) fn idle(&self) -> u64 {
@@ -109,18 +137,4 @@ pub(super) struct Section {
     pub(super) rows: Range<u32>,
     /// Rows with so many nodes or more, by level from 2 nodes on.
     pub(super) at_least: [u32; LEVELS - 1],
-}
-
-/// Shelves of one card and grade: `shelves`, with what is asked of card and grade.
-#[derive(Debug, Clone)]
-pub(super) struct Aisle {
-    pub(super) shelves: Range<u32>,
-    pub(super) gpu: GpuModel,
-    pub(super) gpu_number: u8,
-    pub(super) is_datacenter: bool,
-    pub(super) is_enterprise: bool,
-    pub(super) vram_gb: u32,
-    pub(super) export: ExportClass,
-    pub(super) valid: u64,
-    pub(super) invalid: u64,
 }

@@ -109,7 +109,7 @@ proptest! {
         let book = Book::build(&offers).unwrap();
         let rules = Rules { tries_max: 100, saves_permille_min: least, vram_gb_min };
         let best = book.rank(&ask, tariff.price(), NOW).next();
-        let price = |_: Tier, shelf: &Shelf, country| tariff.price()(shelf, country);
+        let price = |_: Tier, aisle: &Aisle, country| tariff.price()(aisle, country);
         let found = counterfactuals(&book, &ask, best.as_ref(), price, NOW, rules);
         let found: Vec<_> = found.iter().map(|c| {
             let hour = i128::from(c.hit.useful_hour_micro_usd.get());

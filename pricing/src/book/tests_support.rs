@@ -79,38 +79,38 @@ pub(super) fn anything() -> Ask {
     }
 }
 
-pub(super) fn as_it_is() -> ShelfPrice {
+pub(super) fn as_it_is() -> AislePrice {
     sold(&[], &[], 1_000)
 }
 
-pub(super) fn sold(rate: &[Step], useful: &[Step], speed_permille: u32) -> ShelfPrice {
-    ShelfPrice::Sold(Sale {
+pub(super) fn sold(rate: &[Step], useful: &[Step], speed_permille: u32) -> AislePrice {
+    AislePrice::Sold(Sale {
         rate: Curve::new(rate).unwrap(),
         useful: Curve::new(useful).unwrap(),
         speed_permille,
     })
 }
 
-/// A price list: one entry by product and card, chosen by what a shelf has in common.
+/// A price list: one entry chosen by what an aisle has in common.
 #[derive(Debug, Clone)]
-pub(super) struct Tariff(pub(super) Vec<ShelfPrice>);
+pub(super) struct Tariff(pub(super) Vec<AislePrice>);
 
 impl Tariff {
     fn of(
         &self,
         network: &NetworkId,
         card: GpuModel,
-        gpus: u16,
+        fee: u16,
         apart: Option<Country>,
-    ) -> ShelfPrice {
+    ) -> AislePrice {
         let apart = apart.map_or(0, |c| usize::from(countries::code_of(c)) + 1);
         let card = GpuModel::all().position(|m| m == card).unwrap();
-        let key = card + usize::from(gpus) + network.as_str().len() + apart;
+        let key = card + usize::from(fee) + network.as_str().len() + apart;
         self.0[key % self.0.len()]
     }
 
-    pub(super) fn price(&self) -> impl Fn(&Shelf, Option<Country>) -> ShelfPrice {
-        |shelf, apart| self.of(&shelf.network, shelf.gpu, shelf.gpus_per_node, apart)
+    pub(super) fn price(&self) -> impl Fn(&Aisle, Option<Country>) -> AislePrice {
+        |aisle, apart| self.of(&aisle.network, aisle.gpu, aisle.fee_basis_points, apart)
     }
 }
 
@@ -159,9 +159,9 @@ pub(super) fn verdict(
     misfit(o, ask)?;
     let price = o.price.price().get();
     let apart = Some(o.country).filter(|c| ask.priced_apart.contains(*c));
-    let sale = match tariff.of(&o.network, o.gpu, o.gpus_per_node, apart) {
-        ShelfPrice::Sold(sale) => sale,
-        ShelfPrice::NotSold(why) => return Err(why),
+    let sale = match tariff.of(&o.network, o.gpu, o.fee_basis_points, apart) {
+        AislePrice::Sold(sale) => sale,
+        AislePrice::NotSold(why) => return Err(why),
     };
     let speed = i128::from(sale.speed_permille);
     let seconds = |w: &Work| (i128::from(w.useful_seconds) * 1_000 + speed - 1).checked_div(speed);
@@ -339,7 +339,7 @@ pub(super) fn any_tariff() -> impl Strategy<Value = Tariff> {
     ];
     let price = prop_oneof![
         5 => sale.prop_map(|(rate, useful, speed)| sold(&rate, &useful, speed)),
-        1 => prop::sample::select(why).prop_map(ShelfPrice::NotSold),
+        1 => prop::sample::select(why).prop_map(AislePrice::NotSold),
     ];
     prop::collection::vec(price, 1..5).prop_map(Tariff)
 }
