@@ -102,7 +102,7 @@ fn assert_agrees(offers: &[Offer], book: &Book, ask: &Ask, tariff: &Tariff) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_500))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
     fn counts_and_order_are_those_of_brute_force_whatever_is_asked(
         offers in prop::collection::vec(any_offer(), 0..60),
@@ -145,7 +145,10 @@ proptest! {
         prop_assert!(!book.cells.is_empty());
         assert_agrees(&offers, &book, &ask, &tariff);
     }
+}
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(50))]
     #[test]
     fn easy_asks_with_a_limit_on_price_room_and_age_agree_on_crowded_shelves(
         prices in prop::collection::vec((1i64..60, 0u32..40, 0usize..3, 0i64..3), 700..1_400),

@@ -96,7 +96,7 @@ fn expected(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn every_change_that_saves_enough_is_found_and_no_other(
         offers in prop::collection::vec(any_offer(), 0..60),
