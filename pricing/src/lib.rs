@@ -1,6 +1,8 @@
-//! Decisions about workload files, launch plans, classes and prices. Pure: no I/O, clock or async.
+//! Decisions about workload files, launch plans, classes, offers, costs and prices. Pure: no I/O, clock or async.
 
+pub mod book;
 pub mod classify;
+pub mod cost;
 pub mod files;
 pub mod gate;
 pub mod jurisdiction;

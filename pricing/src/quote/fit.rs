@@ -31,12 +31,49 @@ pub enum Refusal {
     TooFewNodes,
     /// The nodes have no fast link.
     NoFastLink,
+    /// A country where the operator's policy forbids this card.
+    Jurisdiction,
     /// A country that the customer excludes.
     CountryExcluded,
+    /// Too far from the regions that must be near, by the estimated round trip.
+    TooFar,
+    /// The workload cannot start on the network's product.
+    CannotStart,
     /// The pricing policy leaves no price for it.
     NotSold,
+    /// The work would end after its deadline.
+    TooLate,
+    /// The network said so too long ago. Asked late, so that it counts what would fit if it were
+    /// read again.
+    Stale,
     /// Dearer than the limit: the customer's own, or what was agreed for a replacement.
     AbovePriceLimit,
+    /// The whole work would cost more than its budget.
+    AboveBudget,
+}
+
+impl Refusal {
+    /// Every reason, in the order in which they are asked.
+    pub const ALL: [Self; 18] = [
+        Self::PriceInvalid,
+        Self::BelowTier,
+        Self::OtherGpu,
+        Self::TooLittleVram,
+        Self::NeedsDatacenter,
+        Self::SecretsOnConsumer,
+        Self::TooFewGpus,
+        Self::TooFewNodes,
+        Self::NoFastLink,
+        Self::Jurisdiction,
+        Self::CountryExcluded,
+        Self::TooFar,
+        Self::CannotStart,
+        Self::NotSold,
+        Self::TooLate,
+        Self::Stale,
+        Self::AbovePriceLimit,
+        Self::AboveBudget,
+    ];
 }
 
 /// GPUs of a node that are rented: what is needed, or all where the node cannot be split.
@@ -62,13 +99,14 @@ pub(super) fn assess<'a>(
     if tier == Tier::Enterprise && !(datacenter && offer.gpu.is_a100_or_better()) {
         return Err(Refusal::BelowTier);
     }
-    hardware(w, classification, offer)?;
+    card(w, classification, offer)?;
     if !datacenter && !classification.tiers.consumer {
         return Err(Refusal::NeedsDatacenter);
     }
     if !datacenter && !w.secrets.is_empty() && !w.secrets_on_consumer {
         return Err(Refusal::SecretsOnConsumer);
     }
+    machines(w, classification, offer)?;
     let limits = &w.limits;
     let allowed = &limits.countries_allowed;
     if (!allowed.is_empty() && !allowed.contains(&offer.country))
@@ -80,7 +118,7 @@ pub(super) fn assess<'a>(
     price::fit(offer, gpus).ok_or(Refusal::PriceInvalid)
 }
 
-fn hardware(w: &Workload, classification: &Classification, offer: &Offer) -> Result<(), Refusal> {
+fn card(w: &Workload, classification: &Classification, offer: &Offer) -> Result<(), Refusal> {
     let r = &w.resources;
     if !r.gpu.accepts(offer.gpu) {
         return Err(Refusal::OtherGpu);
@@ -95,6 +133,11 @@ fn hardware(w: &Workload, classification: &Classification, offer: &Offer) -> Res
     {
         return Err(Refusal::TooLittleVram);
     }
+    Ok(())
+}
+
+fn machines(w: &Workload, classification: &Classification, offer: &Offer) -> Result<(), Refusal> {
+    let r = &w.resources;
     if offer.gpus_per_node == 0 || offer.gpus_per_node < r.gpus_per_node {
         return Err(Refusal::TooFewGpus);
     }

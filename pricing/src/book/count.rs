@@ -1,0 +1,189 @@
+//! Counting the offers of a shelf that have room and keep to a price, and walking through them.
+
+use super::Book;
+use super::countries::CountrySet;
+use super::lanes::{Lane, RowTest};
+use super::shelf::{BLOCK, Summary, level_of};
+
+impl Book {
+    /// Active rows of a shelf with so many nodes or more and a price of at most `cap`.
+    pub(super) fn count(&self, s: &Summary, nodes: u32, cap: u32) -> u32 {
+        let (level, exact) = level_of(nodes);
+        if cap < s.price_min || s.at_least[level] == 0 {
+            return 0;
+        }
+        if cap >= s.price_max && exact {
+            return s.at_least[level];
+        }
+        let active = s.active();
+        let prices = &self.rows.price[active.clone()];
+        let within = prices.partition_point(|price| *price <= cap);
+        if level == 0 {
+            return as_count(within);
+        }
+        let mut counted = 0;
+        let mut from = 0;
+        if exact && within >= BLOCK {
+            from = within / BLOCK * BLOCK;
+            let running = &self.blocks[s.blocks as usize + within / BLOCK - 1];
+            counted = running[level - 1];
+        }
+        let rest = &self.rows.nodes[active.start + from..active.start + within];
+        counted + as_count(rest.iter().filter(|n| **n >= nodes).count())
+    }
+
+    /// The same for one section of a shelf.
+    pub(super) fn count_section(&self, section: u32, nodes: u32, cap: u32) -> u32 {
+        let section = &self.sections[section as usize];
+        let rows = &self.section_rows[section.rows.start as usize..section.rows.end as usize];
+        let (level, exact) = level_of(nodes);
+        if cap == u32::MAX && exact {
+            return match level {
+                0 => as_count(rows.len()),
+                _ => section.at_least[level - 1],
+            };
+        }
+        let within = rows.partition_point(|row| self.rows.price[*row as usize] <= cap);
+        if level == 0 {
+            return as_count(within);
+        }
+        let roomy = |row: &&u32| self.rows.nodes[**row as usize] >= nodes;
+        as_count(rows[..within].iter().filter(roomy).count())
+    }
+
+    /// The same for the sections of a shelf in a set of countries.
+    pub(super) fn count_sections(
+        &self,
+        s: &Summary,
+        set: &CountrySet,
+        nodes: u32,
+        cap: u32,
+    ) -> u32 {
+        let codes = s.places.set.and(set).codes();
+        codes
+            .map(|code| self.count_section(s.places.at(code), nodes, cap))
+            .sum()
+    }
+
+    /// The same for the countries of a shelf that are not out, by the fewer sections.
+    pub(super) fn count_inside(&self, s: &Summary, out: &CountrySet, nodes: u32, cap: u32) -> u32 {
+        let outside = s.places.set.and(out);
+        if outside.is_empty() {
+            return self.count(s, nodes, cap);
+        }
+        let inside = s.places.set.without(out);
+        if inside.len() <= outside.len() {
+            return self.count_sections(s, &inside, nodes, cap);
+        }
+        self.count(s, nodes, cap) - self.count_sections(s, &outside, nodes, cap)
+    }
+
+    /// Rows of a lane that are not stale, and how many of those keep to each of the rising limits
+    /// on the price; `roomy` of its rows have room.
+    pub(super) fn count_lane<const N: usize>(
+        &self,
+        lane: &Lane,
+        test: &RowTest,
+        roomy: u32,
+        caps: [u32; N],
+    ) -> (u32, [u32; N]) {
+        let s = &self.summaries[lane.shelf as usize];
+        if !lane.is_mixed {
+            let count = |cap| match lane.section {
+                _ if cap >= s.price_max => roomy,
+                Some(section) => self.count_section(section, test.nodes, cap),
+                None => {
+                    let out = &test.masks(lane.export).out;
+                    self.count_inside(s, out, test.nodes, cap)
+                }
+            };
+            return (roomy, caps.map(count));
+        }
+        self.count_fresh(lane, test, caps)
+    }
+
+    /// The same where every row must be looked at.
+    fn count_fresh<const N: usize>(
+        &self,
+        lane: &Lane,
+        test: &RowTest,
+        caps: [u32; N],
+    ) -> (u32, [u32; N]) {
+        let (mut fresh, mut within) = (0, [0; N]);
+        let mut add = |price: u32, nodes: u32, observed: i64, sold: bool| {
+            let fits = u32::from(nodes >= test.nodes && !test.is_stale(observed) && sold);
+            fresh += fits;
+            for (count, cap) in within.iter_mut().zip(caps) {
+                *count += fits & u32::from(price <= cap);
+            }
+        };
+        let rows = &self.rows;
+        if let Some(section) = lane.section {
+            let section = &self.sections[section as usize].rows;
+            for row in &self.section_rows[section.start as usize..section.end as usize] {
+                let row = *row as usize;
+                add(rows.price[row], rows.nodes[row], rows.observed[row], true);
+            }
+            return (fresh, within);
+        }
+        let active = self.summaries[lane.shelf as usize].active();
+        let masks = test.masks(lane.export);
+        let columns = rows.price[active.clone()]
+            .iter()
+            .zip(&rows.nodes[active.clone()])
+            .zip(&rows.observed[active.clone()])
+            .zip(&rows.country[active]);
+        for (((price, nodes), observed), country) in columns {
+            let sold = !masks.has_out || !masks.out.contains_code(*country);
+            add(*price, *nodes, *observed, sold);
+        }
+        (fresh, within)
+    }
+
+    /// The place of a lane before which no row has room: a row of the shelf, or a place in the
+    /// list of rows by country.
+    pub(super) fn start_of(&self, lane: &Lane, test: &RowTest) -> u32 {
+        match lane.section {
+            Some(section) => self.sections[section as usize].rows.start,
+            None => {
+                let (level, _) = level_of(test.nodes);
+                self.summaries[lane.shelf as usize].first[level]
+            }
+        }
+    }
+
+    /// The row at a place of a lane; none past its end.
+    pub(super) fn row_at(&self, lane: &Lane, place: u32) -> Option<u32> {
+        match lane.section {
+            Some(section) => {
+                let end = self.sections[section as usize].rows.end;
+                (place < end).then(|| self.section_rows[place as usize])
+            }
+            None => {
+                let end = self.summaries[lane.shelf as usize].active_end;
+                (place < end).then_some(place)
+            }
+        }
+    }
+
+    /// The first place of a lane from `place` on whose row has room, is in a country that the lane
+    /// sells and is not stale; with that row.
+    pub(super) fn next_in(&self, lane: &Lane, test: &RowTest, place: u32) -> Option<(u32, u32)> {
+        let out = &test.masks(lane.export).out;
+        let mut at = place;
+        while let Some(row) = self.row_at(lane, at) {
+            let index = row as usize;
+            let sold = lane.section.is_some() || !out.contains_code(self.rows.country[index]);
+            let fresh = !lane.is_mixed || !test.is_stale(self.rows.observed[index]);
+            if self.rows.nodes[index] >= test.nodes && sold && fresh {
+                return Some((at, row));
+            }
+            at += 1;
+        }
+        None
+    }
+}
+
+fn as_count(rows: usize) -> u32 {
+    u32::try_from(rows).expect("a book has at most OFFERS_MAX rows")
+}

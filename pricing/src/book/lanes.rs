@@ -1,0 +1,280 @@
+//! Which offers of a shelf fit and how many each reason refuses, shelf by shelf.
+//!
+//! A lane is the part of a shelf that is sold at one price function. Limits on the price become
+//! one highest network price, found by inverting the price function, so that one binary search on
+//! sorted prices counts what is beyond it.
+
+use std::borrow::Borrow;
+
+use tandem_model::gpu::ExportClass;
+use tandem_model::time::WorldTime;
+
+use super::Book;
+use super::ask::{AislePrice, Ask, Sale};
+use super::countries::CountrySet;
+use super::shelf::Summary;
+use crate::cost::Curve;
+use crate::quote::Refusal;
+
+/// How many offers each reason refuses.
+pub(super) type Tally = [u64; Refusal::ALL.len()];
+
+/// Countries as an ask sees them for cards of one export class; no two of the sets overlap.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Masks {
+    pub(super) forbidden: CountrySet,
+    pub(super) far: CountrySet,
+    pub(super) apart: CountrySet,
+    /// These, and those that the customer excludes.
+    pub(super) out: CountrySet,
+    pub(super) has_out: bool,
+}
+
+impl Masks {
+    fn of(ask: &Ask, class: ExportClass) -> Self {
+        let forbidden = *ask.forbidden.of(class);
+        let is_free = forbidden.is_empty()
+            && ask.countries_allowed.is_none()
+            && ask.countries_denied.is_empty()
+            && ask.near.is_none()
+            && ask.priced_apart.is_empty();
+        if is_free {
+            return Self::default();
+        }
+        let not_in = |set: &Option<CountrySet>| match set {
+            Some(set) => CountrySet::ALL.without(set),
+            None => CountrySet::EMPTY,
+        };
+        let excluded = not_in(&ask.countries_allowed).or(&ask.countries_denied);
+        let refused = forbidden.or(&excluded);
+        let far = not_in(&ask.near).without(&refused);
+        let refused = refused.or(&far);
+        let apart = ask.priced_apart.without(&refused);
+        let out = refused.or(&apart);
+        Self {
+            forbidden,
+            far,
+            apart,
+            out,
+            has_out: !out.is_empty(),
+        }
+    }
+}
+
+/// What an ask looks for row by row.
+#[derive(Debug, Clone)]
+pub(super) struct RowTest {
+    pub(super) nodes: u32,
+    pub(super) stale_before: Option<i64>,
+    masks: [Masks; 3],
+}
+
+impl RowTest {
+    pub(super) fn of(ask: &Ask, now: WorldTime) -> Self {
+        let classes = [
+            ExportClass::Uncontrolled,
+            ExportClass::Notify,
+            ExportClass::Controlled,
+        ];
+        Self {
+            nodes: ask.nodes(),
+            stale_before: ask.stale_before(now),
+            masks: classes.map(|class| Masks::of(ask, class)),
+        }
+    }
+
+    pub(super) fn masks(&self, export: ExportClass) -> &Masks {
+        match export {
+            ExportClass::Uncontrolled => &self.masks[0],
+            ExportClass::Notify => &self.masks[1],
+            ExportClass::Controlled => &self.masks[2],
+        }
+    }
+
+    pub(super) fn is_stale(&self, observed: i64) -> bool {
+        self.stale_before.is_some_and(|cutoff| observed < cutoff)
+    }
+}
+
+/// Offers of a shelf that are sold at one price function: those of one country, or of every
+/// country that is not out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lane {
+    pub(super) shelf: u32,
+    /// The section, where it is one country.
+    pub(super) section: Option<u32>,
+    pub(super) export: ExportClass,
+    /// Place of the price among those that were asked for.
+    pub(super) price: u32,
+    pub(super) gpus: u32,
+    /// Whether some of its offers may be stale.
+    pub(super) is_mixed: bool,
+    /// Offers that fit.
+    pub(super) fitting: u32,
+}
+
+/// Prices of an aisle, as places among those that were asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Priced {
+    /// Of every country that is not priced apart.
+    pub(super) common: u32,
+    /// Of countries priced apart, in the order of their codes.
+    pub(super) apart: Vec<(u16, u32)>,
+    pub(super) export: ExportClass,
+}
+
+/// Limits on the price, in the order in which they are asked.
+pub(super) const LIMITS: [Refusal; 3] = [
+    Refusal::PriceInvalid,
+    Refusal::AbovePriceLimit,
+    Refusal::AboveBudget,
+];
+
+/// The highest price within a bound, as prices are kept; 0 when none is.
+pub(super) fn cap_of(bound: Option<i64>) -> u32 {
+    u32::try_from(bound.unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// Highest network prices at which a sale stays in the range of money; there and within the
+/// customer's price limit; and within his budget too; `price_max` is the highest that occurs.
+fn limits(sale: &Sale, ask: &Ask, gpus: u32, price_max: u32) -> [u32; LIMITS.len()] {
+    let in_range = |curve: &Curve| {
+        if curve.is_small_up_to(i64::from(price_max)) {
+            u32::MAX
+        } else {
+            cap_of(curve.inverse(i64::MAX / i64::from(gpus.max(1))))
+        }
+    };
+    let in_range = in_range(&sale.rate).min(in_range(&sale.useful));
+    let within = |limit: Option<i64>| match limit {
+        Some(limit) => cap_of(sale.rate.inverse(limit)),
+        None => u32::MAX,
+    };
+    let in_limit = in_range.min(within(ask.price_limit.map(|limit| limit.get())));
+    let budget = ask.work.and_then(|work| sale.rate_in_budget(&work, gpus));
+    [in_range, in_limit, in_limit.min(within(budget))]
+}
+
+/// A walk over shelves under way.
+#[derive(Debug)]
+pub(super) struct Walk<'a, P> {
+    pub(super) book: &'a Book,
+    pub(super) ask: &'a Ask,
+    pub(super) test: RowTest,
+    /// Prices that were asked for.
+    pub(super) prices: Vec<P>,
+    pub(super) tally: Tally,
+    pub(super) lanes: Vec<Lane>,
+}
+
+impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
+    pub(super) fn refuse(&mut self, why: Refusal, offers: u64) {
+        self.tally[why as usize] += offers;
+    }
+
+    fn summary(&self, shelf: u32) -> &'a Summary {
+        &self.book.summaries[shelf as usize]
+    }
+
+    /// Counts a shelf of an aisle that fits the ask, and adds its lanes.
+    pub(super) fn shelf(&mut self, shelf: u32, priced: &Priced) {
+        let (book, s) = (self.book, self.summary(shelf));
+        if s.gpus_per_node == 0 || s.gpus_per_node < self.ask.gpus_per_node {
+            return self.refuse(Refusal::TooFewGpus, s.valid());
+        }
+        let nodes = self.test.nodes;
+        let roomy = book.count(s, nodes, u32::MAX);
+        let full = s.idle() + u64::from(s.at_least[0] - roomy);
+        self.refuse(Refusal::TooFewNodes, full);
+        if nodes > 1 && self.ask.fast_link && !s.is_linked {
+            return self.refuse(Refusal::NoFastLink, u64::from(roomy));
+        }
+        if roomy == 0 {
+            return;
+        }
+        let masks = *self.test.masks(priced.export);
+        if !masks.has_out {
+            return self.lane(shelf, None, priced.common, priced.export, roomy);
+        }
+        let inside = book.count_inside(s, &masks.out, nodes, u32::MAX);
+        if inside < roomy {
+            self.countries(shelf, priced, &masks, roomy - inside);
+        }
+        if inside > 0 {
+            let places = s.places.set.without(&masks.out);
+            let alone = places.codes().next().filter(|_| places.len() == 1);
+            let section = alone.map(|code| s.places.at(code));
+            self.lane(shelf, section, priced.common, priced.export, inside);
+        }
+    }
+
+    /// Counts the `outside` offers of a shelf that are in countries refused or priced apart.
+    fn countries(&mut self, shelf: u32, priced: &Priced, masks: &Masks, outside: u32) {
+        let (book, s) = (self.book, self.summary(shelf));
+        let nodes = self.test.nodes;
+        let offers = |set| u64::from(book.count_sections(s, set, nodes, u32::MAX));
+        let forbidden = offers(&masks.forbidden);
+        let far = offers(&masks.far);
+        let apart = offers(&masks.apart);
+        self.refuse(Refusal::Jurisdiction, forbidden);
+        self.refuse(Refusal::TooFar, far);
+        let excluded = u64::from(outside) - forbidden - far - apart;
+        self.refuse(Refusal::CountryExcluded, excluded);
+        for (code, price) in &priced.apart {
+            if !s.places.set.contains_code(*code) {
+                continue;
+            }
+            let section = s.places.at(*code);
+            let roomy = book.count_section(section, nodes, u32::MAX);
+            if roomy > 0 {
+                self.lane(shelf, Some(section), *price, priced.export, roomy);
+            }
+        }
+    }
+
+    /// Counts a lane, of which `roomy` offers pass all that is asked before the price function.
+    fn lane(
+        &mut self,
+        shelf: u32,
+        section: Option<u32>,
+        price: u32,
+        export: ExportClass,
+        roomy: u32,
+    ) {
+        let s = self.summary(shelf);
+        let sale = match self.prices[price as usize].borrow() {
+            AislePrice::Sold(sale) => *sale,
+            AislePrice::NotSold(why) => {
+                let why = *why;
+                return self.refuse(why, u64::from(roomy));
+            }
+        };
+        if self.ask.work.is_some_and(|work| sale.is_too_late(&work)) {
+            return self.refuse(Refusal::TooLate, u64::from(roomy));
+        }
+        if self.test.is_stale(s.newest) {
+            return self.refuse(Refusal::Stale, u64::from(roomy));
+        }
+        let gpus = self.ask.gpus_rented(s.gpus_per_node, s.divisible);
+        let limits = limits(&sale, self.ask, gpus, s.price_max);
+        let mut lane = Lane {
+            shelf,
+            section,
+            export,
+            price,
+            gpus,
+            is_mixed: self.test.is_stale(s.oldest),
+            fitting: 0,
+        };
+        let (mut left, within) = self.book.count_lane(&lane, &self.test, roomy, limits);
+        self.refuse(Refusal::Stale, u64::from(roomy - left));
+        for (why, within) in LIMITS.into_iter().zip(within) {
+            self.refuse(why, u64::from(left - within));
+            left = within;
+        }
+        if left > 0 {
+            lane.fitting = left;
+            self.lanes.push(lane);
+        }
+    }
+}

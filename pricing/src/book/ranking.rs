@@ -1,0 +1,266 @@
+//! Offers that fit, best first: lanes sorted by price are merged, and a lane or an aisle is looked
+//! into only when the lowest price it could have would be the next.
+
+use std::borrow::Borrow;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap};
+
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
+
+use super::ask::{AislePrice, Sale};
+use super::lanes::{Lane, Priced, RowTest, Tally, Walk};
+use super::rows::View;
+use super::survey::{Closed, Survey};
+use super::{Book, Hit, Row};
+use crate::quote::Refusal;
+
+/// Where an offer comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// An aisle that was not opened yet.
+    Closed(Closed),
+    /// The lane of this number.
+    Lane(usize),
+}
+
+/// What comes next from somewhere; before any row is known, the lowest that it could cost.
+#[derive(Debug)]
+struct Head<'a> {
+    /// Price of a useful hour of all GPUs, and rate; no rate where no row is known.
+    key: (i64, i64),
+    source: Source,
+    row: Option<View<'a>>,
+}
+
+impl Ord for Head<'_> {
+    /// By price, then by id. A lowest price comes before rows of the same price.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key
+            .cmp(&other.key)
+            .then_with(|| match (&self.row, &other.row) {
+                (Some(a), Some(b)) => a.id_text().compare(&b.id_text()),
+                (a, b) => a.is_some().cmp(&b.is_some()),
+            })
+    }
+}
+impl PartialOrd for Head<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl PartialEq for Head<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+impl Eq for Head<'_> {}
+
+/// Where a lane stands.
+#[derive(Debug, Default)]
+struct Cursor {
+    /// The next place to look at.
+    place: u32,
+    /// Offers that fit and were not taken yet.
+    left: u32,
+    /// Offers of several network prices at one price to the customer: the rest of them, last first.
+    level: Vec<u32>,
+}
+
+/// The offers that fit, best first: an iterator that does the work of each offer when it is taken.
+#[derive(Debug)]
+pub struct Ranking<'a, P> {
+    walk: Walk<'a, P>,
+    tally: Tally,
+    fitting: u64,
+    /// One for each lane of the walk.
+    cursors: Vec<Cursor>,
+    heads: BinaryHeap<Reverse<Head<'a>>>,
+}
+
+/// Why an amount of a lane is never out of range.
+const IN_RANGE: &str = "prices of a lane up to its limits are in the range of money";
+
+fn sale_of<'p, P: Borrow<AislePrice>>(prices: &'p [P], lane: &Lane) -> &'p Sale {
+    match prices[lane.price as usize].borrow() {
+        AislePrice::Sold(sale) => sale,
+        AislePrice::NotSold(_) => unreachable!("only what is sold has a lane"),
+    }
+}
+
+/// Price of a useful hour of all GPUs of a lane at a network price.
+fn useful_hour(sale: &Sale, lane: &Lane, price: u32) -> i64 {
+    let useful = sale.useful.apply(i64::from(price));
+    let hour = useful.and_then(|u| u.checked_mul(i64::from(lane.gpus)));
+    hour.expect(IN_RANGE)
+}
+
+impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
+    pub(super) fn new(survey: Survey<'a, P>) -> Self {
+        let closed = survey.closed.into_iter().map(|closed| {
+            Reverse(Head {
+                key: (closed.useful_hour_min, 0),
+                source: Source::Closed(closed),
+                row: None,
+            })
+        });
+        let heads: Vec<_> = closed.collect();
+        let mut ranking = Self {
+            tally: survey.walk.tally,
+            fitting: survey.fitting,
+            cursors: Vec::new(),
+            heads: heads.into(),
+            walk: survey.walk,
+        };
+        ranking.add_lanes();
+        ranking
+    }
+
+    /// Gives a cursor and a head to each lane that has none.
+    fn add_lanes(&mut self) {
+        let book = self.walk.book;
+        for (number, lane) in self.walk.lanes.iter().enumerate().skip(self.cursors.len()) {
+            let place = book.start_of(lane, &self.walk.test);
+            let first = book.row_at(lane, place);
+            let first = first.expect("a lane in which offers fit has a first row");
+            let sale = sale_of(&self.walk.prices, lane);
+            let price = book.rows.price[first as usize];
+            self.heads.push(Reverse(Head {
+                key: (useful_hour(sale, lane, price), 0),
+                source: Source::Lane(number),
+                row: None,
+            }));
+            self.cursors.push(Cursor {
+                place,
+                left: lane.fitting,
+                level: Vec::new(),
+            });
+        }
+    }
+
+    /// Looks at the shelves of an aisle, which were counted together before.
+    fn open(&mut self, closed: Closed) {
+        let stock = &self.walk.book.stocks[closed.aisle as usize];
+        let priced = Priced {
+            common: closed.price,
+            apart: Vec::new(),
+            export: stock.export,
+        };
+        for shelf in stock.shelves.clone() {
+            self.walk.shelf(shelf, &priced);
+        }
+        self.add_lanes();
+    }
+
+    /// How many offers fit, those taken included.
+    pub fn fitting(&self) -> usize {
+        usize::try_from(self.fitting).unwrap_or(usize::MAX)
+    }
+
+    /// How many offers were refused, by the first reason that held.
+    pub fn refused(&self) -> BTreeMap<Refusal, usize> {
+        let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let all = Refusal::ALL.into_iter().zip(self.tally);
+        all.filter(|(_, n)| *n > 0)
+            .map(|(why, n)| (why, count(n)))
+            .collect()
+    }
+
+    /// Puts the next offer of a lane among the heads.
+    fn advance(&mut self, number: usize) {
+        let Walk {
+            book,
+            test,
+            prices,
+            lanes,
+            ..
+        } = &self.walk;
+        let (lane, cursor) = (&lanes[number], &mut self.cursors[number]);
+        let sale = sale_of(prices, lane);
+        if cursor.level.is_empty() {
+            if cursor.left == 0 {
+                return;
+            }
+            take_level(book, test, lane, sale, cursor);
+        }
+        let row = cursor.level.pop().expect("a level has a row");
+        let price = book.rows.price[row as usize];
+        let rate = sale.rate.apply(i64::from(price)).expect(IN_RANGE);
+        self.heads.push(Reverse(Head {
+            key: (useful_hour(sale, lane, price), rate),
+            source: Source::Lane(number),
+            row: Some(view_of(book, lane, row)),
+        }));
+    }
+}
+
+fn view_of<'a>(book: &'a Book, lane: &Lane, row: u32) -> View<'a> {
+    View {
+        book,
+        shelf: &book.shelves[lane.shelf as usize],
+        row: row as usize,
+    }
+}
+
+/// Takes the next offer of a lane; and with it all that cost the customer the same, sorted by id,
+/// where the price function puts different prices at one.
+fn take_level(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mut Cursor) {
+    let is_strict = sale.rate.is_strict() || sale.useful.is_strict();
+    let mut highest = None;
+    while cursor.left > 0 {
+        let Some((place, row)) = book.next_in(lane, test, cursor.place) else {
+            break;
+        };
+        let price = book.rows.price[row as usize];
+        let highest = *highest.get_or_insert_with(|| {
+            let price = i64::from(price);
+            let same = |curve: &crate::cost::Curve| curve.inverse(curve.apply(price)?);
+            same(&sale.rate)
+                .zip(same(&sale.useful))
+                .map_or(price, |(a, b)| a.min(b))
+        });
+        if i64::from(price) > highest {
+            break;
+        }
+        cursor.level.push(row);
+        cursor.left -= 1;
+        cursor.place = place + 1;
+        if is_strict {
+            break;
+        }
+    }
+    let id = |row: u32| view_of(book, lane, row).id_text();
+    cursor
+        .level
+        .sort_unstable_by(|a, b| id(*b).compare(&id(*a)));
+}
+
+impl<P: Borrow<AislePrice>> Iterator for Ranking<'_, P> {
+    type Item = Hit;
+
+    fn next(&mut self) -> Option<Hit> {
+        loop {
+            let Reverse(head) = self.heads.pop()?;
+            let number = match head.source {
+                Source::Closed(closed) => {
+                    self.open(closed);
+                    continue;
+                }
+                Source::Lane(number) => number,
+            };
+            self.advance(number);
+            let Some(view) = head.row else {
+                continue;
+            };
+            let lane = &self.walk.lanes[number];
+            let (useful_hour, rate) = head.key;
+            let hour = rate.checked_mul(i64::from(lane.gpus)).expect(IN_RANGE);
+            return Some(Hit {
+                row: Row(u32::try_from(view.row).unwrap_or(u32::MAX)),
+                gpus: lane.gpus,
+                rate: RatePerGpuHour::new(MicroUsd::new(rate)),
+                hour_micro_usd: MicroUsd::new(hour),
+                useful_hour_micro_usd: MicroUsd::new(useful_hour),
+            });
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! From a network's price to another price, monotone and in whole micro-dollars: the form of a
+//! price rule that an index over sorted prices can invert exactly.
+
+/// Most steps of a curve.
+pub const CURVE_STEPS_MAX: usize = 6;
+
+/// One step of a curve. Every step keeps the order of prices and gives at least one micro-dollar
+/// for a price of at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// `ceil(price x numerator / denominator)`; both from 1 to `i64::MAX`.
+    Scale {
+        /// Above the line.
+        numerator: u64,
+        /// Below the line.
+        denominator: u64,
+    },
+    /// So many micro-dollars more, up to `i64::MAX`.
+    Add(u64),
+    /// Not less than this many micro-dollars, up to `i64::MAX`.
+    AtLeast(u64),
+    /// Not more than this many micro-dollars, from 1 to `i64::MAX`.
+    AtMost(u64),
+}
+
+/// Why steps are no curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CurveError {
+    /// More steps than a curve has.
+    #[error("{0} steps are more than the {CURVE_STEPS_MAX} of a price curve: join some of them")]
+    TooManySteps(usize),
+    /// A number is zero where it may not be, or above `i64::MAX`.
+    #[error("step {0} of a price curve is out of range: use numbers from 1 to 2^63 - 1")]
+    StepOutOfRange(usize),
+}
+
+/// A monotone function of a price: up to [`CURVE_STEPS_MAX`] steps, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Curve {
+    steps: [Step; CURVE_STEPS_MAX],
+    len: u8,
+    /// The highest price that it puts at no more than [`SMALL`].
+    small_up_to: i64,
+}
+
+/// An amount that as many as 2^32 GPUs can cost each, about 2,147 dollars.
+const SMALL: i64 = i64::MAX >> 32;
+
+/// The product over the divisor, rounded up or down; wide only when it must be.
+fn scaled(value: i64, by: i64, over: i64, round_up: bool) -> i128 {
+    let extra = if round_up { over - 1 } else { 0 };
+    let narrow = value.checked_mul(by).and_then(|p| p.checked_add(extra));
+    match narrow {
+        Some(product) => i128::from(product / over),
+        None => (i128::from(value) * i128::from(by) + i128::from(extra)) / i128::from(over),
+    }
+}
+
+/// A number that was checked to fit when the curve was made.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl Curve {
+    /// The price itself.
+    pub const SAME: Self = Self {
+        steps: [Step::Add(0); CURVE_STEPS_MAX],
+        len: 0,
+        small_up_to: SMALL,
+    };
+
+    /// The steps in the order in which they apply.
+    ///
+    /// Fails on more than [`CURVE_STEPS_MAX`] steps and on numbers outside the range of their step.
+    pub fn new(steps: &[Step]) -> Result<Self, CurveError> {
+        let len = u8::try_from(steps.len()).unwrap_or(u8::MAX);
+        if steps.len() > CURVE_STEPS_MAX {
+            return Err(CurveError::TooManySteps(steps.len()));
+        }
+        let mut curve = Self { len, ..Self::SAME };
+        for (at, step) in steps.iter().enumerate() {
+            let small = |n: u64| i64::try_from(n).is_ok();
+            let fits = match *step {
+                Step::Scale {
+                    numerator,
+                    denominator,
+                } => numerator > 0 && denominator > 0 && small(numerator) && small(denominator),
+                Step::Add(n) | Step::AtLeast(n) => small(n),
+                Step::AtMost(n) => n > 0 && small(n),
+            };
+            if !fits {
+                return Err(CurveError::StepOutOfRange(at + 1));
+            }
+            curve.steps[at] = *step;
+        }
+        curve.small_up_to = curve.inverse(SMALL).unwrap_or(-1);
+        Ok(curve)
+    }
+
+    /// Whether `price` and all below it give so little that any number of GPUs (`u32`) times it is
+    /// in the range of money: a quick answer that saves an inversion.
+    pub fn is_small_up_to(&self, price: i64) -> bool {
+        price <= self.small_up_to
+    }
+
+    fn steps(&self) -> &[Step] {
+        &self.steps[..usize::from(self.len)]
+    }
+
+    /// The price that comes of `price` (not negative); none when a step leaves `i64`.
+    pub fn apply(&self, price: i64) -> Option<i64> {
+        let mut value = price;
+        for step in self.steps() {
+            value = match *step {
+                Step::Scale {
+                    numerator,
+                    denominator,
+                } => {
+                    let wide = scaled(value, signed(numerator), signed(denominator), true);
+                    i64::try_from(wide).ok()?
+                }
+                Step::Add(more) => value.checked_add(signed(more))?,
+                Step::AtLeast(floor) => value.max(signed(floor)),
+                Step::AtMost(ceiling) => value.min(signed(ceiling)),
+            };
+        }
+        Some(value)
+    }
+
+    /// The highest price, not negative, that this curve puts at `limit` or below; none when there
+    /// is no such price. Exact: `apply(p) <= limit` holds for every `p` up to it and for no other.
+    pub fn inverse(&self, limit: i64) -> Option<i64> {
+        let mut bound = limit;
+        for step in self.steps().iter().rev() {
+            if bound < 0 {
+                return None;
+            }
+            bound = match *step {
+                Step::Scale {
+                    numerator,
+                    denominator,
+                } => {
+                    let wide = scaled(bound, signed(denominator), signed(numerator), false);
+                    i64::try_from(wide).unwrap_or(i64::MAX)
+                }
+                Step::Add(more) => bound - signed(more),
+                Step::AtLeast(floor) if bound < signed(floor) => return None,
+                Step::AtMost(ceiling) if bound >= signed(ceiling) => i64::MAX,
+                Step::AtLeast(_) | Step::AtMost(_) => bound,
+            };
+        }
+        (bound >= 0).then_some(bound)
+    }
+
+    /// Whether two different prices always stay different.
+    pub fn is_strict(&self) -> bool {
+        self.steps().iter().all(|step| match *step {
+            Step::Scale {
+                numerator,
+                denominator,
+            } => numerator >= denominator,
+            Step::Add(_) => true,
+            Step::AtLeast(_) | Step::AtMost(_) => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn any_step() -> impl Strategy<Value = Step> {
+        let number = prop_oneof![1u64..50, 1u64..3_000_000_000, Just(i64::MAX as u64)];
+        let pair = (number.clone(), number.clone());
+        prop_oneof![
+            pair.prop_map(|(numerator, denominator)| Step::Scale {
+                numerator,
+                denominator
+            }),
+            (0u64..100).prop_map(Step::Add),
+            number.clone().prop_map(Step::Add),
+            number.clone().prop_map(Step::AtLeast),
+            number.prop_map(Step::AtMost),
+        ]
+    }
+
+    fn amounts() -> impl Strategy<Value = i64> {
+        prop_oneof![0i64..60, 0i64..5_000_000_000, i64::MAX - 40..=i64::MAX]
+    }
+
+    proptest! {
+        #[test]
+        fn the_inverse_is_exactly_the_last_price_within_the_limit(
+            steps in prop::collection::vec(any_step(), 0..=CURVE_STEPS_MAX),
+            limit in amounts(),
+            price in amounts(),
+        ) {
+            let curve = Curve::new(&steps).unwrap();
+            let bound = curve.inverse(limit);
+            let near = bound.unwrap_or(0);
+            for p in [price, near.saturating_sub(1), near, near.saturating_add(1), i64::MAX] {
+                if p < 0 {
+                    continue;
+                }
+                let within = curve.apply(p).is_some_and(|out| out <= limit);
+                prop_assert_eq!(within, bound.is_some_and(|b| p <= b), "{:?} at {}", steps, p);
+            }
+        }
+
+        #[test]
+        fn a_dearer_price_is_never_made_cheaper_and_a_strict_curve_keeps_prices_apart(
+            steps in prop::collection::vec(any_step(), 0..=CURVE_STEPS_MAX),
+            price in 1i64..3_000_000_000,
+            more in 1i64..100,
+        ) {
+            let curve = Curve::new(&steps).unwrap();
+            let Some(low) = curve.apply(price) else { return Ok(()) };
+            prop_assert!(low > 0);
+            let most = low.checked_mul(i64::from(u32::MAX));
+            prop_assert!(most.is_some() || !curve.is_small_up_to(price));
+            prop_assert_eq!(curve.is_small_up_to(price), low <= i64::MAX >> 32);
+            if let Some(high) = curve.apply(price + more) {
+                prop_assert!(high >= low);
+                prop_assert!(high > low || !curve.is_strict());
+            }
+        }
+    }
+
+    #[test]
+    fn steps_that_are_no_curve_are_refused_by_their_number() {
+        let add = Step::Add(1);
+        assert_eq!(Curve::new(&[add; 7]), Err(CurveError::TooManySteps(7)));
+        for bad in [
+            Step::Scale {
+                numerator: 0,
+                denominator: 1,
+            },
+            Step::Scale {
+                numerator: 1,
+                denominator: 0,
+            },
+            Step::Scale {
+                numerator: u64::MAX,
+                denominator: 1,
+            },
+            Step::AtMost(0),
+            Step::Add(1 << 63),
+        ] {
+            assert_eq!(Curve::new(&[add, bad]), Err(CurveError::StepOutOfRange(2)));
+        }
+    }
+}
