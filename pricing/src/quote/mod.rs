@@ -24,7 +24,7 @@ use crate::classify::Classification;
 use crate::policy::{Policy, SubjectRecord};
 
 pub use fit::{Refusal, gpus_rented};
-pub use price::PRICE_MAX;
+pub use price::{PRICE_MAX, cost_of};
 
 use price::{Sale, Sold};
 
