@@ -10,7 +10,10 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::service;
-use super::v1::{accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes};
+use super::v1::{
+    accounts, classifications, events, jobs, keys, ledger, logs, offers, policies, policy_changes,
+    policy_shadow, quotes,
+};
 use crate::api::described;
 
 #[derive(OpenApi)]
@@ -37,6 +40,16 @@ use crate::api::described;
         keys::list,
         keys::revoke,
         ledger::balances,
+        policies::list,
+        policies::current,
+        policies::show,
+        policies::check,
+        policies::diff,
+        policy_changes::apply,
+        policy_changes::rollback,
+        policy_shadow::show,
+        policy_shadow::set,
+        policy_shadow::remove,
         service::livez,
         service::readyz,
         service::metrics,
@@ -62,6 +75,7 @@ use crate::api::described;
         (name = "jobs", description = "Work that runs, ran or waits"),
         (name = "offers", description = "The market"),
         (name = "accounts", description = "Tenants and their keys"),
+        (name = "policies", description = "The pricing policy and its versions"),
         (name = "ledger", description = "The books"),
         (name = "service", description = "For machines that watch over this one; no key needed"),
     ),
