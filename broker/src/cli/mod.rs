@@ -12,6 +12,7 @@ pub mod keys;
 pub mod logs;
 pub mod offers;
 pub mod output;
+pub mod policy;
 pub mod quote;
 pub mod sandbox;
 pub mod serve;
@@ -73,6 +74,9 @@ pub enum Command {
     Cancel(jobs::CancelArguments),
     /// Show what the networks offer now.
     Offers(offers::Arguments),
+    /// Check, compare, apply and roll back pricing policies.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(keys::KeyCommand),
@@ -132,6 +136,7 @@ async fn perform(command: Command, json: bool) -> anyhow::Result<()> {
         Command::Logs(logs) => Box::pin(logs::run(logs, json)).await,
         Command::Cancel(cancel) => jobs::cancel(cancel, json).await,
         Command::Offers(offers) => offers::run(offers, json).await,
+        Command::Policy(policy) => Box::pin(policy::run(policy, json)).await,
         Command::Key(key) => keys::key(key, json).await,
         Command::Account(account) => keys::account(account, json).await,
         Command::Status(status) => status::run(status, json).await,
