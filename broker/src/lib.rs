@@ -19,6 +19,7 @@ pub mod engine;
 pub mod http;
 pub mod ids;
 pub mod networks;
+pub mod policies;
 pub mod serve;
 pub mod shutdown;
 pub mod store;

@@ -49,6 +49,7 @@ codes! {
     POLICY_REFUSED = "TDM-1301", "the pricing policy is refused";
     POLICY_GUARD_RAILS = "TDM-1302", "the change of policy goes further than its guard rails allow";
     POLICY_UNCHANGED = "TDM-1303", "this pricing policy is in force already";
+    POLICY_CONFLICT = "TDM-1304", "another version of the pricing policy was applied first";
     // Networks.
     NETWORK_REFUSED = "TDM-2001", "the network refused the request";
     NETWORK_UNREACHABLE = "TDM-2002", "the network did not answer in time";
@@ -91,6 +92,7 @@ codes! {
     QUOTE_EXPIRED = "TDM-6102", "the quote has expired";
     QUOTE_USED = "TDM-6103", "the quote was accepted before";
     QUOTE_WORKLOAD = "TDM-6104", "the workload is not the one that was quoted";
+    QUOTE_REVOKED = "TDM-6105", "the quote was revoked";
 }
 
 impl ErrorCode {

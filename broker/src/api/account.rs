@@ -33,19 +33,23 @@ pub enum Scope {
     /// Make and list accounts.
     #[serde(rename = "accounts:admin")]
     AccountsAdmin,
+    /// Read and change the pricing policy.
+    #[serde(rename = "policies")]
+    Policies,
     /// Everything, and keys of every account.
     #[serde(rename = "admin")]
     Admin,
 }
 
 /// Every scope.
-pub const SCOPES: [Scope; 7] = [
+pub const SCOPES: [Scope; 8] = [
     Scope::JobsRead,
     Scope::JobsWrite,
     Scope::Quotes,
     Scope::OffersRead,
     Scope::KeysAdmin,
     Scope::AccountsAdmin,
+    Scope::Policies,
     Scope::Admin,
 ];
 
@@ -59,6 +63,7 @@ impl Scope {
             Self::OffersRead => "offers:read",
             Self::KeysAdmin => "keys:admin",
             Self::AccountsAdmin => "accounts:admin",
+            Self::Policies => "policies",
             Self::Admin => "admin",
         }
     }
@@ -103,11 +108,11 @@ pub struct KeyRequest {
     /// What it is for, 1 to 63 characters.
     #[schema(value_type = NameText)]
     pub name: String,
-    /// What it may do: 1 to 7 scopes, none that the asking key lacks.
+    /// What it may do: 1 to 8 scopes, none that the asking key lacks.
     #[schema(
         value_type = BTreeSet<Scope>,
         min_items = 1,
-        max_items = 7,
+        max_items = 8,
         example = json!(["jobs:read", "jobs:write", "quotes", "offers:read"])
     )]
     pub scopes: Vec<String>,

@@ -14,6 +14,7 @@ mod ledger;
 mod log;
 mod moment;
 mod offer;
+mod policy;
 mod problem;
 mod quote;
 mod receipt;
@@ -36,6 +37,10 @@ pub use ledger::{BalanceView, BalancesReply};
 pub use log::{LogChunkView, LogPage};
 pub use moment::Moment;
 pub use offer::{NetworkView, OfferPage, OfferView};
+pub use policy::{
+    PolicyApplied, PolicyCheckReply, PolicyDiffReply, PolicyRequest, PolicyText, PolicyView,
+    RollbackRequest, ShadowView, ViolationView,
+};
 pub use problem::{FieldProblem, ProblemView};
 pub use quote::{
     CandidateView, NoQuoteView, ObstacleView, ProductView, QuoteLineView, QuoteReply, QuoteRequest,

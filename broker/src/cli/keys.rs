@@ -38,8 +38,8 @@ pub enum KeyCommand {
 pub struct CreateArguments {
     /// What it is for, 1 to 63 characters.
     name: String,
-    /// What it may do: jobs:read, jobs:write, quotes, offers:read, keys:admin, accounts:admin or
-    /// admin. Without any: run and read jobs.
+    /// What it may do: jobs:read, jobs:write, quotes, offers:read, keys:admin, accounts:admin,
+    /// policies or admin. Without any: run and read jobs.
     #[arg(long = "scope", value_parser = scope)]
     scopes: Vec<Scope>,
     /// Refuse it after so many days.

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod logs;
 pub mod offers;
 pub mod output;
+pub mod policy;
 pub mod quote;
 pub mod receipt;
 pub mod sandbox;
@@ -76,6 +77,9 @@ pub enum Command {
     Cancel(jobs::CancelArguments),
     /// Show what the networks offer now.
     Offers(offers::Arguments),
+    /// Check, compare, apply and roll back pricing policies.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(keys::KeyCommand),
@@ -136,6 +140,7 @@ async fn perform(command: Command, json: bool) -> anyhow::Result<()> {
         Command::Receipt(receipt) => receipt::run(receipt, json).await,
         Command::Cancel(cancel) => jobs::cancel(cancel, json).await,
         Command::Offers(offers) => offers::run(offers, json).await,
+        Command::Policy(policy) => Box::pin(policy::run(policy, json)).await,
         Command::Key(key) => keys::key(key, json).await,
         Command::Account(account) => keys::account(account, json).await,
         Command::Status(status) => status::run(status, json).await,

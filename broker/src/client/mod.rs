@@ -186,6 +186,16 @@ impl Client {
         self.typed(self.patiently(request).await?)
     }
 
+    /// Puts something in its place, which is the same however often it is done.
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, ClientError> {
+        let request = self.authorised(Method::PUT, path)?.json(body);
+        self.typed(self.patiently(request).await?)
+    }
+
     /// Does something that is the same however often it is done, such as a revocation.
     pub async fn settle<T: DeserializeOwned>(
         &self,

@@ -11,7 +11,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::service;
 use super::v1::{
-    accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes, receipts,
+    accounts, classifications, events, jobs, keys, ledger, logs, offers, policies, policy_changes,
+    policy_shadow, quotes, receipts,
 };
 use crate::api::described;
 
@@ -41,6 +42,16 @@ use crate::api::described;
         keys::list,
         keys::revoke,
         ledger::balances,
+        policies::list,
+        policies::current,
+        policies::show,
+        policies::check,
+        policies::diff,
+        policy_changes::apply,
+        policy_changes::rollback,
+        policy_shadow::show,
+        policy_shadow::set,
+        policy_shadow::remove,
         service::livez,
         service::readyz,
         service::metrics,
@@ -66,6 +77,7 @@ use crate::api::described;
         (name = "jobs", description = "Work that runs, ran or waits"),
         (name = "offers", description = "The market"),
         (name = "accounts", description = "Tenants and their keys"),
+        (name = "policies", description = "The pricing policy and its versions"),
         (name = "ledger", description = "The books"),
         (name = "service", description = "For machines that watch over this one; no key needed"),
     ),

@@ -7,7 +7,8 @@ use actix_web::{Route, guard};
 
 use super::problem::Problem;
 use super::v1::{
-    accounts, classifications, events, jobs, keys, ledger, logs, offers, quotes, receipts,
+    accounts, classifications, events, jobs, keys, ledger, logs, offers, policies, policy_changes,
+    policy_shadow, quotes, receipts,
 };
 use super::{agent, service};
 
@@ -35,6 +36,11 @@ impl Address {
     fn post(mut self, route: Route) -> Self {
         self.methods
             .push((Method::POST, route.guard(guard::Post())));
+        self
+    }
+
+    fn put(mut self, route: Route) -> Self {
+        self.methods.push((Method::PUT, route.guard(guard::Put())));
         self
     }
 
@@ -84,6 +90,18 @@ fn public() -> Vec<Address> {
             .post(Route::new().to(keys::create)),
         at("/v1/keys/{id}").delete(Route::new().to(keys::revoke)),
         at("/v1/ledger/balances").get(Route::new().to(ledger::balances)),
+        at("/v1/policies")
+            .get(Route::new().to(policies::list))
+            .post(Route::new().to(policy_changes::apply)),
+        at("/v1/policies/current").get(Route::new().to(policies::current)),
+        at("/v1/policies/check").post(Route::new().to(policies::check)),
+        at("/v1/policies/diff").post(Route::new().to(policies::diff)),
+        at("/v1/policies/rollback").post(Route::new().to(policy_changes::rollback)),
+        at("/v1/policies/shadow")
+            .get(Route::new().to(policy_shadow::show))
+            .put(Route::new().to(policy_shadow::set))
+            .delete(Route::new().to(policy_shadow::remove)),
+        at("/v1/policies/{number}").get(Route::new().to(policies::show)),
         at("/livez").get(Route::new().to(service::livez)),
         at("/readyz").get(Route::new().to(service::readyz)),
         at("/metrics").get(Route::new().to(service::metrics)),

@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 use tandem_model::id::InstallationId;
 use tandem_model::network::Product;
 use tandem_model::time::Clock;
-use tandem_pricing::policy::Live;
 
 use super::metrics::Metrics;
 use crate::engine::handle::EngineHandle;
+use crate::policies::Policies;
 use crate::store::Store;
 use crate::store::tenants::Tenants;
 use crate::vault::Vault;
@@ -91,7 +91,7 @@ pub struct ApiState {
     /// Products of every configured network.
     pub products: Vec<Product>,
     /// The pricing policy in force.
-    pub policy: Arc<Live>,
+    pub policies: Arc<Policies>,
     /// The executable served to start scripts.
     pub agent: AgentBinary,
     /// Where agents keep checkpoints.

@@ -18,7 +18,6 @@ use gpu_probe::protocol::CheckpointStore;
 use tandem_model::error::ErrorCode;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
-use tandem_pricing::policy::Live;
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +35,7 @@ use crate::http::metrics::Metrics;
 use crate::http::server::{self, AgentBinary};
 use crate::http::state::{ApiLimits, ApiState};
 use crate::networks::Networks;
+use crate::policies::{OpenError, Policies};
 use crate::store::BrokerId;
 use crate::store::sqlite::SqliteStore;
 use crate::vault::Vault;
@@ -103,6 +103,7 @@ pub struct Broker {
 struct Disk {
     store: Arc<SqliteStore>,
     vault: Arc<Vault>,
+    policies: Arc<Policies>,
     checkpoint_store: CheckpointStore,
     agent: AgentBinary,
 }
@@ -148,6 +149,15 @@ fn checkpoints(config: &Config) -> Result<CheckpointStore, Failure> {
     })
 }
 
+async fn policies(store: &SqliteStore) -> Result<Policies, Failure> {
+    let opened = Policies::open(store, SystemClock::new(1).wall()).await;
+    opened.map_err(|error| match &error {
+        OpenError::Store(_) => Failure::new(ErrorCode::DATA_DIR, error.to_string()),
+        OpenError::Version { .. } => start_failure(error.to_string())
+            .hint("it was applied by another release, or the store was changed: start that release, or put a backup in its place"),
+    })
+}
+
 impl Disk {
     async fn open(options: &Options) -> Result<Self, Failure> {
         let config = &options.config;
@@ -155,7 +165,9 @@ impl Disk {
         let store = folder::open_store(&config.data_dir)?;
         installation::check_key(&store, &vault).await?;
         installation::check_kind(&store, options.world.kind()).await?;
+        let policies = policies(&store).await?;
         Ok(Self {
+            policies: Arc::new(policies),
             store: Arc::new(store),
             vault: Arc::new(vault),
             checkpoint_store: checkpoints(config)?,
@@ -236,7 +248,6 @@ fn api_state(
     clock: Arc<dyn Clock>,
 ) -> ApiState {
     let limits = options.config.limits;
-    let policy = Arc::new(Live::standard(clock.wall()));
     ApiState {
         engine,
         store: disk.store.clone(),
@@ -245,7 +256,7 @@ fn api_state(
         vault: disk.vault,
         clock,
         products: terms.products.clone(),
-        policy,
+        policies: disk.policies,
         agent: disk.agent,
         checkpoint_store: Some(disk.checkpoint_store),
         limits: ApiLimits {

@@ -49,6 +49,8 @@ pub enum Rule {
     ChargeShrinks,
     /// The ledger transaction's key was posted already.
     LedgerKey,
+    /// The version of the policy is not the one after the last.
+    PolicyNumber,
     /// Another rule: a row that is missing, there already, or out of its range.
     Other,
 }

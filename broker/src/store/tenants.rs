@@ -1,11 +1,12 @@
-//! Tenants' side of the store: accounts, API keys, answers kept for idempotency keys, and the
-//! installation's own settings. The same database and writer as [`super::Store`], a trait of its
+//! Tenants' side of the store: accounts, API keys, answers kept for idempotency keys, the versions
+//! of the pricing policy, and the installation's own settings. The same database and writer as [`super::Store`], a trait of its
 //! own because the engine needs none of it.
 
 use std::time::Duration;
 
 use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::time::WallTime;
+use tandem_pricing::policy::Version;
 
 use super::Answer;
 
@@ -105,6 +106,21 @@ pub trait Tenants: Send + Sync {
 
     /// Removes answers older than [`REPLY_TTL`], at most [`super::PAGE_MAX`] at once; how many.
     fn forget_replies(&self, now: WallTime) -> Answer<'_, u64>;
+
+    /// Adds a version of the pricing policy, with the answer to keep when the request carried a key.
+    /// Its number must be the one after the last, or 1: of two that were made at once, one is
+    /// refused.
+    fn add_policy(&self, version: Version, reply: Option<ReplyRecord>) -> Answer<'_, ()>;
+
+    /// Versions of the pricing policy, the newest first, below a given number; at most
+    /// [`super::PAGE_MAX`]. Their texts are left empty.
+    fn policies(&self, below: Option<u32>, limit: u32) -> Answer<'_, Vec<Version>>;
+
+    /// One version of the pricing policy with its text; the newest without a number.
+    fn policy(&self, number: Option<u32>) -> Answer<'_, Option<Version>>;
+
+    /// Whether a later rollback refuses quotes that were made under a version.
+    fn is_policy_revoked(&self, number: u32) -> Answer<'_, bool>;
 
     /// A setting of the installation.
     fn setting(&self, name: &'static str) -> Answer<'_, Option<Vec<u8>>>;

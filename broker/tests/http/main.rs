@@ -10,6 +10,7 @@ mod client;
 mod document;
 mod isolation;
 mod keys;
+mod policies;
 mod quotes;
 mod receipts;
 mod secrets;

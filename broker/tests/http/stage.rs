@@ -16,6 +16,7 @@ use tandem::http::metrics::Metrics;
 use tandem::http::server::{self, AgentBinary, Running};
 use tandem::http::state::{ApiLimits, ApiState};
 use tandem::networks::Networks;
+use tandem::policies::Policies;
 use tandem::store::BrokerId;
 use tandem::store::sqlite::SqliteStore;
 use tandem::vault::Vault;
@@ -28,7 +29,6 @@ use tandem_model::id::{AccountId, InstallationId};
 use tandem_model::network::Product;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
-use tandem_pricing::policy::Live;
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -213,7 +213,7 @@ impl Stage {
         })
         .await
         .expect("the store can be read");
-        let policy = Arc::new(Live::standard(as_clock.wall()));
+        let policies = Policies::open(&*store, as_clock.wall()).await;
         let state = ApiState {
             engine: handle,
             store: store.clone(),
@@ -222,7 +222,7 @@ impl Stage {
             clock: as_clock,
             installation: terms.installation,
             products: products(),
-            policy,
+            policies: Arc::new(policies.expect("a fresh store")),
             agent: AgentBinary::of(PROGRAM.to_vec()),
             checkpoint_store: None,
             limits: choices.limits,

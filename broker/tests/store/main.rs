@@ -8,6 +8,7 @@ mod files;
 mod kill;
 mod live;
 mod money;
+mod policies;
 mod rows;
 mod sharing;
 mod tenants;

@@ -11,6 +11,7 @@ use tandem::store::{PAGE_MAX, Rule};
 use tandem_model::id::ApiKeyId;
 
 use crate::conformance::stories;
+use crate::policies;
 use crate::rows::*;
 
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -26,6 +27,10 @@ pub(crate) const STORIES: &[(&str, Story)] = stories![
     "what is added comes with its answer or not at all": added_with_reply,
     "settings agree among those that start at once": settings,
     "every list is bounded": pages,
+    "versions of the policy are only added, each number once": policies::numbers,
+    "of many who add a version at once one wins, with its answer": policies::race,
+    "versions are listed newest first, without their texts": policies::history,
+    "a rollback revokes what it undoes, when it says so": policies::revoked,
 ];
 
 fn tenant(n: u64) -> AccountRecord {

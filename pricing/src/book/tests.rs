@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tandem_model::money::MicroUsd;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::{Grade, NetworkId};
 use tandem_model::offer::{Offer, OfferId};
 use tandem_model::time::WorldTime;

@@ -83,7 +83,8 @@ impl PolicyDigest {
         &self.0
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads 64 lower-case hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         if text.len() != 64 || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return None;

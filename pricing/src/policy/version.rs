@@ -27,6 +27,8 @@ pub struct Version {
     pub note: String,
     /// The version whose text was taken up again, where it was a rollback.
     pub rolls_back_to: Option<u32>,
+    /// Whether quotes of the versions that the rollback undoes are refused from then on.
+    pub revokes_quotes: bool,
     /// Why guard rails were waived, where they were.
     pub waived_because: Option<String>,
     /// The document, byte for byte.
@@ -53,6 +55,7 @@ impl Live {
                 applied_at: now,
                 note: "the standard policy".into(),
                 rolls_back_to: None,
+                revokes_quotes: false,
                 waived_because: None,
                 text: STANDARD.into(),
             },
@@ -191,6 +194,7 @@ fn next(
         applied_at: change.now,
         note: change.note.to_owned(),
         rolls_back_to,
+        revokes_quotes: false,
         waived_because: change
             .waived_because
             .filter(|_| !waived.is_empty())

@@ -26,7 +26,7 @@ use crate::policy::{Policy, SubjectRecord};
 
 pub use considered::{Considered, Considering};
 pub use fit::{Refusal, gpus_rented};
-pub use price::PRICE_MAX;
+pub use price::{PRICE_MAX, cost_of};
 
 use price::{Sale, Sold};
 

@@ -34,9 +34,16 @@ fn network_fee(offer: &Offer) -> Option<MicroUsd> {
     ))
 }
 
+/// What an offer costs us per GPU-hour: its price and the network's fee, rounded up. None when its
+/// price cannot be believed.
+pub fn cost_of(offer: &Offer) -> Option<MicroUsd> {
+    let cost = offer.price.price().plus(network_fee(offer)?).ok()?;
+    is_sane(offer.price).then_some(cost)
+}
+
 /// The offer as we would pay for it; none when an amount leaves its range.
 pub(super) fn fit(offer: &Offer, gpus: u32) -> Option<Fit<'_>> {
-    let cost = offer.price.price().plus(network_fee(offer)?).ok()?;
+    let cost = cost_of(offer)?;
     Some(Fit {
         offer,
         cost: RatePerGpuHour::new(cost),

@@ -60,6 +60,7 @@ pub(in crate::http) async fn submit(
         Begun::Again(answer) => return Ok(answer),
         Begun::First(once) => once,
     };
+    submission::check_policy(&shared.state, &body.value.quote_token).await?;
     let job = fresh(shared.state.clock.as_ref(), JobId::from_parts);
     let (state, request) = (shared.clone(), body.value);
     let spec = off_thread(move || submission::spec(&state.state, account, &request, job)).await?;

@@ -118,15 +118,19 @@ fn report(
     };
     let offers: Vec<Offer> = market.offers.iter().filter(can_start).cloned().collect();
     let id = || fresh(state.clock.as_ref(), QuoteId::from_parts);
-    let live = &state.policy;
+    let live = state.policies.current();
+    let now = state.clock.wall();
     let pricing = Pricing {
         policy: &live.policy,
         policy_version: live.version.number,
         account: Some(&account),
         utilisation: &|_, _| 0,
-        now: state.clock.wall(),
+        now,
     };
-    pricing::quote(workload, found, &offers, &pricing, id)
+    let report = pricing::quote(workload, found, &offers, &pricing, id);
+    let asked = report.tiers.iter().filter_map(|tier| tier.basis.as_ref());
+    state.policies.observe(&live, asked, now);
+    report
 }
 
 /// Where it could start, and what stands in the way elsewhere.

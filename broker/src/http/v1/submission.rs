@@ -50,6 +50,23 @@ pub(super) fn spec(
     })
 }
 
+/// Refuses a quote of a policy that was rolled back together with its quotes. A text that is no
+/// quote is for [`spec`] to refuse.
+pub(super) async fn check_policy(state: &ApiState, token: &str) -> Result<(), Problem> {
+    let Ok(promise) = state.vault.promise(token) else {
+        return Ok(());
+    };
+    let version = promise.policy_version;
+    if version == state.policies.current().version.number
+        || !state.tenants.is_policy_revoked(version).await?
+    {
+        return Ok(());
+    }
+    let detail = format!("quotes of version {version} of the pricing policy were revoked");
+    let revoked = Problem::new(StatusCode::GONE, ErrorCode::QUOTE_REVOKED, detail);
+    Err(revoked.hint("ask for a new quote"))
+}
+
 /// What the quote's token promises, to this account, for this text, now.
 fn promise(state: &ApiState, account: AccountId, request: &JobRequest) -> Result<Promise, Problem> {
     let promise = state.vault.promise(&request.quote_token).map_err(|error| {

@@ -8,6 +8,7 @@ mod claims;
 mod file;
 mod live;
 mod money;
+mod policies;
 mod read;
 mod rows;
 mod schema;

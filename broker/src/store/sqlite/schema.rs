@@ -158,6 +158,19 @@ CREATE TABLE replies (
 ) STRICT;
 CREATE INDEX replies_by_age ON replies (at_us);
 
+CREATE TABLE policies (
+    number INTEGER PRIMARY KEY,
+    digest TEXT NOT NULL CHECK (length(digest) = 64),
+    author TEXT NOT NULL,
+    applied_at_us INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    rolls_back_to INTEGER REFERENCES policies (number),
+    revokes_quotes INTEGER NOT NULL,
+    waived_because TEXT,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX policies_revoking ON policies (number) WHERE revokes_quotes = 1;
+
 CREATE TABLE settings (
     name TEXT NOT NULL PRIMARY KEY,
     value BLOB NOT NULL

@@ -3,9 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::time::WallTime;
+use tandem_pricing::policy::Version;
 
-use super::SqliteStore;
 use super::rows::{array, bytes, hex, hex_id, id, refused};
+use super::{SqliteStore, policies};
 use crate::store::tenants::{
     AccountRecord, KeyRecord, REPLY_TTL, ReplyRecord, SETTING_BYTES_MAX, Tenants,
 };
@@ -268,6 +269,25 @@ impl Tenants for SqliteStore {
                 .execute(params![oldest_kept_us(now), PAGE_MAX])?;
             Ok(forgotten as u64)
         }))
+    }
+
+    fn add_policy(&self, version: Version, reply: Option<ReplyRecord>) -> Answer<'_, ()> {
+        Box::pin(self.write(move |c| {
+            keep_replies(c, reply.as_slice())?;
+            policies::add(c, &version)
+        }))
+    }
+
+    fn policies(&self, below: Option<u32>, limit: u32) -> Answer<'_, Vec<Version>> {
+        Box::pin(async move { self.read(|c| policies::list(c, below, limit)) })
+    }
+
+    fn policy(&self, number: Option<u32>) -> Answer<'_, Option<Version>> {
+        Box::pin(async move { self.read(|c| policies::one(c, number)) })
+    }
+
+    fn is_policy_revoked(&self, number: u32) -> Answer<'_, bool> {
+        Box::pin(async move { self.read(|c| policies::is_revoked(c, number)) })
     }
 
     fn setting(&self, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {
