@@ -49,6 +49,7 @@ codes! {
     POLICY_REFUSED = "TDM-1301", "the pricing policy is refused";
     POLICY_GUARD_RAILS = "TDM-1302", "the change of policy goes further than its guard rails allow";
     POLICY_UNCHANGED = "TDM-1303", "this pricing policy is in force already";
+    LAB_FILE_REFUSED = "TDM-1401", "a file of the price lab is refused";
     // Networks.
     NETWORK_REFUSED = "TDM-2001", "the network refused the request";
     NETWORK_UNREACHABLE = "TDM-2002", "the network did not answer in time";

@@ -2,6 +2,7 @@
 
 pub mod classify;
 pub mod files;
+pub mod lab;
 pub mod launch;
 pub mod policy;
 pub mod quote;
