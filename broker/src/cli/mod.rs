@@ -1,5 +1,6 @@
 //! The command line: argument types, and one file a command.
 
+pub mod backtest;
 pub mod check;
 pub mod classify;
 pub mod configuration;
@@ -97,11 +98,21 @@ pub enum Command {
         /// The code, for example TDM-1003.
         code: Option<String>,
     },
+    /// Try pricing policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// What can be done with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Say what would have come of a policy, or of two, on past demand and prices.
+    Backtest(backtest::Arguments),
 }
 
 /// Runs a command to its end.
@@ -146,6 +157,7 @@ fn at_once(command: Command, json: bool) -> anyhow::Result<()> {
         Command::Classify { file } => classify::run(&file, json),
         Command::Check { file } => check::run(&file, json),
         Command::Explain { code } => explain::run(code.as_deref(), json),
+        Command::Policy(PolicyCommand::Backtest(arguments)) => backtest::run(arguments, json),
         Command::Config(config) => configuration::run(config, json),
         Command::Backup(backup) => configuration::backup(backup, json),
         Command::Completions { shell } => {

@@ -4,7 +4,7 @@ use tandem_model::error::ErrorCode;
 
 /// A file that is refused whole, with the first thing that is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{input}:{line}: {}{text}", named(.field))]
+#[error("{input}{}: {}{text}", at(*.line), named(.field))]
 pub struct LabError {
     /// Name of the file.
     pub input: String,
@@ -14,6 +14,13 @@ pub struct LabError {
     pub field: String,
     /// What is wrong.
     pub text: String,
+}
+
+fn at(line: u32) -> String {
+    match line {
+        0 => String::new(),
+        line => format!(":{line}"),
+    }
 }
 
 fn named(field: &str) -> String {

@@ -148,8 +148,12 @@ pub(super) fn lines(chart: &Chart<'_>) -> String {
                 pen_is_down = false;
                 continue;
             };
-            let draw = if pen_is_down { 'L' } else { 'M' };
-            let _ = write!(path, "{draw}{} {}", x(number), axis.y(*value));
+            let (x, y) = (x(number), axis.y(*value));
+            // A day between days without a value is a point: a line of no length with round ends.
+            let _ = match pen_is_down {
+                true => write!(path, "L{x} {y}"),
+                false => write!(path, "M{x} {y}h0"),
+            };
             pen_is_down = true;
         }
         let _ = write!(svg, "<path class=\"s{colour}\" d=\"{path}\"/>");

@@ -25,7 +25,7 @@ tbody th{font-weight:500}.sure{font-weight:700}\
 figure{margin:0;background:var(--box);border:1px solid var(--line);border-radius:8px;padding:1rem}\
 svg{display:block;width:100%;height:auto}svg text{fill:var(--quiet);font-size:14px}\
 .grid{stroke:var(--line)}.zero{stroke:var(--quiet)}\
-path{fill:none;stroke-width:2.2;stroke-linejoin:round}.s0{stroke:var(--a)}\
+path{fill:none;stroke-width:2.2;stroke-linejoin:round;stroke-linecap:round}.s0{stroke:var(--a)}\
 .s1{stroke:var(--b);stroke-dasharray:7 4}.f0{fill:var(--a)}.f1{fill:var(--b)}\
 .hatch{stroke:var(--box);stroke-width:2}\
 .key{display:inline-flex;align-items:center;gap:.4rem;margin-right:1.2rem}\

@@ -103,7 +103,11 @@ fn a_trace_cuts_the_lanes_of_its_card_and_repeats() {
     );
     assert_eq!(of(1), [(0, 5)]);
     let none = prices("0,ionet,t4,datacenter,DE,0.20,5\n").limited_by(&trace, 50);
-    assert!(none.unwrap_err().to_string().contains("no price file has"));
+    let none = none.unwrap_err().to_string();
+    assert_eq!(
+        none,
+        "zone_v100_8.json: is about a card that no price file has"
+    );
 }
 
 #[test]
