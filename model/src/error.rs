@@ -50,6 +50,7 @@ codes! {
     POLICY_GUARD_RAILS = "TDM-1302", "the change of policy goes further than its guard rails allow";
     POLICY_UNCHANGED = "TDM-1303", "this pricing policy is in force already";
     POLICY_CONFLICT = "TDM-1304", "another version of the pricing policy was applied first";
+    LAB_FILE_REFUSED = "TDM-1401", "a file of the price lab is refused";
     // Networks.
     NETWORK_REFUSED = "TDM-2001", "the network refused the request";
     NETWORK_UNREACHABLE = "TDM-2002", "the network did not answer in time";

@@ -6,6 +6,7 @@ pub mod cost;
 pub mod files;
 pub mod gate;
 pub mod jurisdiction;
+pub mod lab;
 pub mod launch;
 pub mod policy;
 pub mod prices;

@@ -1,5 +1,6 @@
 //! The command line: argument types, and one file a command.
 
+pub mod backtest;
 pub mod check;
 pub mod classify;
 pub mod configuration;

@@ -45,29 +45,32 @@ pub fn table(head: &[&str]) -> Table {
     table
 }
 
-/// Reads a text file; `-` is standard input.
+/// Reads a workload file; `-` is standard input.
 pub fn read_file(path: &str) -> anyhow::Result<String> {
+    let hint = "give the path of a workload file, or - for standard input";
+    read_text(path, FILE_BYTES_MAX, hint)
+}
+
+/// Reads a text file of at most so many bytes; `-` is standard input. `hint` says what to give.
+pub fn read_text(path: &str, bytes_max: u64, hint: &str) -> anyhow::Result<String> {
     let refuse = |why: String| {
         Failure::new(
             ErrorCode::FILE_UNREADABLE,
             format!("cannot read {path}: {why}"),
         )
-        .hint("give the path of a workload file, or - for standard input")
+        .hint(hint)
     };
     let mut bytes = Vec::new();
     let read = if path == "-" {
-        io::Read::read_to_end(
-            &mut io::Read::take(io::stdin(), FILE_BYTES_MAX + 1),
-            &mut bytes,
-        )
+        io::Read::read_to_end(&mut io::Read::take(io::stdin(), bytes_max + 1), &mut bytes)
     } else {
         std::fs::File::open(Path::new(path)).and_then(|file| {
-            io::Read::read_to_end(&mut io::Read::take(file, FILE_BYTES_MAX + 1), &mut bytes)
+            io::Read::read_to_end(&mut io::Read::take(file, bytes_max + 1), &mut bytes)
         })
     };
     read.map_err(|error| refuse(error.to_string()))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(refuse(format!("larger than {FILE_BYTES_MAX} bytes")).into());
+    if bytes.len() as u64 > bytes_max {
+        return Err(refuse(format!("larger than {bytes_max} bytes")).into());
     }
     Ok(String::from_utf8(bytes).map_err(|_| refuse("not UTF-8 text".into()))?)
 }

@@ -48,6 +48,8 @@ pub enum PolicyCommand {
         #[command(flatten)]
         connection: Connection,
     },
+    /// Say what would have come of a policy, or of two, on past demand and prices.
+    Backtest(super::backtest::Arguments),
     /// Put a policy file into force.
     Apply {
         /// Policy file; `-` is standard input.
@@ -125,6 +127,7 @@ pub async fn run(command: PolicyCommand, as_json: bool) -> anyhow::Result<()> {
             other: None,
             connection,
         } => difference(&file, connection, as_json).await,
+        PolicyCommand::Backtest(arguments) => super::backtest::run(arguments, as_json),
         PolicyCommand::Apply {
             file,
             note,

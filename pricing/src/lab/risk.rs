@@ -1,0 +1,68 @@
+//! What failures cost: the backstop of `assured` before a price is made, breach and credit after.
+
+use tandem_model::money::MicroUsd;
+use tandem_model::workload::Tier;
+
+use super::demand::Task;
+use super::fixed::{BILLION, at_least_one_ppb};
+use super::parameters::Parameters;
+
+/// GPU-seconds of a billion GPU-hours.
+const GPU_SECONDS_PER_BILLION_GPU_HOURS: u128 = 3_600 * 1_000_000_000;
+
+/// What a run is expected to owe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Expected {
+    /// Probability of a breach, in billionths.
+    pub(super) breach_ppb: u64,
+    /// Credit.
+    pub(super) credit: MicroUsd,
+}
+
+fn gpu_seconds(task: &Task) -> u128 {
+    u128::from(task.gpus) * u128::from(task.duration_s)
+}
+
+/// Expected cost of the backstop per GPU-hour: the probability that the run fails at least once on
+/// the first lane, times the part of it that then runs on the backstop, times what that costs more.
+/// Rounded up.
+pub(super) fn backstop(
+    task: &Task,
+    first: MicroUsd,
+    backstop: MicroUsd,
+    parameters: &Parameters,
+) -> MicroUsd {
+    let rate = u128::from(parameters.consumer_failures_per_billion_gpu_hours);
+    let failure = at_least_one_ppb(gpu_seconds(task) * rate, GPU_SECONDS_PER_BILLION_GPU_HOURS);
+    let dearer = u128::try_from(backstop.get() - first.get()).unwrap_or(0);
+    let product = dearer * u128::from(failure) * u128::from(parameters.backstop_run_permille);
+    let cost = product.div_ceil(u128::from(BILLION) * 1_000);
+    MicroUsd::new(i64::try_from(cost).unwrap_or(i64::MAX))
+}
+
+/// Breach and credit of a run that is sold for `revenue`. The credit is rounded up.
+pub(super) fn expected(
+    task: &Task,
+    tier: Tier,
+    on_enterprise: bool,
+    revenue: i128,
+    parameters: &Parameters,
+) -> Expected {
+    let rate = if on_enterprise {
+        parameters.enterprise_failures_per_billion_gpu_hours
+    } else {
+        parameters.consumer_failures_per_billion_gpu_hours
+    };
+    let breaches = u128::from(parameters.breach_per_failure_permille.of(tier));
+    let breach_ppb = at_least_one_ppb(
+        gpu_seconds(task) * u128::from(rate) * breaches,
+        GPU_SECONDS_PER_BILLION_GPU_HOURS * 1_000,
+    );
+    let share = u128::from(parameters.credit_basis_points.of(tier)) * u128::from(breach_ppb);
+    let revenue = u128::try_from(revenue).unwrap_or(0);
+    let credit = (revenue * share).div_ceil(u128::from(BILLION) * 10_000);
+    Expected {
+        breach_ppb,
+        credit: MicroUsd::new(i64::try_from(credit).unwrap_or(i64::MAX)),
+    }
+}
