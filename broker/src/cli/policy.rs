@@ -3,13 +3,11 @@
 
 mod render;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tandem_model::network::NetworkId;
-use tandem_model::time::WallTime;
+use tandem_model::time::Clock as _;
 use tandem_pricing::policy::{self, Grid, Policy, PolicyProblems};
 
 use super::connection::Connection;
@@ -22,6 +20,7 @@ use crate::api::{
     ShadowView, ViolationView,
 };
 use crate::client::Answer;
+use crate::clock::SystemClock;
 use render::{changes, report};
 
 /// Networks on which two documents are compared without a broker.
@@ -208,10 +207,7 @@ fn check(file: &str, as_json: bool) -> anyhow::Result<()> {
 /// Two files, on the reference costs.
 fn compare(old: &str, new: &str, as_json: bool) -> anyhow::Result<()> {
     let (before, after) = (read(old)?, read(new)?);
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let now = WallTime::from_micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+    let now = SystemClock::new(1).wall();
     let grid = Grid::standard(now, &NETWORKS.map(NetworkId::from_static));
     let diff = policy::diff(&before, &after, &grid);
     let broken = policy::guard(&before, &after, &diff)

@@ -193,6 +193,25 @@ async fn of_many_applies_at_once_each_number_is_given_once_and_the_last_is_in_fo
     );
 }
 
+/// The margin of every tier tells that its price is of a version.
+fn is_wholly_of(reply: &Value, version: u64) {
+    let margin = match version {
+        1 => 1_200,
+        even if even % 2 == 0 => 1_000,
+        _ => 1_201,
+    };
+    for tier in reply["tiers"].as_array().unwrap() {
+        let lines = tier["quote"]["lines"].as_array().cloned();
+        let lines = lines.unwrap_or_default();
+        let of = |kind: &str| {
+            let line = lines.iter().find(|line| line["kind"] == kind);
+            line.map_or(0, |l| l["micro_usd_per_gpu_hour"].as_i64().unwrap())
+        };
+        let cost = of("compute") + of("network_fee");
+        assert_eq!(of("margin"), (cost * margin + 9_999) / 10_000, "{reply}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn quotes_go_on_while_policies_change_and_each_is_wholly_of_one_version() {
     let stage = Stage::with(Choices {
@@ -241,22 +260,7 @@ async fn quotes_go_on_while_policies_change_and_each_is_wholly_of_one_version() 
         let reply = answer.json();
         let version = reply["policy_version"].as_u64().unwrap();
         versions.insert(version);
-        // Its margin tells which version a quote is of.
-        let margin = match version {
-            1 => 1_200,
-            even if even % 2 == 0 => 1_000,
-            _ => 1_201,
-        };
-        for tier in reply["tiers"].as_array().unwrap() {
-            let lines = tier["quote"]["lines"].as_array().cloned();
-            let lines = lines.unwrap_or_default();
-            let of = |kind: &str| {
-                let line = lines.iter().find(|line| line["kind"] == kind);
-                line.map_or(0, |l| l["micro_usd_per_gpu_hour"].as_i64().unwrap())
-            };
-            let cost = of("compute") + of("network_fee");
-            assert_eq!(of("margin"), (cost * margin + 9_999) / 10_000, "{reply}");
-        }
+        is_wholly_of(&reply, version);
     }
     assert_eq!((versions.first(), versions.last()), (Some(&1), Some(&7)));
 }

@@ -160,6 +160,11 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
     }
 }
 
+async fn policies(store: &SqliteStore, clock: &dyn Clock) -> Arc<Policies> {
+    let opened = Policies::open(store, clock.wall()).await;
+    Arc::new(opened.expect("a fresh store"))
+}
+
 impl Stage {
     /// A broker with both networks and their simulated agents.
     pub(crate) async fn open() -> Self {
@@ -213,16 +218,15 @@ impl Stage {
         })
         .await
         .expect("the store can be read");
-        let policies = Policies::open(&*store, as_clock.wall()).await;
         let state = ApiState {
             engine: handle,
             store: store.clone(),
             tenants: store.clone(),
             vault: vault.clone(),
+            policies: policies(&store, &*as_clock).await,
             clock: as_clock,
             installation: terms.installation,
             products: products(),
-            policies: Arc::new(policies.expect("a fresh store")),
             agent: AgentBinary::of(PROGRAM.to_vec()),
             checkpoint_store: None,
             limits: choices.limits,

@@ -202,11 +202,7 @@ fn of_tier(
     }
     by_price(&mut sold);
     report.fitting = sold.len();
-    report.ranked = sold
-        .iter()
-        .take(RANKED_MAX)
-        .map(Sold::to_candidate)
-        .collect();
+    report.ranked = sold.iter().take(RANKED_MAX).map(Sold::candidate).collect();
     let best = sold.first().map(|sold| &sold.fit);
     report.basis = best.or(ranking.fitting.first()).map(|fit| Basis {
         subject: sale.subject(fit).to_record(),
@@ -232,7 +228,7 @@ fn by_price(sold: &mut [Sold<'_>]) {
 }
 
 impl Sold<'_> {
-    fn to_candidate(&self) -> Candidate {
+    fn candidate(&self) -> Candidate {
         Candidate {
             offer: self.fit.offer.clone(),
             rate: self.rate,

@@ -22,7 +22,9 @@ use crate::policies;
 /// Every problem of a document, each with its line and column.
 pub(super) fn refused(problems: &PolicyProblems) -> Problem {
     let fields = problems.0.iter().map(FieldProblem::of_policy).collect();
-    Problem::fields(fields).code(PolicyProblems::CODE)
+    Problem::fields(fields)
+        .code(PolicyProblems::CODE)
+        .hint("docs/policies.md lists every field")
 }
 
 pub(super) fn parsed(text: &str) -> Result<Policy, Problem> {
@@ -124,7 +126,8 @@ pub(in crate::http) async fn show(
     Caller::admit(&shared, &request, Scope::Policies).await?;
     let number: u32 = number.parse().map_err(|_| Problem::not_found())?;
     let found = shared.state.tenants.policy(Some(number)).await?;
-    let version = found.ok_or_else(Problem::not_found)?;
+    let version = found
+        .ok_or_else(|| Problem::not_found().hint("`tandem policy history` lists the versions"))?;
     Ok(Json(PolicyView::from(&version)))
 }
 

@@ -85,11 +85,9 @@ pub(in crate::http) async fn show(
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
     params.finish()?;
-    let shadow = shared
-        .state
-        .policies
-        .shadow()
-        .ok_or_else(Problem::not_found)?;
+    let shadow = shared.state.policies.shadow().ok_or_else(|| {
+        Problem::not_found().hint("`tandem policy shadow FILE` puts a policy into the shadow")
+    })?;
     Ok(Json(view(&shadow, limit)))
 }
 
