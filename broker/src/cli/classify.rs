@@ -1,16 +1,36 @@
 //! `tandem classify`: what a file is and needs, with the evidence line by line.
 
+use serde::Serialize;
 use tandem_pricing::classify::{Classification, classify};
+use tandem_pricing::files::{DocumentFormat, FileError};
 
 use super::output::{say, table, tell};
 use super::workload;
+
+/// The document that `--json` prints: the classification, then whether the file can be submitted.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    classification: Classification,
+    format: DocumentFormat,
+    can_be_submitted: bool,
+    /// Why not; empty when it can.
+    problems: Vec<FileError>,
+}
 
 /// Classifies a file of any format.
 pub fn run(path: &str, json: bool) -> anyhow::Result<()> {
     let document = workload::look(path)?;
     let classification = classify(&document);
     if json {
-        return say(&serde_json::to_string_pretty(&classification)?);
+        let problems = document.submittable().err().map(|e| e.0);
+        let report = Report {
+            classification,
+            format: document.format,
+            can_be_submitted: problems.is_none(),
+            problems: problems.unwrap_or_default(),
+        };
+        return say(&serde_json::to_string_pretty(&report)?);
     }
     print(&classification)?;
     match document.submittable() {

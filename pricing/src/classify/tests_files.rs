@@ -100,6 +100,90 @@ const FILES: &[(&str, WorkloadClass, bool, &str)] = &[
         false,
         "type: service\nport: 8000\ncommands: [python3 -m sglang.launch_server --model-path a/R1-Distill-Llama-70B --tp 2]\nresources: {gpu: 'H100:80GB:2'}\n",
     ),
+    (
+        "a miner behind a status page",
+        EvaluationOrData,
+        true,
+        "version: '2.0'\nservices: {m: {image: a/gpu-miner-x:1, expose: [{port: 4067, to: [{global: true}]}]}}\nprofiles: {compute: {m: {resources: {gpu: {units: 1, attributes: {vendor: {nvidia: }}}}}}}\ndeployment: {m: {p: {profile: m, count: 1}}}\n",
+    ),
+    (
+        "a trainer that shows its progress on a port",
+        SingleNodeTraining,
+        true,
+        "version: '2.0'\nservices: {t: {image: a/trainer:1, env: ['TRAIN_CMD=python3 go.py'], expose: [{port: 3000, to: [{global: true}]}]}}\nprofiles: {compute: {t: {resources: {gpu: {units: 1, attributes: {vendor: {nvidia: }}}}}}}\ndeployment: {t: {p: {profile: t, count: 1}}}\n",
+    ),
+    (
+        "the module, not its package, says what runs",
+        OnlineInference,
+        true,
+        "resources: {accelerators: L4:1}\nrun: python -m acme.train.entrypoints.serve --model Qwen/Qwen2.5-1.5B\n",
+    ),
+    (
+        "a flag of a load test names a model, not a module",
+        EvaluationOrData,
+        true,
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: client}\nspec: {restartPolicy: Never, containers: [{image: a/vllm:1, command: [sh, -c, 'genai-perf profile -m acme/m-1b-lora --url http://x:80']}]}\n",
+    ),
+    (
+        "an indexed Job that a launcher joins trains together",
+        DistributedTraining,
+        false,
+        "apiVersion: batch/v1\nkind: Job\nspec: {completions: 2, parallelism: 2, completionMode: Indexed, template: {spec: {containers: [{image: a, command: [bash, -c, 'accelerate launch --num_machines 2 fine_tune.py'], resources: {limits: {nvidia.com/gpu: 2}}}]}}}\n",
+    ),
+    (
+        "a pod that only stays open",
+        Interactive,
+        true,
+        "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: a/cuda:12, command: [sleep, infinity], resources: {limits: {nvidia.com/gpu: 1}}}]}\n",
+    ),
+    (
+        "a cluster of Ray that waits for jobs",
+        Interactive,
+        false,
+        "type: task\nnodes: 2\ncommands:\n- if [ $DSTACK_NODE_RANK = 0 ]; then ray start --head; else ray start --address=$A:6379; fi\nports: [8265]\n",
+    ),
+    (
+        "models are moved, nothing is computed",
+        EvaluationOrData,
+        true,
+        "resources: {cpus: 2}\nrun: rclone copy hf:acme/m s3:bucket/m\n",
+    ),
+    (
+        "the folder of a training repository does not make training of its preparation",
+        EvaluationOrData,
+        true,
+        "#!/bin/bash\n#SBATCH -N 1\n: \"${IMAGE:=megatron-training.sqsh}\"\nsrun python3 /w/Megatron-LM/tools/preprocess_data.py --input a.jsonl\n",
+    ),
+    (
+        "a vendor's own kind of training job with an open number of pods",
+        DistributedTraining,
+        false,
+        "apiVersion: acme.example/v1\nkind: AcmePyTorchJob\nspec: {replicaSpecs: [{replicas: $NUM_NODES, template: {spec: {containers: [{image: a, command: [torchrun, train.py], resources: {limits: {nvidia.com/gpu: 8}}}]}}}]}\n",
+    ),
+    (
+        "a search over settings trains",
+        SingleNodeTraining,
+        true,
+        "run: python examples/tabular.py --mode single_hpo\n",
+    ),
+    (
+        "a page for a person before somebody else's model",
+        Interactive,
+        true,
+        "apiVersion: apps/v1\nkind: Deployment\nspec: {template: {spec: {containers: [{image: a/gradio-app:1, env: [{name: HOST, value: 'http://llm:8000'}], ports: [{containerPort: 7860}]}]}}}\n",
+    ),
+    (
+        "settings of a fine-tuning without a command",
+        SingleNodeTraining,
+        true,
+        "base_model: meta-llama/Llama-3.2-1B\nadapter: qlora\nload_in_4bit: true\nmicro_batch_size: 2\nnum_epochs: 3\nlearning_rate: 0.0002\noptimizer: adamw_8bit\n",
+    ),
+    (
+        "a Compose file that asks Docker for a GPU",
+        OnlineInference,
+        true,
+        "services:\n  llm:\n    image: ollama/ollama\n    ports: ['11434:11434']\n    deploy: {resources: {reservations: {devices: [{driver: nvidia, count: 1, capabilities: [gpu]}]}}}\n",
+    ),
 ];
 
 #[test]

@@ -252,3 +252,63 @@ fn the_plan_of_an_image_on_a_machine_runs_the_agent_inside_the_container() {
         "values travel in the environment only"
     );
 }
+
+#[test]
+fn arguments_go_to_the_image_s_own_entrypoint_in_place_of_its_own() {
+    let text = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: a/server, args: [--model, 'x y'], ports: [{containerPort: 80}]}]}\n";
+    let w = workload(text);
+    let known = LaunchContext {
+        agent: AgentMode::Image,
+        image_command: Some(ImageCommand {
+            entrypoint: vec!["/serve".into()],
+            cmd: vec!["--help".into()],
+        }),
+        ..context()
+    };
+    let form = container(&w, &known);
+    assert_eq!(
+        form.entrypoint,
+        ["gpu-probe", "agent", "--", "/serve", "--model", "x y"]
+    );
+    let alone = LaunchContext {
+        agent: AgentMode::None,
+        ..context()
+    };
+    let form = container(&w, &alone);
+    assert!(form.entrypoint.is_empty());
+    assert_eq!(form.args, ["--model", "x y"]);
+    match plan(&w, &machines(), &alone).map(|p| p.form) {
+        Ok(LaunchForm::Ssh(SshLaunch { script, .. })) => {
+            assert!(script.contains("a/server --model 'x y'"), "{script}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nodes_of_a_training_job_find_each_other_as_kubeflow_lets_them() {
+    let template = "template: {spec: {containers: [{image: a, command: [torchrun, t.py]}]}}";
+    let text = format!(
+        "apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nspec: {{nprocPerNode: '8', pytorchReplicaSpecs: {{Master: {{{template}}}, Worker: {{{template}}}}}}}\n"
+    );
+    let second = LaunchContext {
+        rank: 1,
+        node_ips: Some(vec!["10.0.0.1".into(), "10.0.0.2".into()]),
+        ..context()
+    };
+    let set = env::plain(&workload(&text), &second);
+    for (name, value) in [
+        ("RANK", "1"),
+        ("WORLD_SIZE", "16"),
+        ("MASTER_ADDR", "10.0.0.1"),
+        ("PET_NNODES", "2"),
+        ("PET_NODE_RANK", "1"),
+        ("PET_NPROC_PER_NODE", "8"),
+        ("JOB_COMPLETION_INDEX", "1"),
+    ] {
+        assert_eq!(set[name], value, "{name}");
+    }
+    let pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{image: a, command: [x]}]}\n";
+    let set = env::plain(&workload(pod), &context());
+    assert!(!set.contains_key("WORLD_SIZE") && set["JOB_COMPLETION_INDEX"] == "0");
+}
