@@ -5,6 +5,7 @@
 //! promotion of both policies gives points that it matches, and their neighbours in one respect at a
 //! time; countries and accounts that no selector tells apart stand for one another.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use tandem_model::gpu::GpuModel;
@@ -15,8 +16,8 @@ use tandem_model::time::WallTime;
 use tandem_model::workload::{Tier, WorkloadClass};
 
 use super::condition::{Literal, Variable, Witness};
-use super::countries;
-use super::selector::{Range, Selector};
+use super::countries::{self, CountryBit};
+use super::selector::{Names, Range, Selector};
 use super::subject::Subject;
 use super::{Policy, rule::Rule};
 
@@ -53,34 +54,53 @@ impl Grid {
         }
     }
 
-    /// What is sold: enterprise only on data-centre hardware, A100 or better.
-    pub(super) fn bases(&self) -> Vec<Base<'_>> {
+    /// What is sold: enterprise only on data-centre hardware, A100 or better. Of those that no
+    /// selector and no condition of two policies tells apart, one stands for all.
+    pub(super) fn bases(&self, old: &Policy, new: &Policy) -> Vec<Base<'_>> {
         let mut costs: BTreeMap<GpuModel, Vec<MicroUsd>> = BTreeMap::new();
         for (gpu, cost) in &self.costs {
             costs.entry(*gpu).or_default().push(*cost);
         }
-        let mut bases = Vec::new();
+        let apart = Apart::of([old, new]);
+        let mut bases: Vec<Base<'_>> = Vec::new();
         for (gpu, costs) in &costs {
-            for network in &self.networks {
-                for grade in [Grade::Consumer, Grade::Datacenter] {
-                    for tier in Tier::ALL {
-                        let enterprise = grade == Grade::Datacenter && gpu.is_a100_or_better();
-                        if tier == Tier::Enterprise && !enterprise {
-                            continue;
-                        }
-                        bases.extend(WorkloadClass::ALL.map(|class| Base {
-                            class,
-                            tier,
-                            grade,
-                            gpu: *gpu,
-                            network,
-                            costs: costs.clone(),
-                        }));
+            let mut kinds = BTreeMap::new();
+            for (class, tier, grade, network) in self.sold_on(*gpu) {
+                let base = Base {
+                    class,
+                    tier,
+                    grade,
+                    gpu: *gpu,
+                    network,
+                    costs: costs.clone(),
+                    stands_for: 1,
+                };
+                match kinds.entry(apart.kind(&base)) {
+                    Entry::Vacant(vacant) => {
+                        vacant.insert(bases.len());
+                        bases.push(base);
                     }
+                    Entry::Occupied(known) => bases[*known.get()].stands_for += 1,
                 }
             }
         }
         bases
+    }
+
+    fn sold_on(
+        &self,
+        gpu: GpuModel,
+    ) -> impl Iterator<Item = (WorkloadClass, Tier, Grade, &NetworkId)> {
+        let grades = [Grade::Datacenter, Grade::Consumer].into_iter();
+        let hardware = grades.flat_map(|grade| Tier::ALL.map(|tier| (grade, tier)));
+        let sold = hardware.filter(move |(grade, tier)| {
+            *tier != Tier::Enterprise || *grade == Grade::Datacenter && gpu.is_a100_or_better()
+        });
+        sold.flat_map(move |(grade, tier)| {
+            self.networks.iter().flat_map(move |network| {
+                WorkloadClass::ALL.map(|class| (class, tier, grade, network))
+            })
+        })
     }
 
     /// From where it is seen, for two policies.
@@ -131,7 +151,50 @@ pub(super) struct Base<'a> {
     gpu: GpuModel,
     network: &'a NetworkId,
     pub(super) costs: Vec<MicroUsd>,
+    /// How many it stands for, itself among them.
+    pub(super) stands_for: u64,
 }
+
+/// What two policies tell apart about what is sold.
+struct Apart<'a> {
+    selectors: Vec<(&'a Names, &'a Selector)>,
+    /// A condition names the class, the tier, the grade or the network.
+    by_condition: bool,
+}
+
+impl<'a> Apart<'a> {
+    fn of(policies: [&'a Policy; 2]) -> Self {
+        const NAMED: [Variable; 4] = [
+            Variable::Class,
+            Variable::Tier,
+            Variable::Grade,
+            Variable::Network,
+        ];
+        let selectors = policies.into_iter().flat_map(|policy| {
+            let all = policy.selectors();
+            all.map(|selector| (&policy.names, selector))
+        });
+        let rules = policies.into_iter().flat_map(|policy| &policy.rules);
+        let mut conditions = rules.filter_map(|rule| rule.condition.as_ref());
+        Self {
+            selectors: selectors.collect(),
+            by_condition: conditions.any(|condition| condition.names(&NAMED)),
+        }
+    }
+
+    /// Two of one card and one kind are the same to both policies.
+    fn kind(&self, base: &Base<'_>) -> (Vec<bool>, Option<Identity>) {
+        let admitted = self.selectors.iter().map(|(names, selector)| {
+            let subject = names.names_of(base.class, base.tier, base.grade, base.network);
+            selector.names.admits(subject)
+        });
+        let network = base.network.clone();
+        let identity = (base.class, base.tier, base.grade, network);
+        (admitted.collect(), self.by_condition.then_some(identity))
+    }
+}
+
+type Identity = (WorkloadClass, Tier, Grade, NetworkId);
 
 /// From where it is seen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,7 +227,10 @@ impl Point {
     fn within(&self, selector: &Selector, axes: &Axes) -> Self {
         let mut point = self.clone();
         if let Some(set) = &selector.countries
-            && let Some(country) = axes.countries.iter().find(|c| set.contains(**c))
+            && let Some(country) = axes
+                .countries
+                .iter()
+                .find(|c| set.contains(CountryBit::of(**c)))
         {
             point.country = *country;
         }
@@ -225,18 +291,14 @@ struct Axes {
 
 impl Axes {
     fn of(policies: [&Policy; 2]) -> Self {
-        let selectors: Vec<&Selector> = policies
-            .into_iter()
-            .flat_map(|policy| {
-                let rules = policy.rules.iter().map(|rule| &rule.selector);
-                rules.chain(policy.promotions.iter().map(|p| &p.selector))
-            })
-            .collect();
+        let selectors: Vec<&Selector> = policies.into_iter().flat_map(Policy::selectors).collect();
         let mut kinds = BTreeMap::new();
         let familiar = ["US", "DE"].into_iter().filter_map(Country::parse);
         for country in familiar.chain(countries::all()) {
             let sets = selectors.iter().filter_map(|s| s.countries.as_ref());
-            let kind: Vec<bool> = sets.map(|set| set.contains(country)).collect();
+            let kind: Vec<bool> = sets
+                .map(|set| set.contains(CountryBit::of(country)))
+                .collect();
             kinds.entry(kind).or_insert(country);
         }
         let lists: Vec<_> = selectors
@@ -262,7 +324,10 @@ impl Axes {
     fn around(&self, from: &Point, selector: &Selector, points: &mut BTreeSet<Point>) {
         points.insert(from.clone());
         if let Some(set) = &selector.countries {
-            let inside = self.countries.iter().filter(|c| set.contains(**c));
+            let inside = self
+                .countries
+                .iter()
+                .filter(|c| set.contains(CountryBit::of(**c)));
             points.extend(inside.map(|country| Point {
                 country: *country,
                 ..from.clone()

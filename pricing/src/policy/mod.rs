@@ -49,7 +49,7 @@ pub use terms::{Exhausted, Origins, PromotionIndex, RuleIndex, Terms};
 pub use version::{Applied, ApplyError, Change, Live, NOTE_BYTES_MAX, Version, apply, rollback};
 
 use rule::{Promotion, Rule};
-use selector::Names;
+use selector::{Names, Selector};
 
 /// The policy that is in force until another is applied: documented, and compiled in.
 const STANDARD: &str = include_str!("../../../examples/policies/standard.yaml");
@@ -182,6 +182,11 @@ impl Policy {
     /// The networks that its selectors name, of which this room cannot know whether they exist.
     pub fn networks(&self) -> &[NetworkId] {
         self.names.networks()
+    }
+
+    fn selectors(&self) -> impl Iterator<Item = &Selector> {
+        let rules = self.rules.iter().map(|rule| &rule.selector);
+        rules.chain(self.promotions.iter().map(|p| &p.selector))
     }
 
     /// What it says for a subject at a moment.

@@ -355,8 +355,8 @@ fn more_rules_promotions_or_networks_than_the_limits_are_refused() {
             names.join(", ")
         )
     };
-    assert_eq!(policy(&networks(63)).networks().len(), 63);
-    assert!(problems(&networks(64))[0].text.contains("more than 63"));
+    assert_eq!(policy(&networks(47)).networks().len(), 47);
+    assert!(problems(&networks(48))[0].text.contains("more than 47"));
 }
 
 #[test]
