@@ -179,9 +179,32 @@ impl Policy {
         self.guard_rails
     }
 
-    /// The networks that its selectors name, of which this room cannot know whether they exist.
-    pub fn networks(&self) -> &[NetworkId] {
-        self.names.networks()
+    /// Whether every network that its selectors name is one of these.
+    ///
+    /// Fails with a problem for each that is not: a slip of the pen, which this room, that knows no
+    /// network, cannot find while it reads.
+    pub fn unknown_networks(&self, known: &[NetworkId]) -> Result<(), PolicyProblems> {
+        let named = self.names.networks().iter();
+        let unknown = named.filter(|(network, _)| !known.contains(network));
+        let names: Vec<_> = known.iter().map(NetworkId::as_str).collect();
+        let text = |network| format!("no network is called `{network}`");
+        let problems: Vec<_> = unknown
+            .map(|(network, at)| Problem {
+                hint: Some(format!("there are {}", names.join(", "))),
+                ..Problem::at(*at, "network", text(network))
+            })
+            .collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(PolicyProblems(problems)),
+        }
+    }
+
+    /// Every rule with its id and priority, the highest first.
+    pub fn rules(&self) -> impl Iterator<Item = (RuleIndex, &str, u32)> {
+        (0..)
+            .zip(&self.rules)
+            .map(|(index, rule)| (RuleIndex(index), rule.id.as_str(), rule.priority))
     }
 
     fn selectors(&self) -> impl Iterator<Item = &Selector> {

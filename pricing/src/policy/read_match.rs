@@ -128,7 +128,7 @@ fn network(item: &Field<'_>, names: &mut Names, p: &mut Problems) -> Option<Bits
         );
         return None;
     };
-    let bit = names.name_network(network);
+    let bit = names.name_network(network, item.place.into());
     if bit.is_none() {
         p.too_large(item, format!("more than {NETWORKS_MAX} networks are named"));
     }

@@ -7,6 +7,7 @@ use tandem_model::network::{Grade, NetworkId};
 use tandem_model::workload::{Tier, WorkloadClass};
 
 use super::countries::{CountryBit, CountrySet};
+use super::problem::Position;
 use super::subject::Subject;
 
 /// Most networks that one policy can name; one more bit stands for every other network.
@@ -152,7 +153,8 @@ pub(super) fn grade_bit(grade: Grade) -> Bits {
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     gpus: Vec<GpuModel>,
-    networks: Vec<NetworkId>,
+    /// With the place where each is named first.
+    networks: Vec<(NetworkId, Position)>,
 }
 
 impl Names {
@@ -172,20 +174,20 @@ impl Names {
     }
 
     /// The bit of a network that a file names; none when there are too many.
-    pub(super) fn name_network(&mut self, network: NetworkId) -> Option<Bits> {
-        let known = self.networks.iter().position(|n| *n == network);
+    pub(super) fn name_network(&mut self, network: NetworkId, at: Position) -> Option<Bits> {
+        let known = self.networks.iter().position(|(n, _)| *n == network);
         let index = known.unwrap_or(self.networks.len());
         if known.is_none() {
             if self.networks.len() >= NETWORKS_MAX {
                 return None;
             }
-            self.networks.push(network);
+            self.networks.push((network, at));
         }
         Some(Kind::NETWORK.bit(index))
     }
 
-    /// The networks that the policy names.
-    pub(super) fn networks(&self) -> &[NetworkId] {
+    /// The networks that the policy names, with the place where each is named first.
+    pub(super) fn networks(&self) -> &[(NetworkId, Position)] {
         &self.networks
     }
 
@@ -197,7 +199,7 @@ impl Names {
         grade: Grade,
         network: &NetworkId,
     ) -> Bits {
-        let network = self.networks.iter().position(|n| n == network);
+        let network = self.networks.iter().position(|(n, _)| n == network);
         class_bit(class)
             .with(tier_bit(tier))
             .with(grade_bit(grade))

@@ -355,8 +355,30 @@ fn more_rules_promotions_or_networks_than_the_limits_are_refused() {
             names.join(", ")
         )
     };
-    assert_eq!(policy(&networks(47)).networks().len(), 47);
+    assert_eq!(
+        policy(&networks(47))
+            .unknown_networks(&[])
+            .unwrap_err()
+            .0
+            .len(),
+        47
+    );
     assert!(problems(&networks(48))[0].text.contains("more than 47"));
+}
+
+#[test]
+fn a_network_that_nobody_knows_is_found_where_it_is_named() {
+    let policy = policy(
+        "rules:
+  - {id: a, priority: 1, match: {network: [ionet]}, set: {surge: {0: 1}}}
+  - {id: b, priority: 2, match: {network: [ionet, iomet]}, set: {surge: {0: 1}}}
+",
+    );
+    let known = [IONET.clone(), AETHIR.clone()];
+    let PolicyProblems(problems) = policy.unknown_networks(&known).unwrap_err();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].position, position(NEXT_LINE + 2, 51));
+    assert!(problems[0].to_string().contains("there are ionet, aethir"));
 }
 
 #[test]
