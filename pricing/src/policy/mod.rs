@@ -11,6 +11,7 @@ mod diff;
 mod grid;
 mod guard;
 mod overlap;
+mod points;
 mod price;
 mod problem;
 mod read;
@@ -50,6 +51,7 @@ pub use version::{Applied, ApplyError, Change, Live, NOTE_BYTES_MAX, Version, ap
 
 use rule::{Promotion, Rule};
 use selector::{Names, Selector};
+use terms::Gate;
 
 /// The policy that is in force until another is applied: documented, and compiled in.
 const STANDARD: &str = include_str!("../../../examples/policies/standard.yaml");
@@ -62,6 +64,8 @@ pub struct Policy {
     guard_rails: GuardRails,
     /// In falling priority; rules of one priority in the order of the file.
     rules: Vec<Rule>,
+    /// One for each rule, in their order.
+    gates: Vec<Gate>,
     promotions: Vec<Promotion>,
     names: Names,
     texts: BTreeMap<String, String>,
@@ -146,6 +150,7 @@ impl Policy {
             name: draft.name,
             defaults: draft.defaults,
             guard_rails: draft.guard_rails,
+            gates: draft.rules.iter().map(Gate::of).collect(),
             rules: draft.rules,
             promotions: draft.promotions,
             names: draft.names,
@@ -207,6 +212,13 @@ impl Policy {
             .map(|(index, rule)| (RuleIndex(index), rule.id.as_str(), rule.priority))
     }
 
+    /// The fields of a rule or a promotion, in the order of their names.
+    fn entry<'a>(&'a self, kind: &str, id: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let prefix = format!("{kind}.{id}.");
+        let from = self.texts.range(prefix.clone()..);
+        from.map_while(move |(path, text)| Some((path.strip_prefix(&prefix)?, text.as_str())))
+    }
+
     fn selectors(&self) -> impl Iterator<Item = &Selector> {
         let rules = self.rules.iter().map(|rule| &rule.selector);
         rules.chain(self.promotions.iter().map(|p| &p.selector))
@@ -226,7 +238,7 @@ impl Policy {
     ) -> Terms {
         terms::evaluate(
             &self.defaults,
-            &self.rules,
+            (&self.gates, &self.rules),
             &self.promotions,
             &self.names,
             (subject, now, exhausted),

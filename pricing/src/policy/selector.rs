@@ -130,7 +130,7 @@ impl Default for Selector {
 /// A subject as single bits, made once for all rules.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coordinates<'a> {
-    names: Bits,
+    pub(super) names: Bits,
     country: CountryBit,
     account: Option<&'a AccountId>,
     gpu_hours: u64,

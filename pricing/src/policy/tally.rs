@@ -5,6 +5,7 @@ use tandem_model::money::MicroUsd;
 use tandem_model::time::WallTime;
 
 use super::grid::Grid;
+use super::points::points;
 use super::price::{NotSold, Priced, price};
 use super::subject::{Subject, SubjectRecord};
 use super::terms::{Origins, Terms};
@@ -109,7 +110,7 @@ pub(super) fn compare(old: &Policy, new: &Policy, grid: &Grid) -> PriceChanges {
         promotions: vec![false; new.promotions.len()],
     };
     let bases = grid.bases(old, new);
-    for point in grid.points(old, new) {
+    for point in points(grid.at, old, new) {
         for base in &bases {
             let subject = point.subject(base);
             let before = old.terms(&subject, point.at);
