@@ -230,3 +230,49 @@ fn a_health_check_fails_where_nobody_answers() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("TDM-5008"));
 }
+
+#[test]
+fn policy_check_says_every_place_to_mend_on_stderr_and_as_one_document() {
+    let good = json(&[
+        "policy",
+        "check",
+        "examples/policies/standard.yaml",
+        "--json",
+    ]);
+    assert_eq!(
+        (&good["name"], &good["rules"]),
+        (&"standard".into(), &2.into())
+    );
+    assert_eq!(good["problems"], Value::Array(vec![]));
+    let bad =
+        "tandem_policy: 1\nname: x\nrules:\n- {id: a, priority: 1, match: {network: [mars]}}\n";
+    let output = tandem(&["policy", "check", "-", "--json"], bad);
+    assert!(!output.status.success());
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("as the test set it up");
+    assert!(
+        answer["problems"]
+            .as_array()
+            .is_some_and(|all| all.len() == 3),
+        "{answer}"
+    );
+    assert!(stderr(&output).contains("TDM-1301"), "{}", stderr(&output));
+}
+
+#[test]
+fn policy_diff_names_what_changes_and_what_the_guard_rails_say() {
+    let files = [
+        "examples/policies/standard.yaml",
+        "examples/policies/negotiated.yaml",
+    ];
+    let answer = json(&["policy", "diff", files[0], files[1], "--json"]);
+    let added = answer["rules"]["added"].as_array().expect("a list");
+    assert!(added.contains(&"contract-acme".into()), "{added:?}");
+    assert_eq!(answer["violations"], Value::Array(vec![]));
+    let output = tandem(&["policy", "diff", files[0], files[1]], "");
+    let said = stdout(&output);
+    assert!(
+        said.contains("the guard rails of both policies allow"),
+        "{said}"
+    );
+    assert!(said.contains("contract-acme"), "{said}");
+}

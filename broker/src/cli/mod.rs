@@ -12,6 +12,7 @@ pub mod keys;
 pub mod logs;
 pub mod offers;
 pub mod output;
+pub mod policy;
 pub mod quote;
 pub mod sandbox;
 pub mod serve;
@@ -73,6 +74,9 @@ pub enum Command {
     Cancel(jobs::CancelArguments),
     /// Show what the networks offer now.
     Offers(offers::Arguments),
+    /// Check and compare pricing policies.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// Make, list and revoke API keys.
     #[command(subcommand)]
     Key(keys::KeyCommand),
@@ -145,6 +149,7 @@ fn at_once(command: Command, json: bool) -> anyhow::Result<()> {
     match command {
         Command::Classify { file } => classify::run(&file, json),
         Command::Check { file } => check::run(&file, json),
+        Command::Policy(policy) => policy::run(policy, json),
         Command::Explain { code } => explain::run(code.as_deref(), json),
         Command::Config(config) => configuration::run(config, json),
         Command::Backup(backup) => configuration::backup(backup, json),
