@@ -249,7 +249,7 @@ pub fn unknown_networks<'a>(
     known: impl Iterator<Item = &'a NetworkId>,
 ) -> Vec<String> {
     let known: Vec<&NetworkId> = known.collect();
-    let unknown = policy.networks().iter().filter(|n| !known.contains(n));
+    let unknown = policy.networks().filter(|n| !known.contains(n));
     unknown.map(ToString::to_string).collect()
 }
 

@@ -197,7 +197,8 @@ fn check(file: &str, as_json: bool) -> anyhow::Result<()> {
     let policy = read(file)?;
     let (name, digest) = (policy.name(), policy.digest());
     if as_json {
-        return print(&json!({ "name": name, "digest": digest, "networks": policy.networks() }));
+        let networks: Vec<_> = policy.networks().collect();
+        return print(&json!({ "name": name, "digest": digest, "networks": networks }));
     }
     say(&format!("{file}: `{name}` has no problem ({digest})"))?;
     tell(&format!("next: `tandem policy diff {file}`"));

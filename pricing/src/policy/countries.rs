@@ -33,23 +33,32 @@ const WORDS: usize = (LETTERS * LETTERS).div_ceil(64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct CountrySet([u64; WORDS]);
 
-fn bit(country: Country) -> (usize, u64) {
-    let letters = country.as_str().as_bytes();
-    let index = letters.iter().fold(0, |sum, letter| {
-        sum * LETTERS + usize::from(letter.saturating_sub(b'A')) % LETTERS
-    });
-    (index / 64, 1 << (index % 64))
+/// A country as the bit of such a set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CountryBit {
+    word: usize,
+    mask: u64,
+}
+
+impl CountryBit {
+    pub(super) fn of(country: Country) -> Self {
+        let index = country.as_str().bytes().fold(0, |sum, letter| {
+            sum * LETTERS + usize::from(letter.saturating_sub(b'A')) % LETTERS
+        });
+        Self {
+            word: index / 64,
+            mask: 1 << (index % 64),
+        }
+    }
 }
 
 impl CountrySet {
-    pub(super) fn insert(&mut self, country: Country) {
-        let (word, mask) = bit(country);
-        self.0[word] |= mask;
+    pub(super) fn insert(&mut self, country: CountryBit) {
+        self.0[country.word] |= country.mask;
     }
 
-    pub(super) fn contains(&self, country: Country) -> bool {
-        let (word, mask) = bit(country);
-        self.0[word] & mask != 0
+    pub(super) fn contains(&self, country: CountryBit) -> bool {
+        self.0[country.word] & country.mask != 0
     }
 
     pub(super) fn intersects(&self, other: &Self) -> bool {
@@ -68,8 +77,11 @@ mod tests {
         assert!(countries.is_sorted());
         for country in &countries {
             let mut set = CountrySet::default();
-            set.insert(*country);
-            let members: Vec<_> = countries.iter().filter(|c| set.contains(**c)).collect();
+            set.insert(CountryBit::of(*country));
+            let members: Vec<_> = countries
+                .iter()
+                .filter(|c| set.contains(CountryBit::of(**c)))
+                .collect();
             assert_eq!(members, [country]);
             assert!(set.intersects(&set) && !set.intersects(&CountrySet::default()));
         }

@@ -11,6 +11,7 @@ mod diff;
 mod grid;
 mod guard;
 mod overlap;
+mod points;
 mod price;
 mod problem;
 mod read;
@@ -49,7 +50,8 @@ pub use terms::{Exhausted, Origins, PromotionIndex, RuleIndex, Terms};
 pub use version::{Applied, ApplyError, Change, Live, NOTE_BYTES_MAX, Version, apply, rollback};
 
 use rule::{Promotion, Rule};
-use selector::Names;
+use selector::{Names, Selector};
+use terms::Gate;
 
 /// The policy that is in force until another is applied: documented, and compiled in.
 const STANDARD: &str = include_str!("../../../examples/policies/standard.yaml");
@@ -62,6 +64,8 @@ pub struct Policy {
     guard_rails: GuardRails,
     /// In falling priority; rules of one priority in the order of the file.
     rules: Vec<Rule>,
+    /// One for each rule, in their order.
+    gates: Vec<Gate>,
     promotions: Vec<Promotion>,
     names: Names,
     texts: BTreeMap<String, String>,
@@ -147,6 +151,7 @@ impl Policy {
             name: draft.name,
             defaults: draft.defaults,
             guard_rails: draft.guard_rails,
+            gates: draft.rules.iter().map(Gate::of).collect(),
             rules: draft.rules,
             promotions: draft.promotions,
             names: draft.names,
@@ -181,8 +186,48 @@ impl Policy {
     }
 
     /// The networks that its selectors name, of which this room cannot know whether they exist.
-    pub fn networks(&self) -> &[NetworkId] {
-        self.names.networks()
+    pub fn networks(&self) -> impl Iterator<Item = &NetworkId> {
+        self.names.networks().iter().map(|(network, _)| network)
+    }
+
+    /// Whether every network that its selectors name is one of these.
+    ///
+    /// Fails with a problem for each that is not: a slip of the pen, which this room, that knows no
+    /// network, cannot find while it reads.
+    pub fn unknown_networks(&self, known: &[NetworkId]) -> Result<(), PolicyProblems> {
+        let named = self.names.networks().iter();
+        let unknown = named.filter(|(network, _)| !known.contains(network));
+        let names: Vec<_> = known.iter().map(NetworkId::as_str).collect();
+        let text = |network| format!("no network is called `{network}`");
+        let problems: Vec<_> = unknown
+            .map(|(network, at)| Problem {
+                hint: Some(format!("there are {}", names.join(", "))),
+                ..Problem::at(*at, "network", text(network))
+            })
+            .collect();
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(PolicyProblems(problems)),
+        }
+    }
+
+    /// Every rule with its id and priority, the highest first.
+    pub fn rules(&self) -> impl Iterator<Item = (RuleIndex, &str, u32)> {
+        (0..)
+            .zip(&self.rules)
+            .map(|(index, rule)| (RuleIndex(index), rule.id.as_str(), rule.priority))
+    }
+
+    /// The fields of a rule or a promotion, in the order of their names.
+    fn entry<'a>(&'a self, kind: &str, id: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let prefix = format!("{kind}.{id}.");
+        let from = self.texts.range(prefix.clone()..);
+        from.map_while(move |(path, text)| Some((path.strip_prefix(&prefix)?, text.as_str())))
+    }
+
+    fn selectors(&self) -> impl Iterator<Item = &Selector> {
+        let rules = self.rules.iter().map(|rule| &rule.selector);
+        rules.chain(self.promotions.iter().map(|p| &p.selector))
     }
 
     /// What it says for a subject at a moment.
@@ -199,7 +244,7 @@ impl Policy {
     ) -> Terms {
         terms::evaluate(
             &self.defaults,
-            &self.rules,
+            (&self.gates, &self.rules),
             &self.promotions,
             &self.names,
             (subject, now, exhausted),

@@ -4,7 +4,6 @@
 use super::problem::Problem;
 use super::rule::{Effect, Rule};
 use crate::files::PROBLEMS_MAX;
-use crate::files::tree::Place;
 
 /// Every pair of rules that contradict each other, with both places. A condition does not excuse
 /// them: whether two expressions can both hold is not decided here.
@@ -38,12 +37,8 @@ fn problem(first: &Rule, second: &Rule, both: u8) -> Problem {
     };
     let (here, there) = (place(second), place(first));
     let fields: Vec<_> = shared.iter().map(|effect| effect.field()).collect();
-    let start = Place {
-        line: here.line,
-        column: here.column,
-    };
     let mut problem = Problem::at(
-        start,
+        here,
         &format!("rules.{}", second.id),
         format!(
             "sets {} at priority {} for subjects for which rule `{}` at {there} sets it too",

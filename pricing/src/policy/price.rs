@@ -11,7 +11,7 @@ use tandem_model::money::MicroUsd;
 use super::terms::Terms;
 
 /// Ten thousand basis points are the whole.
-const BASIS_POINTS: i128 = 10_000;
+const BASIS_POINTS: i64 = 10_000;
 
 /// Why a price was moved after everything was added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -91,9 +91,13 @@ pub enum NotSold {
     OutOfRange,
 }
 
-/// A share in basis points, rounded up; the amount is positive.
-fn share(amount: i128, basis_points: u32) -> i128 {
-    (amount * i128::from(basis_points) + BASIS_POINTS - 1) / BASIS_POINTS
+/// A share in basis points, rounded up or down; the amount is positive. Whole parts of ten thousand
+/// and the rest are taken apart, so that nothing overflows and no wide division is needed.
+fn share(amount: i64, basis_points: u32, up: bool) -> i128 {
+    let basis_points = i64::from(basis_points);
+    let whole = i128::from(amount / BASIS_POINTS) * i128::from(basis_points);
+    let rest = amount % BASIS_POINTS * basis_points;
+    whole + i128::from((rest + if up { BASIS_POINTS - 1 } else { 0 }) / BASIS_POINTS)
 }
 
 fn amount(value: i128) -> Result<MicroUsd, NotSold> {
@@ -120,12 +124,13 @@ pub fn price(cost: MicroUsd, terms: &Terms) -> Result<Priced, NotSold> {
     {
         return Err(NotSold::CeilingBelowCost { ceiling, cost });
     }
-    let base = i128::from(cost.get());
-    let surge = share(base, terms.surge_basis_points);
-    let rate_risk = share(base, terms.rate_risk_basis_points);
-    let margin = share(base, terms.margin_basis_points);
-    let listed = base + surge + rate_risk + margin;
-    let discount = listed * i128::from(terms.discount_basis_points) / BASIS_POINTS;
+    let part = |basis_points| share(cost.get(), basis_points, true);
+    let surge = part(terms.surge_basis_points);
+    let rate_risk = part(terms.rate_risk_basis_points);
+    let margin = part(terms.margin_basis_points);
+    let listed = amount(i128::from(cost.get()) + surge + rate_risk + margin)?;
+    let discount = share(listed.get(), terms.discount_basis_points, false);
+    let listed = i128::from(listed.get());
     let (bounded, adjusted_to) = bound(listed - discount, cost, terms);
     Ok(Priced {
         cost,

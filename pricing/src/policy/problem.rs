@@ -48,9 +48,9 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn at(place: Place, field: &str, text: impl Into<String>) -> Self {
+    pub(super) fn at(at: impl Into<Position>, field: &str, text: impl Into<String>) -> Self {
         Self {
-            position: place.into(),
+            position: at.into(),
             field: field.to_owned(),
             text: text.into(),
             hint: None,

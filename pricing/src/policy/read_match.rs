@@ -1,15 +1,15 @@
 //! The `match` of a rule or a promotion: lists of names and ranges become sets.
 
-use std::ops::BitOr;
-
 use tandem_model::gpu::GpuModel;
 use tandem_model::id::AccountId;
 use tandem_model::network::{Country, NetworkId};
 use tandem_model::workload::{Tier, WorkloadClass};
 
-use super::countries::{self, CountrySet};
+use super::countries::{self, CountryBit, CountrySet};
 use super::read::mapping;
-use super::selector::{NETWORKS_MAX, Names, Range, Selector, class_bit, grade_bit, tier_bit};
+use super::selector::{
+    Bits, Kind, NETWORKS_MAX, Names, Range, Selector, class_bit, grade_bit, tier_bit,
+};
 use super::subject::GRADES;
 use crate::files::cursor::{Field, Meaning};
 use crate::files::problem::Problems;
@@ -28,31 +28,30 @@ const MATCH: &[(&str, Meaning)] = &[
 ];
 
 /// Reads a selector. A list that is absent means everything; an empty one is a problem.
-pub(super) fn read(field: &Field<'_>, names: &mut Names, p: &mut Problems) -> Selector {
+pub(super) fn read(field: &Field<'_>, known: &mut Names, p: &mut Problems) -> Selector {
     let mut selector = Selector::default();
     let Some(fields) = mapping(field, MATCH, p) else {
         return selector;
     };
-    if let Some(field) = fields.get("class") {
-        selector.classes = union(items(&field, p, class));
-    }
-    if let Some(field) = fields.get("tier") {
-        selector.tiers = union(items(&field, p, tier));
-    }
-    if let Some(field) = fields.get("grade") {
-        selector.grades = union(items(&field, p, grade));
-    }
-    if let Some(field) = fields.get("gpu") {
-        selector.gpus = union(items(&field, p, |item, p| gpus(item, names, p)));
-    }
-    if let Some(field) = fields.get("network") {
-        selector.networks = union(items(&field, p, |item, p| network(item, names, p)));
-    }
+    let mut names = |kind, name, one: &mut dyn FnMut(&Field<'_>, &mut Problems) -> Option<Bits>| {
+        if let Some(field) = fields.get(name) {
+            let admitted = items(&field, p, one);
+            let admitted = admitted.into_iter().fold(Bits::NONE, Bits::with);
+            selector.names = selector.names.set(kind, admitted);
+        }
+    };
+    names(Kind::CLASS, "class", &mut class);
+    names(Kind::TIER, "tier", &mut tier);
+    names(Kind::GRADE, "grade", &mut grade);
+    names(Kind::GPU, "gpu", &mut |item, p| gpus(item, known, p));
+    names(Kind::NETWORK, "network", &mut |item, p| {
+        network(item, known, p)
+    });
     if let Some(field) = fields.get("country") {
         let mut set = CountrySet::default();
         items(&field, p, country)
             .into_iter()
-            .for_each(|country| set.insert(country));
+            .for_each(|country| set.insert(CountryBit::of(country)));
         selector.countries = Some(set);
     }
     if let Some(field) = fields.get("account") {
@@ -65,11 +64,6 @@ pub(super) fn read(field: &Field<'_>, names: &mut Names, p: &mut Problems) -> Se
     selector.gpu_hours = ranges("gpu_hours");
     selector.term_seconds = ranges("term_seconds");
     selector
-}
-
-/// All bits together.
-fn union<T: BitOr<Output = T> + Default>(bits: Vec<T>) -> T {
-    bits.into_iter().fold(T::default(), BitOr::bitor)
 }
 
 /// Every item of a list, read; an empty list is a problem.
@@ -92,25 +86,25 @@ fn items<T>(
     items.iter().filter_map(|item| one(item, p)).collect()
 }
 
-fn class(item: &Field<'_>, p: &mut Problems) -> Option<u8> {
+fn class(item: &Field<'_>, p: &mut Problems) -> Option<Bits> {
     let words = WorkloadClass::ALL.map(WorkloadClass::as_str);
     let class = item.word(&words, p).and_then(WorkloadClass::parse);
     class.map(class_bit)
 }
 
-fn tier(item: &Field<'_>, p: &mut Problems) -> Option<u8> {
+fn tier(item: &Field<'_>, p: &mut Problems) -> Option<Bits> {
     let words = Tier::ALL.map(Tier::as_str);
     item.word(&words, p).and_then(Tier::parse).map(tier_bit)
 }
 
-fn grade(item: &Field<'_>, p: &mut Problems) -> Option<u8> {
+fn grade(item: &Field<'_>, p: &mut Problems) -> Option<Bits> {
     let word = item.word(&GRADES.map(|(_, name)| name), p)?;
     let found = GRADES.iter().find(|(_, name)| *name == word);
     found.map(|(grade, _)| grade_bit(*grade))
 }
 
 /// The cards that a name means; `H100` means every H100.
-fn gpus(item: &Field<'_>, names: &Names, p: &mut Problems) -> Option<u128> {
+fn gpus(item: &Field<'_>, names: &Names, p: &mut Problems) -> Option<Bits> {
     let cards = GpuModel::matching(item.text(p)?);
     if cards.is_empty() {
         p.invalid(
@@ -118,14 +112,11 @@ fn gpus(item: &Field<'_>, names: &Names, p: &mut Problems) -> Option<u128> {
             format!("no GPU of the catalogue is called `{}`", item.shown()),
         );
     }
-    Some(
-        cards
-            .into_iter()
-            .fold(0, |all, card| all | names.gpu_bit(card)),
-    )
+    let bits = cards.into_iter().map(|card| names.gpu_bit(card));
+    Some(bits.fold(Bits::NONE, Bits::with))
 }
 
-fn network(item: &Field<'_>, names: &mut Names, p: &mut Problems) -> Option<u64> {
+fn network(item: &Field<'_>, names: &mut Names, p: &mut Problems) -> Option<Bits> {
     let text = item.text(p)?;
     let Some(network) = NetworkId::parse(text) else {
         p.invalid(
@@ -137,7 +128,7 @@ fn network(item: &Field<'_>, names: &mut Names, p: &mut Problems) -> Option<u64>
         );
         return None;
     };
-    let bit = names.name_network(network);
+    let bit = names.name_network(network, item.place.into());
     if bit.is_none() {
         p.too_large(item, format!("more than {NETWORKS_MAX} networks are named"));
     }

@@ -3,14 +3,88 @@
 
 use tandem_model::gpu::GpuModel;
 use tandem_model::id::AccountId;
-use tandem_model::network::{Country, Grade, NetworkId};
+use tandem_model::network::{Grade, NetworkId};
 use tandem_model::workload::{Tier, WorkloadClass};
 
-use super::countries::CountrySet;
+use super::countries::{CountryBit, CountrySet};
+use super::problem::Position;
 use super::subject::Subject;
 
-/// Most networks that one policy can name; the last bit stands for every other network.
-pub(super) const NETWORKS_MAX: usize = 63;
+/// Most networks that one policy can name; one more bit stands for every other network.
+pub(super) const NETWORKS_MAX: usize = 47;
+
+/// Names of five kinds as bits of one word: a subject has one bit of each kind, and a selector all
+/// those that it admits, so that one comparison decides five selectors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bits(u128);
+
+/// A kind of name: where its bits begin, and how many there are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    start: u32,
+    width: u32,
+}
+
+impl Kind {
+    pub(super) const CLASS: Self = Self::new(0, 8);
+    pub(super) const TIER: Self = Self::new(8, 4);
+    pub(super) const GRADE: Self = Self::new(12, 4);
+    pub(super) const NETWORK: Self = Self::new(16, 48);
+    pub(super) const GPU: Self = Self::new(64, 64);
+    const ALL: [Self; 5] = [
+        Self::CLASS,
+        Self::TIER,
+        Self::GRADE,
+        Self::NETWORK,
+        Self::GPU,
+    ];
+
+    const fn new(start: u32, width: u32) -> Self {
+        Self { start, width }
+    }
+
+    const fn mask(self) -> u128 {
+        (u128::MAX >> (128 - self.width)) << self.start
+    }
+
+    /// The bit of a name; no bit for one beyond the width.
+    fn bit(self, index: usize) -> Bits {
+        match u32::try_from(index) {
+            Ok(index) if index < self.width => Bits(1 << (self.start + index)),
+            _ => Bits::NONE,
+        }
+    }
+}
+
+impl Bits {
+    pub(super) const NONE: Self = Self(0);
+    const ALL: Self = Self(u128::MAX);
+
+    pub(super) const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// The same without the names of one kind.
+    pub(super) const fn without(self, kind: Kind) -> Self {
+        Self(self.0 & !kind.mask())
+    }
+
+    /// These names of one kind instead of those that were there.
+    pub(super) const fn set(self, kind: Kind, names: Self) -> Self {
+        self.without(kind).with(Self(names.0 & kind.mask()))
+    }
+
+    /// Whether every name of the subject is admitted.
+    pub(super) const fn admits(self, subject: Self) -> bool {
+        self.0 & subject.0 == subject.0
+    }
+
+    /// Whether a name of every kind is admitted by both.
+    fn meets(self, other: Self) -> bool {
+        let both = self.0 & other.0;
+        Kind::ALL.iter().all(|kind| both & kind.mask() != 0)
+    }
+}
 
 /// A range of whole numbers; both ends belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,11 +106,7 @@ impl Range {
 /// What a rule or a promotion applies to. A list that is absent leaves its set full or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selector {
-    pub(super) classes: u8,
-    pub(super) tiers: u8,
-    pub(super) grades: u8,
-    pub(super) gpus: u128,
-    pub(super) networks: u64,
+    pub(super) names: Bits,
     pub(super) countries: Option<CountrySet>,
     /// Sorted.
     pub(super) accounts: Option<Vec<AccountId>>,
@@ -48,11 +118,7 @@ impl Default for Selector {
     /// Everything.
     fn default() -> Self {
         Self {
-            classes: u8::MAX,
-            tiers: u8::MAX,
-            grades: u8::MAX,
-            gpus: u128::MAX,
-            networks: u64::MAX,
+            names: Bits::ALL,
             countries: None,
             accounts: None,
             gpu_hours: None,
@@ -64,34 +130,31 @@ impl Default for Selector {
 /// A subject as single bits, made once for all rules.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coordinates<'a> {
-    class: u8,
-    tier: u8,
-    grade: u8,
-    gpu: u128,
-    network: u64,
-    country: Country,
+    pub(super) names: Bits,
+    country: CountryBit,
     account: Option<&'a AccountId>,
     gpu_hours: u64,
     term_seconds: u64,
 }
 
-pub(super) fn class_bit(class: WorkloadClass) -> u8 {
-    1 << class as u8
+pub(super) fn class_bit(class: WorkloadClass) -> Bits {
+    Kind::CLASS.bit(class as usize)
 }
 
-pub(super) fn tier_bit(tier: Tier) -> u8 {
-    1 << tier as u8
+pub(super) fn tier_bit(tier: Tier) -> Bits {
+    Kind::TIER.bit(tier as usize)
 }
 
-pub(super) fn grade_bit(grade: Grade) -> u8 {
-    1 << grade as u8
+pub(super) fn grade_bit(grade: Grade) -> Bits {
+    Kind::GRADE.bit(grade as usize)
 }
 
 /// The names that bits stand for: every card of the catalogue, and the networks that a policy names.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
     gpus: Vec<GpuModel>,
-    networks: Vec<NetworkId>,
+    /// With the place where each is named first.
+    networks: Vec<(NetworkId, Position)>,
 }
 
 impl Names {
@@ -105,37 +168,50 @@ impl Names {
     }
 
     /// The bit of a card; a card outside the catalogue cannot exist.
-    pub(super) fn gpu_bit(&self, gpu: GpuModel) -> u128 {
-        self.gpus.binary_search(&gpu).map_or(0, |index| 1 << index)
+    pub(super) fn gpu_bit(&self, gpu: GpuModel) -> Bits {
+        let index = self.gpus.binary_search(&gpu);
+        index.map_or(Bits::NONE, |index| Kind::GPU.bit(index))
     }
 
     /// The bit of a network that a file names; none when there are too many.
-    pub(super) fn name_network(&mut self, network: NetworkId) -> Option<u64> {
-        let known = self.networks.iter().position(|n| *n == network);
+    pub(super) fn name_network(&mut self, network: NetworkId, at: Position) -> Option<Bits> {
+        let known = self.networks.iter().position(|(n, _)| *n == network);
         let index = known.unwrap_or(self.networks.len());
         if known.is_none() {
             if self.networks.len() >= NETWORKS_MAX {
                 return None;
             }
-            self.networks.push(network);
+            self.networks.push((network, at));
         }
-        Some(1 << index)
+        Some(Kind::NETWORK.bit(index))
     }
 
-    /// The networks that the policy names.
-    pub(super) fn networks(&self) -> &[NetworkId] {
+    /// The networks that the policy names, with the place where each is named first.
+    pub(super) fn networks(&self) -> &[(NetworkId, Position)] {
         &self.networks
     }
 
+    /// The bits of a subject but for its card.
+    pub(super) fn names_of(
+        &self,
+        class: WorkloadClass,
+        tier: Tier,
+        grade: Grade,
+        network: &NetworkId,
+    ) -> Bits {
+        let network = self.networks.iter().position(|(n, _)| n == network);
+        class_bit(class)
+            .with(tier_bit(tier))
+            .with(grade_bit(grade))
+            .with(Kind::NETWORK.bit(network.unwrap_or(NETWORKS_MAX)))
+    }
+
     pub(super) fn coordinates<'a>(&self, subject: &Subject<'a>) -> Coordinates<'a> {
-        let network = self.networks.iter().position(|n| n == subject.network);
         Coordinates {
-            class: class_bit(subject.class),
-            tier: tier_bit(subject.tier),
-            grade: grade_bit(subject.grade),
-            gpu: self.gpu_bit(subject.gpu),
-            network: 1 << network.unwrap_or(NETWORKS_MAX),
-            country: subject.country,
+            names: self
+                .names_of(subject.class, subject.tier, subject.grade, subject.network)
+                .with(self.gpu_bit(subject.gpu)),
+            country: CountryBit::of(subject.country),
             account: subject.account,
             gpu_hours: subject.gpu_hours,
             term_seconds: u64::from(subject.term_seconds),
@@ -151,18 +227,17 @@ impl Selector {
                 .as_ref()
                 .is_none_or(|ranges| ranges.iter().any(|range| range.contains(value)))
         };
-        self.classes & at.class != 0
-            && self.tiers & at.tier != 0
-            && self.grades & at.grade != 0
-            && self.gpus & at.gpu != 0
-            && self.networks & at.network != 0
-            && self.countries.is_none_or(|set| set.contains(at.country))
-            && within(&self.gpu_hours, at.gpu_hours)
-            && within(&self.term_seconds, at.term_seconds)
+        self.names.admits(at.names)
             && self.accounts.as_ref().is_none_or(|accounts| {
                 at.account
                     .is_some_and(|account| accounts.binary_search(account).is_ok())
             })
+            && self
+                .countries
+                .as_ref()
+                .is_none_or(|set| set.contains(at.country))
+            && within(&self.gpu_hours, at.gpu_hours)
+            && within(&self.term_seconds, at.term_seconds)
     }
 
     /// Whether some subject is meant by both: in every respect the lists share an item, or one of
@@ -172,11 +247,7 @@ impl Selector {
             (Some(a), Some(b)) => a.iter().any(|x| b.iter().any(|y| x.intersects(*y))),
             _ => true,
         };
-        self.classes & other.classes != 0
-            && self.tiers & other.tiers != 0
-            && self.grades & other.grades != 0
-            && self.gpus & other.gpus != 0
-            && self.networks & other.networks != 0
+        self.names.meets(other.names)
             && match (&self.countries, &other.countries) {
                 (Some(a), Some(b)) => a.intersects(b),
                 _ => true,
@@ -187,5 +258,26 @@ impl Selector {
             }
             && ranges(&self.gpu_hours, &other.gpu_hours)
             && ranges(&self.term_seconds, &other.term_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_bit_of_its_own() {
+        let names = Names::new();
+        let mut bits: Vec<u128> = GpuModel::all().map(|gpu| names.gpu_bit(gpu).0).collect();
+        bits.extend(WorkloadClass::ALL.map(|class| class_bit(class).0));
+        bits.extend(Tier::ALL.map(|tier| tier_bit(tier).0));
+        bits.extend([Grade::Consumer, Grade::Datacenter].map(|grade| grade_bit(grade).0));
+        bits.extend((0..=NETWORKS_MAX).map(|index| Kind::NETWORK.bit(index).0));
+        let all = bits.iter().fold(0, |all, bit| all | bit);
+        assert!(bits.iter().all(|bit| bit.count_ones() == 1));
+        assert_eq!(all.count_ones() as usize, bits.len());
+        let kinds = Kind::ALL.map(Kind::mask);
+        assert_eq!(kinds.iter().fold(0, |all, kind| all ^ kind), u128::MAX);
+        assert_eq!(Kind::NETWORK.bit(NETWORKS_MAX + 1), Bits::NONE);
     }
 }

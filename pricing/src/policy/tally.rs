@@ -5,6 +5,7 @@ use tandem_model::money::MicroUsd;
 use tandem_model::time::WallTime;
 
 use super::grid::Grid;
+use super::points::points;
 use super::price::{NotSold, Priced, price};
 use super::subject::{Subject, SubjectRecord};
 use super::terms::{Origins, Terms};
@@ -108,8 +109,8 @@ pub(super) fn compare(old: &Policy, new: &Policy, grid: &Grid) -> PriceChanges {
         rules: vec![false; new.rules.len()],
         promotions: vec![false; new.promotions.len()],
     };
-    let bases = grid.bases();
-    for point in grid.points(old, new) {
+    let bases = grid.bases(old, new);
+    for point in points(grid.at, old, new) {
         for base in &bases {
             let subject = point.subject(base);
             let before = old.terms(&subject, point.at);
@@ -117,11 +118,8 @@ pub(super) fn compare(old: &Policy, new: &Policy, grid: &Grid) -> PriceChanges {
             reached.note(&after.origins);
             for cost in &base.costs {
                 let outcomes = (Outcome::of(*cost, &before), Outcome::of(*cost, &after));
-                changes.count(
-                    (&subject, point.at, *cost),
-                    outcomes,
-                    after.may_go_below_cost,
-                );
+                let seen = (&subject, point.at, *cost, base.stands_for);
+                changes.count(seen, outcomes, after.may_go_below_cost);
             }
         }
     }
@@ -169,11 +167,11 @@ impl Reached {
 impl PriceChanges {
     fn count(
         &mut self,
-        (subject, at, cost): (&Subject<'_>, WallTime, MicroUsd),
+        (subject, at, cost, count): (&Subject<'_>, WallTime, MicroUsd, u64),
         (old, new): (Outcome, Outcome),
         may_go_below_cost: bool,
     ) {
-        self.compared += 1;
+        self.compared += count;
         let example = |change, margin| Example {
             subject: subject.to_record(),
             at,
@@ -185,14 +183,14 @@ impl PriceChanges {
         };
         let margin = new.price().map(|price| margin_basis_points(cost, price));
         match (old.price(), new.price()) {
-            (None, None) => self.not_sold += 1,
-            (None, Some(_)) => self.newly_sold += 1,
+            (None, None) => self.not_sold += count,
+            (None, Some(_)) => self.newly_sold += count,
             (Some(_), None) => {
-                self.no_longer_sold += 1;
+                self.no_longer_sold += count;
                 self.first_lost.get_or_insert_with(|| example(None, None));
             }
             (Some(before), Some(after)) if before == after => {
-                self.same += 1;
+                self.same += count;
                 return;
             }
             (Some(before), Some(after)) => {
@@ -202,7 +200,7 @@ impl PriceChanges {
                 } else {
                     (&mut self.cheaper, &mut self.largest_fall)
                 };
-                *counted += 1;
+                *counted += count;
                 let most = extreme.as_ref().and_then(|e| e.change_permille);
                 if most.is_none_or(|most| change.abs() > most.abs()) {
                     *extreme = Some(example(Some(change), margin));

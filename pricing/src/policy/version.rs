@@ -142,8 +142,8 @@ impl ApplyError {
 
 /// Makes the next version of a document.
 ///
-/// Fails, and leaves everything as it is, when the document is refused, when it is in force already,
-/// and when a guard rail is broken that was not waived.
+/// Fails, and leaves everything as it is, when the document is refused or names a network that is
+/// not of the grid, when it is in force already, and when a guard rail is broken that was not waived.
 pub fn apply(live: &Live, text: &str, change: &Change<'_>) -> Result<Applied, ApplyError> {
     next(live, text, None, change)
 }
@@ -172,6 +172,7 @@ fn next(
         return Err(ApplyError::Field { field });
     }
     let policy = Policy::parse(text)?;
+    policy.unknown_networks(&change.grid.networks)?;
     if policy.digest() == live.policy.digest() {
         return Err(ApplyError::Unchanged(live.version.number));
     }

@@ -94,6 +94,16 @@ impl Condition {
         Ok(Self { program, witness })
     }
 
+    /// Whether it names one of these variables.
+    pub(super) fn names(&self, variables: &[Variable]) -> bool {
+        let references = self.program.references();
+        let named = |v: &Variable| {
+            let entry = VARIABLES.iter().find(|(_, known, _)| known == v);
+            entry.is_some_and(|(name, _, _)| references.has_variable(name))
+        };
+        variables.iter().any(named)
+    }
+
     /// Whether the expression holds for a subject, or why it could not be told.
     pub(super) fn holds(&self, subject: &Subject<'_>) -> Result<bool, String> {
         let scope = Scope {

@@ -149,6 +149,27 @@ fn a_surge_is_seen_where_its_line_bends() {
 }
 
 #[test]
+fn what_a_new_rule_does_where_it_meets_an_old_one_is_not_missed() {
+    let dear = "rules:\n- {id: dear, priority: 1, match: {country: [FR], gpu_hours: [\"7..9\"]}, set: {surge: {0: 0, 990: 5000}}}\n";
+    let acme = account(7);
+    let spared = format!(
+        "{dear}- {{id: spared, priority: 2, match: {{account: [{acme}], gpu_hours: [\"8..\"]}}, set: {{surge: {{0: 0}}}}}}\n"
+    );
+    let fall = diff(&policy(dear), &policy(&spared), &grid())
+        .prices
+        .largest_fall;
+    // From 1.61 to 1.11 of cost, in France, for one account, from 8 to 9 GPU-hours, when all is taken.
+    let fall = fall.expect("the corner where both rules match");
+    assert_eq!(fall.change_permille, Some(-311));
+    let subject = &fall.subject;
+    assert_eq!(
+        (subject.account, subject.country),
+        (Some(acme), country("FR"))
+    );
+    assert!((8..=9).contains(&subject.gpu_hours) && subject.utilisation_permille >= 990);
+}
+
+#[test]
 fn rules_that_others_hide_are_named() {
     let rules = "rules:
   - {id: hidden, priority: 1, match: {tier: [enterprise]}, set: {margin_basis_points: 800}}

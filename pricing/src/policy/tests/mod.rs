@@ -6,6 +6,7 @@ mod fuzz;
 mod naive;
 mod prices;
 mod promotions;
+mod rules;
 
 use tandem_model::gpu::GpuModel;
 use tandem_model::id::AccountId;
