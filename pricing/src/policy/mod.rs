@@ -1,7 +1,7 @@
 //! Policies: the operator's pricing rules, as one YAML document that is read whole or refused whole.
 //!
 //! [`Policy::parse`] checks a document, [`Policy::terms`] says what it means for a subject, and
-//! [`price`] turns a cost and terms into lines that add up. [`diff`] and [`guard`] say what a new
+//! [`price()`] turns a cost and terms into lines that add up. [`diff()`] and [`guard()`] say what a new
 //! document would change and whether its guard rails, and those of the document before, allow it;
 //! [`apply`] and [`rollback`] make the next [`Version`]. `docs/policies.md` documents the file.
 
