@@ -30,8 +30,20 @@ const SEED: &str = "20260";
 const JOB: &str = "examples/render-blender.yaml";
 
 /// A key is revoked in a test of its own; a job needs the token of a quote, which nobody can make
-/// up; and the document itself is read first and not asked for again.
-const WITHOUT_SUCCESS: [&str; 3] = ["DELETE /v1/keys/{id}", "POST /v1/jobs", "GET /openapi.json"];
+/// up; the document itself is read first and not asked for again; and no made-up text is a pricing
+/// policy, so none is tried beside the live one, nor is there a version to roll back to (the stories
+/// of policies over HTTP have all of it).
+const WITHOUT_SUCCESS: [&str; 9] = [
+    "DELETE /v1/keys/{id}",
+    "POST /v1/jobs",
+    "GET /openapi.json",
+    "POST /v1/policies",
+    "POST /v1/policies/check",
+    "POST /v1/policies/diff",
+    "POST /v1/policies/rollback",
+    "PUT /v1/policies/shadow",
+    "GET /v1/policies/shadow",
+];
 
 /// Answers of each operation by status.
 type Statuses = BTreeMap<String, BTreeMap<u64, usize>>;
@@ -142,14 +154,10 @@ fn every_answer_is_one_that_the_document_promises() {
         "revoke_key",
     ];
     let statuses = run(&home, &broker, "whole", &more, &values);
-    for operation in operations() {
-        if !WITHOUT_SUCCESS.contains(&operation.as_str()) {
-            assert!(
-                succeeded(&statuses, &operation),
-                "{operation}: {statuses:?}"
-            );
-        }
-    }
+    let wanted = operations().into_iter();
+    let wanted = wanted.filter(|operation| !WITHOUT_SUCCESS.contains(&operation.as_str()));
+    let failed: Vec<_> = wanted.filter(|o| !succeeded(&statuses, o)).collect();
+    assert!(failed.is_empty(), "{failed:?} of {statuses:?}");
     broker.stop();
 }
 

@@ -132,6 +132,17 @@ impl Processes {
         broker.0.wait().unwrap()
     }
 
+    /// Whether a process of a machine is alive, frozen or not: the sandbox marks them with the
+    /// machine's folder, which has its id as name.
+    pub(crate) fn has_process(machine: &str) -> bool {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut environments = entries.filter_map(|e| std::fs::read(e.path().join("environ")).ok());
+        let is_mark = |pair: &[u8]| {
+            pair.starts_with(b"TANDEM_SANDBOX_UNIT=") && pair.ends_with(machine.as_bytes())
+        };
+        environments.any(|all| all.split(|b| *b == 0).any(is_mark))
+    }
+
     /// Where the sandbox is.
     pub(crate) fn sandbox_url(&self) -> &str {
         &self.sandbox_url

@@ -66,14 +66,15 @@ fn a_frozen_training_that_wakes_beside_its_successor_publishes_nothing_and_ends(
     });
     let unit = &first(&api, &processes)["units"][0];
     assert_eq!(unit["silent"], true, "it is frozen, not dead: {unit}");
+    let machine = unit["id"].as_str().unwrap();
+    assert!(Processes::has_process(machine), "it is frozen, not dead");
 
     // It wakes, is told of the live epoch, and ends by itself: nobody could stop it.
     api.heal(&processes, &faults.frozen);
     until("the frozen training ends", || {
-        let unit = &first(&api, &processes)["units"][0];
-        let is_over = unit["silent"] == false && !unit["ran_us"][0][1].is_null();
-        is_over.then_some(())
+        (!Processes::has_process(machine)).then_some(())
     });
+    assert_eq!(first(&api, &processes)["units"][0]["silent"], false);
     let deployment = first(&api, &processes);
     assert!(
         deployment["ended_us"].is_null(),

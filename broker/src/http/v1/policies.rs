@@ -57,7 +57,7 @@ fn unknown(state: &ApiState, policy: &Policy) -> Vec<String> {
     tag = "policies",
     params(
         ("limit" = Option<PageLimit>, Query, description = "Items of the page, 1 to 200; 50 when absent"),
-        ("after" = Option<u32>, Query, description = "`next` of the page before"),
+        ("after" = Option<u32>, Query, format = Int64, minimum = 0, maximum = 4_294_967_295.0, description = "`next` of the page before"),
     ),
     responses(
         (status = 200, description = "A page", body = Page<PolicyView>),
