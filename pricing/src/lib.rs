@@ -3,6 +3,7 @@
 pub mod book;
 pub mod classify;
 pub mod cost;
+pub mod countries;
 pub mod files;
 pub mod gate;
 pub mod jurisdiction;

@@ -9,9 +9,10 @@ use tandem_model::network::Country;
 use tandem_model::time::WorldTime;
 use tandem_model::workload::{GpuNeed, Tier, Workload};
 
-use super::countries::{CountrySet, GpuSet};
+use super::cards::GpuSet;
 use crate::classify::Classification;
 use crate::cost::Curve;
+use crate::countries::CountrySet;
 use crate::quote::Refusal;
 
 /// Countries that policy forbids, by the export class of the card.

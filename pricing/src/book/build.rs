@@ -9,11 +9,12 @@ use tandem_model::gpu::GpuModel;
 use tandem_model::network::Grade;
 use tandem_model::offer::{Fabric, NodeLink, Offer};
 
-use super::countries::{CountrySet, number_of};
+use super::cards::number_of;
 use super::free::{Free, FreeKey};
 use super::rows::{Rows, hash_of};
 use super::shelf::{Aisle, BLOCK, LEVELS, Places, Section, Shelf, Summary};
 use super::{Book, BookError, OFFERS_MAX, stock};
+use crate::countries::CountrySet;
 use crate::quote::PRICE_MAX;
 
 /// What the offers of an aisle agree in: card, grade, product, fee. The product is a number.

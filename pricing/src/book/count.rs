@@ -1,9 +1,9 @@
 //! Counting the offers of a shelf that have room and keep to a price, and walking through them.
 
 use super::Book;
-use super::countries::CountrySet;
 use super::lanes::{Lane, RowTest};
 use super::shelf::{BLOCK, Summary, level_of};
+use crate::countries::CountrySet;
 
 impl Book {
     /// Active rows of a shelf with so many nodes or more and a price of at most `cap`.

@@ -15,7 +15,7 @@ use tandem_model::time::WorldTime;
 use tandem_model::workload::Tier;
 
 use super::ask::{AislePrice, Ask};
-use super::countries::GpuSet;
+use super::cards::GpuSet;
 use super::shelf::Aisle;
 use super::{Book, Hit};
 

@@ -8,7 +8,7 @@
 
 use tandem_model::network::Country;
 
-use super::countries::CountrySet;
+use crate::countries::CountrySet;
 
 /// Kilometres that a packet goes there and back in a millisecond of its round trip.
 const KM_PER_ROUND_TRIP_MS: i64 = 100;

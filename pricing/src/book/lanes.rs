@@ -11,9 +11,9 @@ use tandem_model::time::WorldTime;
 
 use super::Book;
 use super::ask::{AislePrice, Ask, Sale};
-use super::countries::CountrySet;
 use super::shelf::Summary;
 use crate::cost::Curve;
+use crate::countries::CountrySet;
 use crate::quote::Refusal;
 
 /// How many offers each reason refuses.

@@ -10,9 +10,9 @@
 
 mod ask;
 mod build;
+mod cards;
 mod count;
 mod counterfactual;
-mod countries;
 mod distance;
 mod free;
 mod lanes;
@@ -32,9 +32,10 @@ use tandem_model::time::WorldTime;
 
 use crate::quote::{RANKED_MAX, Refusal};
 
+pub use crate::countries::CountrySet;
 pub use ask::{AislePrice, Ask, Forbidden, Sale, Work};
+pub use cards::GpuSet;
 pub use counterfactual::{ALTERNATIVES_MAX, Change, Counterfactual, Rules, counterfactuals};
-pub use countries::{CountrySet, GpuSet};
 pub use distance::round_trip_ms;
 pub use free::{Free, FreeGpus, FreeKey};
 pub use ranking::Ranking;

@@ -8,9 +8,9 @@ use tandem_model::network::Country;
 use tandem_model::offer::{Offer, OfferId};
 use tandem_model::time::WorldTime;
 
-use super::countries::{code_of, country_of};
 use super::shelf::{Aisle, Shelf};
 use super::{Book, Row};
+use crate::countries::{code_of, country_of};
 
 /// Columns over all rows; a shelf's rows lie together.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,7 @@ use tandem_model::gpu::GpuModel;
 use tandem_model::network::{Grade, NetworkId};
 use tandem_model::offer::{Fabric, NodeLink};
 
-use super::countries::{CountrySet, WORDS};
+use crate::countries::{CountrySet, WORDS};
 
 /// Levels of nodes that counts are kept for: at least 1, 2, 4, 8, 16, 32, 64.
 pub(super) const LEVELS: usize = 7;

@@ -10,8 +10,9 @@ use tandem_model::gpu::ExportClass;
 use tandem_model::network::Grade;
 
 use super::Book;
-use super::countries::{CountrySet, number_of};
+use super::cards::number_of;
 use super::shelf::{LEVELS, Places};
+use crate::countries::CountrySet;
 
 /// Most different numbers of GPUs in a node for which cells are kept.
 const STEPS_MAX: usize = 16;

@@ -12,10 +12,10 @@ use tandem_model::workload::Tier;
 
 use super::Book;
 use super::ask::{AislePrice, Ask};
-use super::countries::country_of;
 use super::lanes::{Masks, Priced, RowTest, Tally, Walk, cap_of};
 use super::shelf::{Aisle, level_of};
 use super::stock::Stock;
+use crate::countries::country_of;
 use crate::quote::Refusal;
 
 /// An aisle that was counted without its shelves: some of its offers fit.

@@ -103,7 +103,7 @@ impl Tariff {
         fee: u16,
         apart: Option<Country>,
     ) -> AislePrice {
-        let apart = apart.map_or(0, |c| usize::from(countries::code_of(c)) + 1);
+        let apart = apart.map_or(0, |c| usize::from(crate::countries::code_of(c)) + 1);
         let card = GpuModel::all().position(|m| m == card).unwrap();
         let key = card + usize::from(fee) + network.as_str().len() + apart;
         self.0[key % self.0.len()]

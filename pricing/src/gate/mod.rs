@@ -22,7 +22,7 @@ pub use card::{Form, Named, memory_habit};
 pub use defect::{Defect, Finding};
 pub use live::{Screened, admit_live, screen};
 
-use crate::jurisdiction::countries;
+use crate::countries;
 
 /// What a figure counts for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tandem_model::network::{Country, Grade};
 
-use super::{Denial, Party, Rule, Subject, countries};
+use super::{Denial, Party, Rule, Subject, areas};
 
 /// What the work reads and writes, mildest first.
 #[derive(
@@ -48,9 +48,9 @@ impl Default for DataRules {
 
 impl DataRules {
     fn allows(&self, place: Country) -> bool {
-        let public = [countries::EU, countries::EEA_BEYOND_EU, countries::ADEQUATE];
+        let public = [areas::EU, areas::EEA_BEYOND_EU, areas::ADEQUATE];
         self.places_also.contains(&place)
-            || (self.eea_and_adequate && public.iter().any(|list| countries::holds(list, place)))
+            || (self.eea_and_adequate && public.iter().any(|list| areas::holds(list, place)))
     }
 }
 

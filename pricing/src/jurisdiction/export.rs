@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use tandem_model::gpu::{ExportClass, GpuModel};
 use tandem_model::network::Country;
 
-use super::{Denial, Party, Rule, Rules, countries};
+use super::{Denial, Party, Rule, Rules, areas};
 
 /// A group of destinations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl Group {
             Self::D4 => D4,
             Self::D5 => D5,
         };
-        countries::holds(list, country)
+        areas::holds(list, country)
     }
 
     const fn name(self) -> &'static str {

@@ -6,12 +6,13 @@
 //! known is denied. A denial names the rule, what it was about and how the rule is changed, and
 //! is made to be kept.
 
-pub mod countries;
+pub mod areas;
 mod data;
 mod denial;
 mod export;
 mod sanctions;
 
+use crate::countries;
 use serde::{Deserialize, Serialize};
 use tandem_model::gpu::GpuModel;
 use tandem_model::network::{Country, Grade};

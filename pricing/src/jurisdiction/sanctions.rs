@@ -10,7 +10,8 @@
 use serde::Serialize;
 use tandem_model::network::Country;
 
-use super::{Denial, Party, Rule, Rules, countries};
+use super::{Denial, Party, Rule, Rules};
+use crate::countries;
 
 /// A country or a region of one, with the programmes that name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

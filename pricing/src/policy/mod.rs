@@ -6,7 +6,6 @@
 //! [`apply`] and [`rollback`] make the next [`Version`]. `docs/policies.md` documents the file.
 
 mod condition;
-mod countries;
 mod diff;
 mod grid;
 mod guard;

@@ -14,11 +14,11 @@ use tandem_model::time::WallTime;
 
 use super::Policy;
 use super::condition::{Literal, Variable, Witness};
-use super::countries::{self, CountryBit};
 use super::grid::Base;
 use super::selector::{Range, Selector};
 use super::subject::Subject;
 use super::surge::UTILISATION_MAX;
+use crate::countries;
 
 const NEUTRAL_GPU_HOURS: u64 = 100;
 const NEUTRAL_UTILISATION: u16 = 500;
@@ -123,7 +123,7 @@ impl Point {
     fn within(&self, selectors: &[&Selector], axes: &Axes) -> Option<Self> {
         let in_country = |country: &Country| {
             let mut sets = selectors.iter().filter_map(|s| s.countries.as_ref());
-            sets.all(|set| set.contains(CountryBit::of(*country)))
+            sets.all(|set| set.contains(*country))
         };
         let in_account = |account: &Option<AccountId>| {
             let mut lists = selectors.iter().filter_map(|s| s.accounts.as_ref());
@@ -195,9 +195,7 @@ impl Axes {
         let familiar = ["US", "DE"].into_iter().filter_map(Country::parse);
         for country in familiar.chain(countries::all()) {
             let sets = selectors.iter().filter_map(|s| s.countries.as_ref());
-            let kind: Vec<bool> = sets
-                .map(|set| set.contains(CountryBit::of(country)))
-                .collect();
+            let kind: Vec<bool> = sets.map(|set| set.contains(country)).collect();
             kinds.entry(kind).or_insert(country);
         }
         let lists: Vec<_> = selectors
@@ -224,10 +222,7 @@ impl Axes {
     fn around(&self, from: &Point, selector: &Selector, points: &mut BTreeSet<Point>) {
         points.insert(from.clone());
         if let Some(set) = &selector.countries {
-            let inside = self
-                .countries
-                .iter()
-                .filter(|c| set.contains(CountryBit::of(**c)));
+            let inside = self.countries.iter().filter(|c| set.contains(**c));
             points.extend(inside.map(|country| Point {
                 country: *country,
                 ..from.clone()

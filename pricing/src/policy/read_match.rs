@@ -5,12 +5,12 @@ use tandem_model::id::AccountId;
 use tandem_model::network::{Country, NetworkId};
 use tandem_model::workload::{Tier, WorkloadClass};
 
-use super::countries::{self, CountryBit, CountrySet};
 use super::read::mapping;
 use super::selector::{
     Bits, Kind, NETWORKS_MAX, Names, Range, Selector, class_bit, grade_bit, tier_bit,
 };
 use super::subject::GRADES;
+use crate::countries::{self, CountrySet};
 use crate::files::cursor::{Field, Meaning};
 use crate::files::problem::Problems;
 use crate::files::units;
@@ -51,7 +51,7 @@ pub(super) fn read(field: &Field<'_>, known: &mut Names, p: &mut Problems) -> Se
         let mut set = CountrySet::default();
         items(&field, p, country)
             .into_iter()
-            .for_each(|country| set.insert(CountryBit::of(country)));
+            .for_each(|country| set.insert(country));
         selector.countries = Some(set);
     }
     if let Some(field) = fields.get("account") {

@@ -3,12 +3,12 @@
 
 use tandem_model::gpu::GpuModel;
 use tandem_model::id::AccountId;
-use tandem_model::network::{Grade, NetworkId};
+use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::workload::{Tier, WorkloadClass};
 
-use super::countries::{CountryBit, CountrySet};
 use super::problem::Position;
 use super::subject::Subject;
+use crate::countries::CountrySet;
 
 /// Most networks that one policy can name; one more bit stands for every other network.
 pub(super) const NETWORKS_MAX: usize = 47;
@@ -131,7 +131,7 @@ impl Default for Selector {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Coordinates<'a> {
     pub(super) names: Bits,
-    country: CountryBit,
+    country: Country,
     account: Option<&'a AccountId>,
     gpu_hours: u64,
     term_seconds: u64,
@@ -211,7 +211,7 @@ impl Names {
             names: self
                 .names_of(subject.class, subject.tier, subject.grade, subject.network)
                 .with(self.gpu_bit(subject.gpu)),
-            country: CountryBit::of(subject.country),
+            country: subject.country,
             account: subject.account,
             gpu_hours: subject.gpu_hours,
             term_seconds: u64::from(subject.term_seconds),

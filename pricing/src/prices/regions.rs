@@ -7,7 +7,7 @@
 
 use tandem_model::network::Country;
 
-use crate::jurisdiction::countries;
+use crate::countries;
 
 /// Whose region it is, where the name is one vendor's alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

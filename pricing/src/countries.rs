@@ -1,27 +1,54 @@
-//! Sets of countries and of cards as bits, so that a group of offers is tested by a few words.
+//! Which countries exist, and sets of them as bits.
+//!
+//! Codes: ISO 3166-1 alpha-2, officially assigned (iso.org/obp/ui, as of 2026-07), with `XK`
+//! (user-assigned, used by the European Union for Kosovo). A code of two letters that no country has
+//! is a slip of the pen.
 
 use std::fmt;
 
-use tandem_model::gpu::GpuModel;
 use tandem_model::network::Country;
-use tandem_model::workload::GpuNeed;
+
+const ASSIGNED: &str = "\
+AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS \
+BT BV BW BY BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE \
+EG EH ER ES ET FI FJ FK FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM \
+HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC \
+LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA \
+NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW PY QA RE RO RS RU RW \
+SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM TN TO \
+TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
+
+/// Every country, in the order of its code.
+pub(crate) fn all() -> impl Iterator<Item = Country> {
+    ASSIGNED.split_ascii_whitespace().filter_map(Country::parse)
+}
+
+/// The country with this code in either case; none when no country has it.
+pub(crate) fn parse(code: &str) -> Option<Country> {
+    Country::parse(code).filter(|country| is_assigned(*country))
+}
+
+/// Whether such a country exists.
+pub fn is_assigned(country: Country) -> bool {
+    all().any(|assigned| assigned == country)
+}
 
 /// Letters of the alphabet; two of them are a country code.
 const LETTERS: u16 = 26;
 /// Codes that two letters can make.
-pub(super) const CODES: u16 = LETTERS * LETTERS;
+pub(crate) const CODES: u16 = LETTERS * LETTERS;
 /// Words of 64 bits that hold them.
-pub(super) const WORDS: usize = CODES.div_ceil(64) as usize;
+pub(crate) const WORDS: usize = CODES.div_ceil(64) as usize;
 
 /// Number of a country's code, from 0 for `AA` to 675 for `ZZ`.
-pub(super) fn code_of(country: Country) -> u16 {
+pub(crate) fn code_of(country: Country) -> u16 {
     let text = country.as_str().as_bytes();
     let letter = |at: usize| u16::from(text[at].wrapping_sub(b'A')).min(LETTERS - 1);
     letter(0) * LETTERS + letter(1)
 }
 
 /// The country with this number.
-pub(super) fn country_of(code: u16) -> Country {
+pub(crate) fn country_of(code: u16) -> Country {
     let letter = |n: u16| char::from(b'A' + u8::try_from(n % LETTERS).unwrap_or(0));
     let text: String = [letter(code / LETTERS), letter(code)].into_iter().collect();
     Country::parse(&text).expect("two letters are a country code")
@@ -47,7 +74,7 @@ impl CountrySet {
         self.insert_code(code_of(country));
     }
 
-    pub(super) fn insert_code(&mut self, code: u16) {
+    pub(crate) fn insert_code(&mut self, code: u16) {
         self.0[usize::from(code / 64)] |= 1 << (code % 64);
     }
 
@@ -56,13 +83,18 @@ impl CountrySet {
         self.contains_code(code_of(country))
     }
 
-    pub(super) fn contains_code(&self, code: u16) -> bool {
+    pub(crate) fn contains_code(&self, code: u16) -> bool {
         self.0[usize::from(code / 64)] >> (code % 64) & 1 == 1
     }
 
     /// Whether it holds no country.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Whether a country is in both sets.
+    pub fn intersects(&self, other: &Self) -> bool {
+        !self.and(other).is_empty()
     }
 
     /// How many countries it holds.
@@ -98,7 +130,7 @@ impl CountrySet {
         self.codes().map(country_of)
     }
 
-    pub(super) fn codes(&self) -> impl Iterator<Item = u16> + use<> {
+    pub(crate) fn codes(&self) -> impl Iterator<Item = u16> + use<> {
         let words = self.0;
         (0u16..).zip(words).flat_map(|(at, word)| {
             let mut rest = word;
@@ -113,7 +145,7 @@ impl CountrySet {
     }
 
     /// How many of its codes lie before each of its words.
-    pub(super) fn ranks(&self) -> [u16; WORDS] {
+    pub(crate) fn ranks(&self) -> [u16; WORDS] {
         let mut before = 0;
         self.0.map(|word| {
             let rank = before;
@@ -123,7 +155,7 @@ impl CountrySet {
     }
 
     /// How many of the codes in the same word lie before this one.
-    pub(super) fn rank_in_word(&self, code: u16) -> u32 {
+    pub(crate) fn rank_in_word(&self, code: u16) -> u32 {
         let word = self.0[usize::from(code / 64)];
         (word & ((1 << (code % 64)) - 1)).count_ones()
     }
@@ -143,68 +175,24 @@ impl fmt::Debug for CountrySet {
     }
 }
 
-/// Most cards of the catalogue that a set holds.
-const CARDS: u8 = 128;
-
-/// A set of cards of the catalogue.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct GpuSet(u128);
-
-impl GpuSet {
-    /// No card.
-    pub const EMPTY: Self = Self(0);
-
-    /// The cards that a need accepts.
-    pub fn accepted(need: &GpuNeed) -> Self {
-        GpuModel::all().filter(|m| need.accepts(*m)).collect()
-    }
-
-    /// Whether a card is in the set.
-    pub fn contains(&self, gpu: GpuModel) -> bool {
-        number_of(gpu).is_some_and(|n| self.contains_number(n))
-    }
-
-    pub(super) fn contains_number(&self, number: u8) -> bool {
-        number < CARDS && self.0 >> number & 1 == 1
-    }
-
-    /// The set less one card.
-    pub fn without(self, gpu: GpuModel) -> Self {
-        Self(self.0 & !std::iter::once(gpu).collect::<Self>().0)
-    }
-
-    /// Its cards in the order of the catalogue.
-    pub fn iter(&self) -> impl Iterator<Item = GpuModel> {
-        let set = *self;
-        GpuModel::all()
-            .zip(0u8..)
-            .filter(move |(_, number)| set.contains_number(*number))
-            .map(|(model, _)| model)
-    }
-}
-
-/// A card's place in the catalogue.
-pub(super) fn number_of(gpu: GpuModel) -> Option<u8> {
-    let at = GpuModel::all().position(|m| m == gpu)?;
-    u8::try_from(at).ok().filter(|n| *n < CARDS)
-}
-
-impl FromIterator<GpuModel> for GpuSet {
-    fn from_iter<I: IntoIterator<Item = GpuModel>>(gpus: I) -> Self {
-        let numbers = gpus.into_iter().filter_map(number_of);
-        Self(numbers.fold(0, |set, n| set | 1 << n))
-    }
-}
-
-impl fmt::Debug for GpuSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter()).finish()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_country_is_there_once_and_stands_alone_in_its_set() {
+        let countries: Vec<_> = all().collect();
+        assert_eq!(countries.len(), 250);
+        assert!(countries.is_sorted());
+        for country in &countries {
+            let set: CountrySet = std::iter::once(*country).collect();
+            assert!(set.iter().eq([*country]));
+        }
+        let set: CountrySet = countries.iter().copied().collect();
+        assert_eq!(set.len(), 250, "none twice");
+        let unknown = Country::parse("ZZ").unwrap();
+        assert!(!is_assigned(unknown) && is_assigned(countries[0]));
+    }
 
     #[test]
     fn every_code_has_its_number_and_its_rank() {
@@ -227,16 +215,5 @@ mod tests {
         assert_eq!(all.without(&set).len(), 670);
         assert_eq!(all.without(&set).or(&set), all);
         assert_eq!(all.and(&set), set);
-    }
-
-    #[test]
-    fn the_whole_catalogue_fits_a_set() {
-        let all: GpuSet = GpuModel::all().collect();
-        assert!(all.iter().eq(GpuModel::all()));
-        let l4 = GpuModel::by_id("l4").unwrap();
-        assert!(all.contains(l4) && !all.without(l4).contains(l4));
-        let large = GpuSet::accepted(&GpuNeed::AnyWithVram { vram_gb_min: 80 });
-        assert!(!large.contains(l4));
-        assert!(large.iter().all(|m| m.facts().vram_gb >= 80));
     }
 }
