@@ -1,16 +1,17 @@
 //! Customers: they have a file read, classified and quoted on the market as the broker knows it,
 //! order a job, order it again when they got no answer, and cancel.
 
+use std::sync::Arc;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use tandem::engine::message::{JobSpec, QuoteTerms, Refused, Reply, Request};
 use tandem::store::Store;
 use tandem_model::id::{AccountId, JobId, QuoteId};
-use tandem_model::offer::Offer;
+use tandem_model::network::NetworkId;
 use tandem_model::time::WorldTime;
 use tandem_pricing::policy::Policy;
-use tandem_pricing::quote::{self, Pricing};
+use tandem_pricing::quote::{Desk, Pricing, Supply};
 use tandem_pricing::{classify, files, launch};
 
 use crate::broker::Asker;
@@ -227,17 +228,14 @@ impl Sim {
         workload.env.extend(more);
         let (now, wall) = (self.now, self.moment().wall);
         let kernel = &self.running()?.kernel;
-        let can_start = |offer: &&Offer| {
-            let product = kernel.terms().product(offer);
+        let products = &kernel.terms().products;
+        let can_start = |network: &NetworkId, name: &str| {
+            let product = products
+                .iter()
+                .find(|p| p.network == *network && p.name == name);
             product.is_some_and(|p| launch::obstacles(&workload, p).is_empty())
         };
-        let offers: Vec<Offer> = kernel
-            .market()
-            .offers
-            .iter()
-            .filter(can_start)
-            .cloned()
-            .collect();
+        let market = Arc::clone(kernel.market());
         let unix_ms = u64::try_from(now.micros() / 1_000).unwrap_or(0);
         let ids = &mut self.chance.ids;
         let fresh = || QuoteId::from_parts(unix_ms, &ids.ten());
@@ -245,10 +243,17 @@ impl Sim {
             policy: &POLICY,
             policy_version: 1,
             account: Some(&account),
-            utilisation: &|_, _| 0,
+            supply: Supply {
+                products,
+                usage: &market.usage,
+            },
+            can_start: &can_start,
+            age_max: None,
             now: wall,
+            world_now: now,
         };
-        let report = quote::quote(&workload, &classification, &offers, &pricing, fresh);
+        let desk = Desk::new(&workload, &classification, &market.book, pricing);
+        let report = desk.quote(fresh);
         let quotes: Vec<_> = report.quoted().map(|(quote, _)| quote.clone()).collect();
         if quotes.is_empty() {
             return Ok(None);

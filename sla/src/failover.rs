@@ -53,6 +53,8 @@ pub enum PassedOver {
     NoRoom,
     /// Its network is being avoided.
     NetworkAvoided,
+    /// It costs more than was agreed for a replacement.
+    TooDear,
     /// A better one was taken.
     RankedLower,
 }
@@ -64,6 +66,7 @@ impl PassedOver {
             Self::FailedBefore => "failed before",
             Self::NoRoom => "had no room",
             Self::NetworkAvoided => "on a network that is avoided",
+            Self::TooDear => "dearer than was agreed",
             Self::RankedLower => "ranked lower",
         }
     }
@@ -81,18 +84,27 @@ pub struct Plan<'a> {
 }
 
 /// Chooses the first offer of `ranked` that is not passed over.
+///
+/// `ranked` are the offers that fit, best first and `fitting` in all, each with why it is passed
+/// over. No more of them are looked at than the choice and the names need: the rest counts as
+/// ranked lower.
 pub fn plan<'a>(
-    ranked: impl IntoIterator<Item = &'a Offer>,
-    passed_over: impl Fn(&Offer) -> Option<PassedOver>,
+    ranked: impl IntoIterator<Item = (&'a Offer, Option<PassedOver>)>,
+    fitting: usize,
 ) -> Plan<'a> {
     let mut plan = Plan {
         choice: None,
         counts: BTreeMap::new(),
         named: Vec::new(),
     };
-    for offer in ranked {
+    let mut left = fitting;
+    for (offer, passed) in ranked {
         let is_taken = plan.choice.is_some();
-        let passed = passed_over(offer).or_else(|| is_taken.then_some(PassedOver::RankedLower));
+        if is_taken && plan.named.len() >= NAMED_MAX {
+            break;
+        }
+        left = left.saturating_sub(1);
+        let passed = passed.or_else(|| is_taken.then_some(PassedOver::RankedLower));
         match passed {
             Some(reason) => *plan.counts.entry(reason).or_default() += 1,
             None => plan.choice = Some(offer),
@@ -100,6 +112,11 @@ pub fn plan<'a>(
         if plan.named.len() < NAMED_MAX {
             plan.named.push((&offer.id, passed));
         }
+    }
+    if plan.choice.is_some() && left > 0 {
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        let lower = plan.counts.entry(PassedOver::RankedLower).or_default();
+        *lower = lower.saturating_add(left);
     }
     plan
 }
@@ -153,7 +170,8 @@ mod tests {
     }
 
     fn by<'a>(ranked: &'a [Offer], situation: &Situation) -> Plan<'a> {
-        plan(ranked, |offer| situation.passes_over(offer))
+        let ranked = ranked.iter().map(|o| (o, situation.passes_over(o)));
+        plan(ranked.clone(), ranked.len())
     }
 
     #[test]

@@ -10,8 +10,9 @@ use tandem_model::network::NetworkId;
 use tandem_model::offer::OfferId;
 use tandem_model::quote::{Quote, QuoteLine};
 use tandem_model::workload::Tier;
+use tandem_pricing::book::{Book, Hit};
 use tandem_pricing::launch::Obstacle;
-use tandem_pricing::quote::{Candidate, NoQuote};
+use tandem_pricing::quote::NoQuote;
 use utoipa::ToSchema;
 
 use super::described::{TierWord, WorkloadText};
@@ -206,13 +207,14 @@ impl From<&NoQuote> for NoQuoteView {
     }
 }
 
-impl From<&Candidate> for CandidateView {
-    fn from(candidate: &Candidate) -> Self {
+impl CandidateView {
+    /// An offer of a book.
+    pub fn of(book: &Book, hit: &Hit) -> Self {
         Self {
-            offer: OfferView::from(&candidate.offer),
-            rate_micro_usd_per_gpu_hour: candidate.rate,
-            gpus: candidate.gpus,
-            hour_micro_usd: candidate.hour_micro_usd,
+            offer: OfferView::from(&book.view(hit.row).to_offer()),
+            rate_micro_usd_per_gpu_hour: hit.rate,
+            gpus: hit.gpus,
+            hour_micro_usd: hit.hour_micro_usd,
         }
     }
 }

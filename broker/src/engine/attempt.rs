@@ -186,6 +186,11 @@ impl Attempt {
         matches!(self.rented, Rented::Gone | Rented::GivenUp)
     }
 
+    /// Whether it was left because its machine or its network failed after it had begun.
+    pub fn has_failed(&self) -> bool {
+        self.bound_at.is_some() && self.left_because.is_some() && !self.ends_soon
+    }
+
     /// Whether the last look saw it ended.
     pub fn seen_ended(&self) -> bool {
         self.observed.as_ref().is_some_and(|o| o.state.is_ended())

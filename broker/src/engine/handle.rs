@@ -6,7 +6,8 @@ use tandem_model::id::{AccountId, JobId};
 use tandem_model::job::JobState;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::message::{AgentReply, AgentRequest, JobSpec, Market, Refused, Reply, Request};
+use super::market::Market;
+use super::message::{AgentReply, AgentRequest, JobSpec, Refused, Reply, Request};
 use crate::store::tenants::ReplyRecord;
 
 /// Requests that may wait for the engine.

@@ -19,7 +19,6 @@ use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
 use tandem_pricing::quote::{Considered, gpus_rented};
-use tandem_sla::incident::Health;
 
 use crate::store::tenants::ReplyRecord;
 
@@ -171,28 +170,4 @@ pub enum Reply {
     Agent(AgentReply),
     /// No.
     Refused(Refused),
-}
-
-/// The market as last read: what quotes are made from and where jobs are placed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Market {
-    /// Offers of every network that answered, in the order of their ids.
-    pub offers: Vec<Offer>,
-    /// When each network was last read; none of it before the first time.
-    pub networks: BTreeMap<tandem_model::network::NetworkId, NetworkReading>,
-}
-
-/// How one network stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct NetworkReading {
-    /// When its offers were last read.
-    pub read_at: Option<WorldTime>,
-    /// Why the last reading failed, when it did.
-    pub failed: Option<String>,
-    /// Offers that could not be read, in the last good reading.
-    pub unreadable: usize,
-    /// Offers that the gate refused in the last good reading, by the code of the reason.
-    pub refused: BTreeMap<&'static str, usize>,
-    /// What its nodes and its API together say of it.
-    pub health: Health,
 }

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod handle;
 pub mod job;
 pub mod kernel;
+pub mod market;
 pub mod message;
 pub mod metrics;
 pub mod plan;

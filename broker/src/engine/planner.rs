@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 
 use tandem_model::network::NetworkId;
 use tandem_model::offer::{Offer, OfferId};
+use tandem_model::time::WorldTime;
+use tandem_model::workload::Tier;
+use tandem_pricing::book::{Aisle, AislePrice, Ask, Hit};
 use tandem_pricing::launch;
-use tandem_pricing::quote::{self, Fit};
+use tandem_pricing::quote::{Effort, Refusal, Supply};
 use tandem_sla::failover::{self, PassedOver, Plan};
 use tandem_sla::incident::Health;
 
+use super::attempt::Attempt;
 use super::job::Job;
-use super::message::Market;
+use super::market::Market;
 use super::terms::Terms;
 
 /// Everything that a choice is made from.
@@ -33,17 +37,17 @@ impl<'a> Planner<'a> {
         self.health.get(network).copied().unwrap_or_default()
     }
 
-    /// Whether all that is rented on an offer, whole nodes included, costs us no more than was
-    /// agreed for a replacement, for the part of it that is charged.
-    fn is_covered(job: &Job, fit: &Fit<'_>) -> bool {
-        let charged = i64::from(job.spec.gpus_charged(fit.offer));
+    /// Whether all that is rented on an offer, whole nodes included, costs us more than was agreed
+    /// for a replacement, for the part of it that is charged.
+    fn is_too_dear(job: &Job, offer: &Offer, hit: &Hit) -> bool {
+        let charged = i64::from(job.spec.gpus_charged(offer));
         let dearest = job.spec.quote.replacement_rate_max.price().get();
-        fit.hour_micro_usd.get() <= dearest.saturating_mul(charged)
+        hit.hour_micro_usd.get() > dearest.saturating_mul(charged)
     }
 
-    /// Why a job is not placed on an offer now: what was seen of it, how its network stands, and
-    /// what others took of it since the market was read.
-    fn passes_over(&self, job: &Job, offer: &Offer) -> Option<PassedOver> {
+    /// Why a job is not placed on an offer now: what was seen of it, how its network stands, what
+    /// others took of it since the market was read, and what it costs.
+    fn passes_over(&self, job: &Job, offer: &Offer, hit: &Hit) -> Option<PassedOver> {
         let seen = job.doc.situation.passes_over(offer);
         if seen == Some(PassedOver::FailedBefore) {
             return seen;
@@ -51,31 +55,52 @@ impl<'a> Planner<'a> {
         if !self.health_of(&offer.network).may_enter() {
             return Some(PassedOver::NetworkAvoided);
         }
-        seen.or_else(|| {
+        let full = || {
             let taken = self.taken.get(&offer.id).copied().unwrap_or(0);
             let left = offer.nodes_available.saturating_sub(taken);
             (left < u32::from(job.nodes())).then_some(PassedOver::NoRoom)
-        })
+        };
+        let dear = || Self::is_too_dear(job, offer, hit).then_some(PassedOver::TooDear);
+        seen.or_else(full).or_else(dear)
     }
 
-    /// Chooses the next offer of a job, with the report of what was considered.
+    /// Chooses the next offer of a job, with the report of what was considered. A job of the
+    /// `assured` tier that failed goes to enterprise hardware first.
     pub fn plan(&self, job: &Job) -> Plan<'a> {
+        let tier = job.spec.quote.tier;
+        if tier == Tier::Assured && job.attempts.iter().any(Attempt::has_failed) {
+            let backstop = self.plan_on(job, Tier::Enterprise);
+            if backstop.choice.is_some() {
+                return backstop;
+            }
+        }
+        self.plan_on(job, tier)
+    }
+
+    fn plan_on(&self, job: &Job, tier: Tier) -> Plan<'a> {
         let spec = &job.spec;
-        let ranking = quote::rank(
-            spec.quote.tier,
-            &spec.workload,
-            &spec.classification,
-            &self.market.offers,
-            Some(spec.quote.replacement_rate_max),
-        );
+        let limit = Some(spec.quote.replacement_rate_max.price());
+        let ask = Ask::of(tier, &spec.workload, &spec.classification, limit);
+        let supply = Supply {
+            products: &self.terms.products,
+            usage: &self.market.usage,
+        };
+        let class = spec.classification.class;
+        let effort = Effort::of(&spec.workload, class, spec.quote.term_seconds);
         let startable = self.startable(job);
-        let ranked = ranking
-            .fitting
-            .iter()
-            .filter(|fit| Self::is_covered(job, fit))
-            .map(|fit| fit.offer)
-            .filter(|offer| startable.contains(&(&offer.network, offer.product.as_str())));
-        failover::plan(ranked, |offer| self.passes_over(job, offer))
+        let price = |aisle: &Aisle, _| match startable.contains(&(&aisle.network, &*aisle.product))
+        {
+            true => supply.cost_price(&effort, aisle),
+            false => AislePrice::NotSold(Refusal::CannotStart),
+        };
+        // Offers that grew old were taken out when their network was last not read.
+        let ranking = self.market.book.rank(&ask, price, WorldTime::default());
+        let fitting = ranking.fitting();
+        let ranked = ranking.filter_map(|hit| {
+            let offer = self.market.offer(&self.market.book.view(hit.row))?;
+            Some((offer, self.passes_over(job, offer, &hit)))
+        });
+        failover::plan(ranked, fitting)
     }
 
     /// The products on which a job can start.

@@ -125,7 +125,7 @@ struct Runner {
     claim_at: WorldTime,
     claimed_until: WorldTime,
     lost_its_claims: bool,
-    market: watch::Sender<Arc<super::message::Market>>,
+    market: watch::Sender<Arc<super::market::Market>>,
     changed: watch::Sender<u64>,
 }
 

@@ -16,7 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 use tandem_model::network::NetworkId;
 use tandem_model::time::WorldTime;
 
-use crate::engine::message::{Market, NetworkReading};
+use crate::engine::market::{Market, NetworkReading};
 
 /// Upper ends of the classes of answering times, in seconds: the proposal of the OpenTelemetry
 /// semantic conventions for `http.server.request.duration`.

@@ -169,6 +169,9 @@ pub struct Sale {
     pub useful: Curve,
     /// Measured speed in thousandths of the card's reference; 0 is refused as too late.
     pub speed_permille: u32,
+    /// The highest network price per GPU-hour at which it is sold: above it a ceiling lies below
+    /// cost, or a backstop would cost no more. Offers above are refused with the price limit.
+    pub price_max: Option<MicroUsd>,
 }
 
 /// What the price function says of an aisle.

@@ -150,7 +150,11 @@ fn limits(sale: &Sale, ask: &Ask, gpus: u32, price_max: u32) -> [u32; LIMITS.len
         Some(limit) => cap_of(sale.rate.inverse(limit)),
         None => u32::MAX,
     };
-    let in_limit = in_range.min(within(ask.price_limit.map(|limit| limit.get())));
+    let sold = sale
+        .price_max
+        .map_or(u32::MAX, |most| cap_of(Some(most.get())));
+    let in_limit = within(ask.price_limit.map(|limit| limit.get())).min(sold);
+    let in_limit = in_range.min(in_limit);
     let budget = ask.work.and_then(|work| sale.rate_in_budget(&work, gpus));
     [in_range, in_limit, in_limit.min(within(budget))]
 }

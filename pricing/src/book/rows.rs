@@ -183,9 +183,14 @@ impl<'a> View<'a> {
         self.id_text().to_id()
     }
 
+    /// How its name stands in the order of names beside another.
+    pub fn compare(&self, id: &OfferId) -> Ordering {
+        self.id_text().compare_text(&id.0)
+    }
+
     /// Whether this is its name.
     pub fn is(&self, id: &OfferId) -> bool {
-        self.id_text().compare_text(&id.0) == Ordering::Equal
+        self.compare(id) == Ordering::Equal
     }
 
     pub(super) fn id_text(&self) -> IdText<'a> {

@@ -234,10 +234,10 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
         }
         let (level, _) = level_of(test.nodes);
         let lowest = stock.price_min[level];
-        let cap = match ask.price_limit {
-            Some(limit) => cap_of(sale.rate.inverse(limit.get())),
-            None => u32::MAX,
-        };
+        let limit = ask.price_limit.map(|limit| sale.rate.inverse(limit.get()));
+        let sold = sale.price_max.map(|most| Some(most.get()));
+        let caps = [limit, sold].into_iter().flatten().map(cap_of);
+        let cap = caps.min().unwrap_or(u32::MAX);
         let within = if cap >= stock.price_max {
             roomy.inside
         } else if cap < lowest {

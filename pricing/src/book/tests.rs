@@ -14,7 +14,7 @@ use super::*;
 use crate::classify::classify;
 use crate::cost::Step;
 use crate::files;
-use crate::quote::rank;
+use crate::quote::plain::rank;
 
 fn countries() -> impl Strategy<Value = CountrySet> {
     prop::collection::vec(prop::sample::select(COUNTRIES.to_vec()), 0..5)

@@ -88,7 +88,19 @@ pub(super) fn sold(rate: &[Step], useful: &[Step], speed_permille: u32) -> Aisle
         rate: Curve::new(rate).unwrap(),
         useful: Curve::new(useful).unwrap(),
         speed_permille,
+        price_max: None,
     })
+}
+
+/// The same, sold only up to a network price.
+fn sold_up_to(price: AislePrice, price_max: Option<i64>) -> AislePrice {
+    match price {
+        AislePrice::Sold(sale) => AislePrice::Sold(Sale {
+            price_max: price_max.map(MicroUsd::new),
+            ..sale
+        }),
+        not => not,
+    }
 }
 
 /// A price list: one entry chosen by what an aisle has in common.
@@ -194,6 +206,8 @@ pub(super) fn verdict(
     no(most > i128::from(i64::MAX), Refusal::PriceInvalid)?;
     let limit = ask.price_limit.map(|l| i128::from(l.get()));
     no(limit.is_some_and(|l| rate > l), Refusal::AbovePriceLimit)?;
+    let unsold = sale.price_max.is_some_and(|most| price > most.get());
+    no(unsold, Refusal::AbovePriceLimit)?;
     if let Some((work, budget)) = ask.work.and_then(|w| Some((w, w.budget?))) {
         let cost = seconds(&work).map(|s| rate * i128::from(gpus) * s);
         let dear = cost.is_none_or(|cost| cost > i128::from(budget.get()) * 3_600);
@@ -338,7 +352,9 @@ pub(super) fn any_tariff() -> impl Strategy<Value = Tariff> {
         Refusal::Jurisdiction,
     ];
     let price = prop_oneof![
-        5 => sale.prop_map(|(rate, useful, speed)| sold(&rate, &useful, speed)),
+        5 => (sale, prop::option::weighted(0.3, 0i64..4_000_000)).prop_map(|((rate, useful, speed), most)| {
+            sold_up_to(sold(&rate, &useful, speed), most)
+        }),
         1 => prop::sample::select(why).prop_map(AislePrice::NotSold),
     ];
     prop::collection::vec(price, 1..5).prop_map(Tariff)

@@ -2,7 +2,7 @@
 //! price rule that an index over sorted prices can invert exactly.
 
 /// Most steps of a curve.
-pub const CURVE_STEPS_MAX: usize = 6;
+pub const CURVE_STEPS_MAX: usize = 8;
 
 /// One step of a curve. Every step keeps the order of prices and gives at least one micro-dollar
 /// for a price of at least one.
@@ -95,6 +95,19 @@ impl Curve {
         }
         curve.small_up_to = curve.inverse(SMALL).unwrap_or(-1);
         Ok(curve)
+    }
+
+    /// This curve, and then more steps.
+    ///
+    /// Fails as [`Curve::new`] does.
+    pub fn then(&self, more: &[Step]) -> Result<Self, CurveError> {
+        let len = self.steps().len() + more.len();
+        let mut steps = self.steps;
+        match steps.get_mut(self.steps().len()..len) {
+            Some(rest) => rest.copy_from_slice(more),
+            None => return Err(CurveError::TooManySteps(len)),
+        }
+        Self::new(&steps[..len])
     }
 
     /// Whether `price` and all below it give so little that any number of GPUs (`u32`) times it is
@@ -230,7 +243,7 @@ mod tests {
     #[test]
     fn steps_that_are_no_curve_are_refused_by_their_number() {
         let add = Step::Add(1);
-        assert_eq!(Curve::new(&[add; 7]), Err(CurveError::TooManySteps(7)));
+        assert_eq!(Curve::new(&[add; 9]), Err(CurveError::TooManySteps(9)));
         for bad in [
             Step::Scale {
                 numerator: 0,

@@ -47,6 +47,13 @@ pub struct Prepaid {
 }
 
 impl Prepaid {
+    /// Time of a product whose terms nobody stated: by the second after the first hour.
+    pub const UNKNOWN: Self = Self {
+        hours_min: 0,
+        step_hours: 1,
+        refund: RefundRule::ProportionalAfterFirstHour,
+    };
+
     /// The terms of a product.
     pub fn of(product: &Product) -> Self {
         Self {
@@ -197,6 +204,8 @@ pub struct CostModel {
 
 /// Parts that are a share of the price.
 const RATIOS: usize = 8;
+/// The place of [`CostKind::Restart`] among them.
+const RESTART: usize = 5;
 
 /// `ceil(value x by / over)` of numbers that are not negative.
 fn ceil_ratio(value: i128, by: i128, over: i128) -> Result<i128, CostError> {
@@ -255,6 +264,66 @@ impl CostModel {
         };
         let add = Step::Add(self.egress + self.stake);
         Curve::new(&[scale, add]).expect("ratio and constants were bounded when they were computed")
+    }
+
+    /// What a GPU-hour that is billed costs us, as steps from the network's price: fee, work that is
+    /// done again, restarts, stranded prepayment and probes, none of which is billed; then egress
+    /// and stake. Time lost to a slow card or to checkpoints is billed, and not in it.
+    pub fn billed(&self) -> [Step; 2] {
+        let scale = Step::Scale {
+            numerator: self.billed_ratio(RATIOS - 1),
+            denominator: u64::from(BILLION),
+        };
+        [scale, Step::Add(self.egress + self.stake)]
+    }
+
+    /// The share of the price after a part, in billionths, with what only the customer bears taken
+    /// out.
+    fn billed_ratio(&self, part: usize) -> u64 {
+        let [_, fee, _, saves, ..] = self.ratios;
+        let ratio = u128::from(fee) * u128::from(self.ratios[part]);
+        u64::try_from(ratio.div_ceil(u128::from(saves))).unwrap_or(u64::MAX >> 1)
+    }
+
+    /// The parts of [`CostModel::billed`] at a network price, which add up to what it gives.
+    ///
+    /// Fails when an amount leaves the range of money.
+    pub fn billed_lines(
+        &self,
+        price: MicroUsd,
+    ) -> Result<[(&'static str, MicroUsd); 6], CostError> {
+        let [_, fee, ..] = self.ratios;
+        let after = |ratio: u64| {
+            let total = ceil_ratio(
+                i128::from(price.get()),
+                i128::from(ratio),
+                i128::from(BILLION),
+            );
+            i64::try_from(total?).map_err(|_| CostError::OutOfRange)
+        };
+        let [fee, failures, all] = [
+            after(fee)?,
+            after(self.billed_ratio(RESTART))?,
+            after(self.billed_ratio(RATIOS - 1))?,
+        ];
+        let constant = |n: u64| i64::try_from(n).map_err(|_| CostError::OutOfRange);
+        Ok([
+            ("compute", price),
+            ("network_fee", MicroUsd::new(fee - price.get())),
+            ("failure_risk", MicroUsd::new(failures - fee)),
+            ("prepayment_risk", MicroUsd::new(all - failures)),
+            ("egress", MicroUsd::new(constant(self.egress)?)),
+            ("stake_at_risk", MicroUsd::new(constant(self.stake)?)),
+        ])
+    }
+
+    /// Billed time per useful time: what a slow card and checkpoints cost the customer.
+    pub fn waste(&self) -> Step {
+        let [_, fee, _, saves, ..] = self.ratios;
+        Step::Scale {
+            numerator: saves,
+            denominator: fee,
+        }
     }
 
     /// The checkpoint interval that was assumed; none when the work takes no checkpoints, or ends

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::csv::{Rows, head};
-use super::fixed::{MILLION, demand_ppm};
 use super::parameters::Parameters;
 use super::problem::LabError;
+use crate::fixed::{MILLION, demand_ppm};
 
 const HEADER: &str = "ratio_permille_from,quoted,accepted";
 /// Most rows of a table.

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::draw::{Purpose, below};
-use super::fixed::MILLION;
 use super::parameters::{BLOCK_DAYS, RESAMPLES};
 use super::tally::{Occupancy, Sums};
+use crate::fixed::MILLION;
 
 /// What is estimated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -1,7 +1,7 @@
 //! Figures as people read them: dollars, shares, thousands parted by commas.
 
 use super::bootstrap::{Estimate, Metric};
-use super::fixed::BILLION;
+use crate::fixed::BILLION;
 
 const MICRO: u128 = 1_000_000;
 /// From this many dollars on, cents are left out.

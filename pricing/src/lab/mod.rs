@@ -12,7 +12,6 @@ mod csv;
 mod demand;
 mod draw;
 pub mod figures;
-mod fixed;
 mod gcp;
 mod history;
 mod market;

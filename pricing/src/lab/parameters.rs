@@ -1,5 +1,6 @@
 //! What a replay assumes. Every figure is named in the result, so that nobody has to guess.
 
+use crate::{backstop, failures};
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -73,8 +74,8 @@ impl Parameters {
             base_acceptance_ppm: 600_000,
             elasticity_permille: 1_500,
             reference_margin_basis_points: 1_300,
-            enterprise_failures_per_billion_gpu_hours: 33_854,
-            consumer_failures_per_billion_gpu_hours: 1_388_889,
+            enterprise_failures_per_billion_gpu_hours: failures::ENTERPRISE_PER_BILLION_GPU_HOURS,
+            consumer_failures_per_billion_gpu_hours: failures::OTHER_PER_BILLION_GPU_HOURS,
             breach_per_failure_permille: ByTier {
                 consumer: 200,
                 assured: 50,
@@ -85,7 +86,7 @@ impl Parameters {
                 assured: 2_500,
                 enterprise: 2_500,
             },
-            backstop_run_permille: 500,
+            backstop_run_permille: backstop::RUN_PERMILLE,
             wanted_tiers_permille: WorkloadClass::ALL
                 .into_iter()
                 .map(|class| (class, wanted(class)))

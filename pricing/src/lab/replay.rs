@@ -10,12 +10,12 @@ use super::Scenario;
 use super::accept::acceptance_ppm;
 use super::demand::{Need, Task};
 use super::draw::{Purpose, below};
-use super::fixed::MILLION;
 use super::market::{DAY_S, Found, Market};
 use super::parameters::{ByTier, Parameters};
 use super::risk::{self, Expected};
 use super::shelves::Part;
 use super::tally::{Lines, Occupancy, Sums};
+use crate::fixed::MILLION;
 use crate::policy::{Exhausted, Policy, Priced, PromotionIndex, Subject, price};
 
 /// Most GPUs of one consumer machine.

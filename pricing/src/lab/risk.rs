@@ -4,8 +4,9 @@ use tandem_model::money::MicroUsd;
 use tandem_model::workload::Tier;
 
 use super::demand::Task;
-use super::fixed::{BILLION, at_least_one_ppb};
 use super::parameters::Parameters;
+use crate::backstop as formula;
+use crate::fixed::{BILLION, at_least_one_ppb};
 
 /// GPU-seconds of a billion GPU-hours.
 const GPU_SECONDS_PER_BILLION_GPU_HOURS: u128 = 3_600 * 1_000_000_000;
@@ -23,21 +24,19 @@ fn gpu_seconds(task: &Task) -> u128 {
     u128::from(task.gpus) * u128::from(task.duration_s)
 }
 
-/// Expected cost of the backstop per GPU-hour: the probability that the run fails at least once on
-/// the first lane, times the part of it that then runs on the backstop, times what that costs more.
-/// Rounded up.
+/// Expected cost of the backstop per GPU-hour of a task.
 pub(super) fn backstop(
     task: &Task,
     first: MicroUsd,
     backstop: MicroUsd,
     parameters: &Parameters,
 ) -> MicroUsd {
-    let rate = u128::from(parameters.consumer_failures_per_billion_gpu_hours);
-    let failure = at_least_one_ppb(gpu_seconds(task) * rate, GPU_SECONDS_PER_BILLION_GPU_HOURS);
-    let dearer = u128::try_from(backstop.get() - first.get()).unwrap_or(0);
-    let product = dearer * u128::from(failure) * u128::from(parameters.backstop_run_permille);
-    let cost = product.div_ceil(u128::from(BILLION) * 1_000);
-    MicroUsd::new(i64::try_from(cost).unwrap_or(i64::MAX))
+    let share = formula::share_ppb(
+        gpu_seconds(task),
+        parameters.consumer_failures_per_billion_gpu_hours,
+        parameters.backstop_run_permille,
+    );
+    formula::cost(first, backstop, share)
 }
 
 /// Breach and credit of a run that is sold for `revenue`. The credit is rounded up.

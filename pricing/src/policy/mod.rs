@@ -31,13 +31,13 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use tandem_model::money::MicroUsd;
-use tandem_model::network::NetworkId;
+use tandem_model::network::{Country, NetworkId};
 use tandem_model::time::WallTime;
 
 pub use diff::{Changed, Diff, EntryChanges, FieldChange, diff};
 pub use grid::{Grid, REFERENCE_COST_MICRO_USD_PER_GB};
 pub use guard::{Rail, SetBy, Violation, guard};
-pub use price::{Adjustment, NotSold, Priced, price};
+pub use price::{Adjustment, NotSold, Priced, Slope, price, slope};
 pub use problem::{PolicyProblems, Position, Problem};
 pub use read::{BASIS_POINTS_MAX, NAME_LEN_MAX};
 pub use read_rules::{DISCOUNT_MAX, PRICE_LIMIT_MAX, PRIORITY_MAX, PROMOTIONS_MAX, RULES_MAX};
@@ -48,6 +48,8 @@ pub use tally::{Example, Outcome, PriceChanges};
 pub use terms::{Exhausted, Origins, PromotionIndex, RuleIndex, Terms};
 pub use version::{Applied, ApplyError, Change, Live, NOTE_BYTES_MAX, Version, apply, rollback};
 
+use crate::countries::{self, CountrySet};
+use condition::Condition;
 use rule::{Promotion, Rule};
 use selector::{Names, Selector};
 use terms::Gate;
@@ -69,6 +71,8 @@ pub struct Policy {
     names: Names,
     texts: BTreeMap<String, String>,
     digest: PolicyDigest,
+    /// Countries that a rule or a promotion looks at.
+    countries_apart: CountrySet,
 }
 
 /// SHA-256 of a policy's document, byte for byte: what `sha256sum FILE` prints.
@@ -146,7 +150,8 @@ impl Policy {
         draft
             .rules
             .sort_by_key(|rule| std::cmp::Reverse(rule.priority));
-        Ok(Self {
+        let mut policy = Self {
+            countries_apart: CountrySet::EMPTY,
             name: draft.name,
             defaults: draft.defaults,
             guard_rails: draft.guard_rails,
@@ -156,7 +161,32 @@ impl Policy {
             names: draft.names,
             texts: draft.texts,
             digest: PolicyDigest::of(text),
-        })
+        };
+        policy.countries_apart = policy.countries_looked_at();
+        Ok(policy)
+    }
+
+    fn countries_looked_at(&self) -> CountrySet {
+        let conditions = self.rules.iter().filter_map(|rule| rule.condition.as_ref());
+        if conditions.into_iter().any(Condition::looks_at_country) {
+            return CountrySet::ALL;
+        }
+        let named = self
+            .selectors()
+            .filter_map(|selector| selector.countries.as_ref());
+        named.fold(CountrySet::EMPTY, |all, set| all.or(set))
+    }
+
+    /// Countries whose offers may have another price than those of other countries.
+    pub const fn countries_apart(&self) -> CountrySet {
+        self.countries_apart
+    }
+
+    /// A country that stands for all that are not priced apart; any, where all are.
+    pub fn country_elsewhere(&self) -> Country {
+        let mut all = countries::all();
+        let elsewhere = all.find(|country| !self.countries_apart.contains(*country));
+        elsewhere.unwrap_or_else(|| countries::country_of(0))
     }
 
     /// The policy that is in force until another is applied.

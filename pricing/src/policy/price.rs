@@ -1,17 +1,20 @@
 //! From a cost and the terms to a price, line by line, in whole micro-dollars.
 //!
-//! Surcharge, premium and margin are shares of the cost, each rounded up; the discount is a share of
-//! their sum with the cost, rounded down. Then the bounds: a price below the floor or, unless the
-//! terms allow it, below the cost is raised, one above the ceiling is lowered, and the line
-//! `adjustment` says by how much and why. A ceiling below the cost is no price at all.
+//! Surcharge, premium, margin and discount are taken one after the other; after each the total is
+//! the cost times a ratio, rounded up, and the line is the difference of two totals: so lines add up
+//! exactly, and the price is a plain curve of the cost ([`Slope`]), which an index over sorted costs
+//! can invert. Then the bounds: a price below the floor or, unless the terms allow it, below the
+//! cost is raised, one above the ceiling is lowered, and the line `adjustment` says by how much and
+//! why. A ceiling below the cost is no price at all.
 
 use serde::Serialize;
 use tandem_model::money::MicroUsd;
 
 use super::terms::Terms;
+use crate::cost::Step;
 
 /// Ten thousand basis points are the whole.
-const BASIS_POINTS: i64 = 10_000;
+const BASIS_POINTS: u64 = 10_000;
 
 /// Why a price was moved after everything was added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -91,13 +94,10 @@ pub enum NotSold {
     OutOfRange,
 }
 
-/// A share in basis points, rounded up or down; the amount is positive. Whole parts of ten thousand
-/// and the rest are taken apart, so that nothing overflows and no wide division is needed.
-fn share(amount: i64, basis_points: u32, up: bool) -> i128 {
-    let basis_points = i64::from(basis_points);
-    let whole = i128::from(amount / BASIS_POINTS) * i128::from(basis_points);
-    let rest = amount % BASIS_POINTS * basis_points;
-    whole + i128::from((rest + if up { BASIS_POINTS - 1 } else { 0 }) / BASIS_POINTS)
+/// Cost as a share of it in basis points, rounded up; the cost is positive.
+fn total(cost: MicroUsd, numerator: u64, denominator: u64) -> i128 {
+    let product = i128::from(cost.get()) * i128::from(numerator);
+    (product + i128::from(denominator) - 1) / i128::from(denominator)
 }
 
 fn amount(value: i128) -> Result<MicroUsd, NotSold> {
@@ -113,34 +113,82 @@ pub fn price(cost: MicroUsd, terms: &Terms) -> Result<Priced, NotSold> {
     if cost <= MicroUsd::ZERO {
         return Err(NotSold::CostNotPositive { cost });
     }
-    if let (Some(floor), Some(ceiling)) = (terms.floor, terms.ceiling)
-        && floor > ceiling
-    {
-        return Err(NotSold::FloorAboveCeiling { floor, ceiling });
-    }
+    crossed(terms)?;
     if let Some(ceiling) = terms.ceiling
         && ceiling < cost
         && !terms.may_go_below_cost
     {
         return Err(NotSold::CeilingBelowCost { ceiling, cost });
     }
-    let part = |basis_points| share(cost.get(), basis_points, true);
-    let surge = part(terms.surge_basis_points);
-    let rate_risk = part(terms.rate_risk_basis_points);
-    let margin = part(terms.margin_basis_points);
-    let listed = amount(i128::from(cost.get()) + surge + rate_risk + margin)?;
-    let discount = share(listed.get(), terms.discount_basis_points, false);
-    let listed = i128::from(listed.get());
-    let (bounded, adjusted_to) = bound(listed - discount, cost, terms);
+    let surge = BASIS_POINTS + u64::from(terms.surge_basis_points);
+    let rate_risk = surge + u64::from(terms.rate_risk_basis_points);
+    let margin = rate_risk + u64::from(terms.margin_basis_points);
+    let after = |ratio| total(cost, ratio, BASIS_POINTS);
+    let listed = after(margin);
+    let (numerator, denominator) = discounted(terms);
+    let discounted = total(cost, numerator, denominator);
+    let (bounded, adjusted_to) = bound(discounted, cost, terms);
     Ok(Priced {
         cost,
-        surge: amount(surge)?,
-        rate_risk: amount(rate_risk)?,
-        margin: amount(margin)?,
-        discount: amount(-discount)?,
-        adjustment: amount(bounded - (listed - discount))?,
+        surge: amount(after(surge) - i128::from(cost.get()))?,
+        rate_risk: amount(after(rate_risk) - after(surge))?,
+        margin: amount(listed - after(rate_risk))?,
+        discount: amount(discounted - listed)?,
+        adjustment: amount(bounded - discounted)?,
         adjusted_to,
         price: amount(bounded)?,
+    })
+}
+
+/// Price over cost after the discount, before the bounds.
+fn discounted(terms: &Terms) -> (u64, u64) {
+    let added = terms.surge_basis_points + terms.rate_risk_basis_points + terms.margin_basis_points;
+    let left = BASIS_POINTS.saturating_sub(u64::from(terms.discount_basis_points));
+    let listed = BASIS_POINTS + u64::from(added);
+    (listed * left, BASIS_POINTS * BASIS_POINTS)
+}
+
+fn crossed(terms: &Terms) -> Result<(), NotSold> {
+    match (terms.floor, terms.ceiling) {
+        (Some(floor), Some(ceiling)) if floor > ceiling => {
+            Err(NotSold::FloorAboveCeiling { floor, ceiling })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A price as a function of the cost: what [`price`] does, in a form that can be inverted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slope {
+    /// The ratio with the discount, the floor and the ceiling; steps that do nothing add nothing.
+    pub steps: [Step; 3],
+    /// The highest cost at which there is a price; none when there is no such bound.
+    pub cost_max: Option<MicroUsd>,
+}
+
+/// The price under terms as a function of the cost.
+///
+/// Fails when no cost has a price, with the reason.
+pub fn slope(terms: &Terms) -> Result<Slope, NotSold> {
+    crossed(terms)?;
+    let (ratio, whole) = discounted(terms);
+    let numerator = if terms.may_go_below_cost {
+        ratio
+    } else {
+        ratio.max(whole)
+    };
+    let bound = |limit: Option<MicroUsd>| limit.and_then(|limit| u64::try_from(limit.get()).ok());
+    let ceiling = bound(terms.ceiling);
+    Ok(Slope {
+        steps: [
+            Step::Scale {
+                numerator: numerator.max(1),
+                denominator: whole,
+            },
+            Step::AtLeast(bound(terms.floor).unwrap_or(0)),
+            ceiling.map_or(Step::Add(0), |ceiling| Step::AtMost(ceiling.max(1))),
+        ],
+        cost_max: terms.ceiling.filter(|_| !terms.may_go_below_cost),
     })
 }
 

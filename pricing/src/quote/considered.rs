@@ -7,6 +7,7 @@ use tandem_model::money::RatePerGpuHour;
 use tandem_model::offer::OfferId;
 
 use super::{QuoteReport, Refusal, TierReport};
+use crate::book::Book;
 
 /// The report of one tier's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -31,11 +32,11 @@ pub struct Considering {
 }
 
 impl Considered {
-    /// What was considered for a tier of a report.
-    pub fn of(report: &QuoteReport, tier: &TierReport) -> Self {
-        let best = tier.ranked.iter().map(|candidate| Considering {
-            offer: candidate.offer.id.clone(),
-            rate: candidate.rate,
+    /// What was considered for a tier of a report; `book` is the one that was asked.
+    pub fn of(book: &Book, report: &QuoteReport, tier: &TierReport) -> Self {
+        let best = tier.ranked.iter().map(|hit| Considering {
+            offer: book.view(hit.row).id(),
+            rate: hit.rate,
         });
         Self {
             offers: report.offers,

@@ -1,16 +1,22 @@
 //! Quotes on small markets, and against brute force on random ones.
 
 use proptest::prelude::*;
+use tandem_model::error::ErrorCode;
 use tandem_model::gpu::GpuModel;
+use tandem_model::id::QuoteId;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::offer::{Fabric, NodeLink, OfferId};
 use tandem_model::time::WorldTime;
-use tandem_model::workload::GpuNeed;
+use tandem_model::workload::Tier;
 
 use super::*;
-use crate::classify::classify;
+use crate::book::Book;
+use crate::classify::{Classification, classify};
+use crate::cost::Step;
 use crate::files;
 
+mod assured;
 mod under_a_policy;
 
 fn offer(key: &str, gpu: &str, cents: i32) -> Offer {
@@ -47,25 +53,32 @@ fn report_of(text: &str, offers: &[Offer]) -> QuoteReport {
 }
 
 fn report(w: &Workload, classification: &Classification, offers: &[Offer]) -> QuoteReport {
-    let mut count = 0u8;
-    let fresh = || {
-        count += 1;
-        QuoteId::from_parts(1_000, &[count; 10])
-    };
     let policy = Policy::standard();
-    quote(w, classification, offers, &under(&policy, &|_, _| 0), fresh)
+    let book = Book::build(offers).unwrap();
+    Desk::new(w, classification, &book, under(&policy, &Usage::default())).quote(fresh())
 }
 
-fn under<'a>(
-    policy: &'a Policy,
-    utilisation: &'a dyn Fn(&NetworkId, GpuModel) -> u16,
-) -> Pricing<'a> {
+fn fresh() -> impl FnMut() -> QuoteId {
+    let mut count = 0u8;
+    move || {
+        count += 1;
+        QuoteId::from_parts(1_000, &[count; 10])
+    }
+}
+
+fn under<'a>(policy: &'a Policy, usage: &'a Usage) -> Pricing<'a> {
     Pricing {
         policy,
         policy_version: 7,
         account: None,
-        utilisation,
+        supply: Supply {
+            products: &[],
+            usage,
+        },
+        can_start: &|_, product| product != "broken",
+        age_max: None,
         now: WallTime::from_micros(5),
+        world_now: WorldTime::default(),
     }
 }
 
@@ -85,37 +98,32 @@ fn the_cheapest_fitting_offer_is_quoted_on_each_tier_with_lines_that_add_up() {
     let report = report_of(JOB, &offers);
     let consumer = tier(&report, Tier::Consumer).quote.clone().unwrap();
     assert_eq!(consumer.offer.0, "ionet/caas/r");
-    // 0.40 + 2.5 % fee = 0.41, + 1 % + 12 % = 0.4633.
-    assert_eq!(consumer.rate.price().get(), 463_300);
-    assert_eq!(consumer.replacement_rate_max.price().get(), 694_950);
     assert_eq!(report.policy_version, 7);
     let kinds: Vec<_> = consumer
         .lines
         .iter()
         .map(|l| (l.kind.as_str(), l.micro_usd_per_gpu_hour.get()))
         .collect();
+    // A day that starts again after a failure, one in 720 hours: 2 x 719.94 h over
+    // (2 x 719.94 h - 24 h - 2 x 300 s) = 1.017071; a minute of probes for each of 1.034 starts.
     assert_eq!(
         kinds,
         [
             ("compute", 400_000),
             ("network_fee", 10_000),
-            ("rate_risk", 4_100),
-            ("margin", 49_200)
+            ("failure_risk", 6_999),
+            ("prepayment_risk", 295),
+            ("rate_risk", 4_173),
+            ("margin", 50_076)
         ]
     );
-    assert_eq!(consumer.not_to_exceed.get(), 463_300 * 24);
+    assert_eq!(consumer.rate.price().get(), 471_543);
+    assert_eq!(consumer.replacement_rate_max.price().get(), 707_314);
+    assert_eq!(consumer.not_to_exceed.get(), 471_543 * 24);
     assert_eq!(consumer.expires_at, WallTime::from_micros(120_000_005));
     let enterprise = tier(&report, Tier::Enterprise);
     assert_eq!(enterprise.quote.clone().unwrap().offer.0, "ionet/caas/a");
     assert_eq!(enterprise.refused[&Refusal::BelowTier], 1);
-    assert!(
-        tier(&report, Tier::Assured)
-            .no_quote
-            .clone()
-            .unwrap()
-            .text
-            .contains("not sold yet")
-    );
 }
 
 #[test]
@@ -250,40 +258,26 @@ fn any_offer() -> impl Strategy<Value = Offer> {
     )
 }
 
-/// The cheapest hour by plain arithmetic in wide integers.
-fn brute_force(w: &Workload, c: &Classification, offers: &[Offer], wanted: Tier) -> Option<i128> {
-    let up = |a: i128| (a + 9_999).div_euclid(10_000);
-    let mut best: Option<i128> = None;
-    for o in offers {
-        let r = &w.resources;
-        let dc = o.grade == Grade::Datacenter;
-        let price = i128::from(o.price.price().get());
-        let fits = price > 0
-            && r.gpu.accepts(o.gpu)
-            && o.gpus_per_node >= r.gpus_per_node.max(1)
-            && o.nodes_available >= u32::from(r.nodes)
-            && (dc || c.tiers.consumer)
-            && (r.nodes == 1 || !c.needs.fast_interconnect || o.fabric == Fabric::Rdma)
-            && !w.limits.countries_denied.contains(&o.country)
-            && (matches!(r.gpu, GpuNeed::Named { .. })
-                || c.needs
-                    .vram_gb_per_gpu
-                    .is_none_or(|v| v <= u32::from(o.gpu.facts().vram_gb)))
-            && (wanted == Tier::Consumer || (dc && o.gpu.is_a100_or_better()));
-        if !fits {
-            continue;
-        }
-        let cost = price + up(price * i128::from(o.fee_basis_points));
-        let rate = cost + up(cost * 1_200) + up(cost * 100);
-        let gpus = if o.divisible {
-            r.gpus_per_node.max(1)
-        } else {
-            o.gpus_per_node
+/// Every offer that fits with its price, one by one, the cheapest useful hour first.
+fn brute_force(desk: &Desk<'_>, offers: &[Offer], wanted: Tier) -> Vec<(i64, i64)> {
+    let ranking = plain::rank(wanted, desk.workload, desk.classification, offers, None);
+    let hour = |fit: &plain::Fit<'_>| {
+        let view = desk.book.find(&fit.offer.id).unwrap();
+        let item = desk.itemised((wanted, None), &view)?;
+        let (ratio, of) = match item.tariff.model.waste() {
+            Step::Scale {
+                numerator,
+                denominator,
+            } => (i128::from(numerator), i128::from(denominator)),
+            other => panic!("{other:?}"),
         };
-        let hour = rate * i128::from(gpus) * i128::from(r.nodes);
-        best = Some(best.map_or(hour, |b| b.min(hour)));
-    }
-    best
+        let rate = item.priced.price.get();
+        let useful = (i128::from(rate) * ratio + of - 1) / of;
+        Some((i64::try_from(useful).unwrap() * i64::from(fit.gpus), rate))
+    };
+    let mut hours: Vec<_> = ranking.fitting.iter().filter_map(hour).collect();
+    hours.sort_unstable();
+    hours
 }
 
 proptest! {
@@ -299,30 +293,40 @@ proptest! {
         let document = files::read(&text).unwrap();
         let classification = classify(&document);
         let w = document.workload.unwrap();
-        let forward = report(&w, &classification, &offers);
+        let mut named = std::collections::BTreeMap::new();
+        named.extend(offers.into_iter().map(|o| (o.id.clone(), o)));
+        let offers: Vec<Offer> = named.into_values().collect();
+        let book = Book::build(&offers).unwrap();
+        let (policy, usage) = (Policy::standard(), Usage::default());
+        let desk = Desk::new(&w, &classification, &book, under(&policy, &usage));
+        let forward = desk.quote(fresh());
         for tier in &forward.tiers {
             if tier.tier == Tier::Assured {
                 continue;
             }
-            let hours: Vec<_> = tier.ranked.iter().map(|c| c.hour_micro_usd).collect();
-            prop_assert!(hours.is_sorted());
+            let hours: Vec<_> = tier
+                .ranked
+                .iter()
+                .map(|hit| (hit.useful_hour_micro_usd.get(), hit.rate.price().get()))
+                .collect();
             let refused: usize = tier.refused.values().sum();
             prop_assert_eq!(refused + tier.fitting, offers.len());
-            let expected = brute_force(&w, &classification, &offers, tier.tier);
-            prop_assert_eq!(hours.first().map(|h| i128::from(h.get())), expected);
-            prop_assert_eq!(tier.quote.is_some(), expected.is_some());
-            let Some(quote) = &tier.quote else { continue };
+            let expected = brute_force(&desk, &offers, tier.tier);
+            prop_assert_eq!(tier.fitting, expected.len());
+            prop_assert_eq!(&hours, &expected[..expected.len().min(RANKED_MAX)]);
+            let Some(quote) = &tier.quote else {
+                prop_assert!(expected.is_empty() || tier.no_quote.clone().unwrap().text.contains("enterprise costs less"));
+                continue
+            };
             let sum: i64 = quote.lines.iter().map(|l| l.micro_usd_per_gpu_hour.get()).sum();
             prop_assert_eq!(sum, quote.rate.price().get());
-            let best = &tier.ranked[0].offer;
+            prop_assert_eq!(quote.rate, tier.ranked[0].rate);
+            let best = book.view(tier.ranked[0].row).to_offer();
             let price = i128::from(best.price.price().get());
             let cost = price * (10_000 + i128::from(best.fee_basis_points));
             prop_assert!(i128::from(sum) * 10_000 >= cost);
         }
-        let mut named = std::collections::BTreeMap::new();
-        named.extend(offers.into_iter().map(|o| (o.id.clone(), o)));
-        let sorted: Vec<_> = named.into_values().collect();
-        let turned: Vec<_> = sorted.iter().rev().cloned().collect();
-        prop_assert_eq!(report(&w, &classification, &sorted), report(&w, &classification, &turned));
+        let turned: Vec<_> = offers.iter().rev().cloned().collect();
+        prop_assert_eq!(report(&w, &classification, &offers), report(&w, &classification, &turned));
     }
 }

@@ -19,12 +19,14 @@ use gpu_probe::session::Beat;
 use tandem_model::id::JobId;
 use tandem_model::offer::OfferId;
 use tandem_model::time::WorldTime;
+use tandem_pricing::quote::SeenByKind;
 use tandem_sla::failover::Precedence;
 
 use super::attempt::Attempt;
 use super::commands::{self, Performance};
 use super::job::Job;
-use super::message::{AgentReply, AgentRequest, Market, Reply, Request};
+use super::market::{self, Market};
+use super::message::{AgentReply, AgentRequest, Reply, Request};
 use super::records::{self, Unreadable};
 use super::step::{Input, Order};
 use super::terms::Terms;
@@ -78,6 +80,8 @@ pub struct Kernel {
     /// Nodes taken of each offer since its network was read.
     taken: BTreeMap<OfferId, u32>,
     ended: VecDeque<JobId>,
+    /// What the jobs that are not held any more had seen of the supply.
+    seen: SeenByKind,
     /// Answers that need no commit.
     answers: Vec<(Ticket, Reply)>,
     /// Jobs that are decided each in a turn of its own, after a commit was refused as a whole.
@@ -98,6 +102,7 @@ impl Kernel {
             market: Arc::default(),
             taken: BTreeMap::new(),
             ended: VecDeque::new(),
+            seen: SeenByKind::new(),
             answers: Vec::new(),
             alone: BTreeSet::new(),
         }
@@ -270,8 +275,11 @@ impl Kernel {
     /// Forgets a job that ended with nothing left to give back, or that another broker holds now.
     fn forget(&mut self, job: JobId, has_ended: bool) {
         self.schedule(job, None);
-        self.jobs.remove(&job);
+        let held = self.jobs.remove(&job);
         if has_ended {
+            if let Some(held) = held {
+                market::count_seen(&held.job, &mut self.seen);
+            }
             self.ended.push_back(job);
             if self.ended.len() > ENDED_MAX {
                 self.ended.pop_front();

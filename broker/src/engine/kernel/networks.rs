@@ -16,7 +16,7 @@ use tandem_sla::incident::{self, Census, Health};
 
 use super::Kernel;
 use crate::engine::commands::tag_of;
-use crate::engine::message::{Market, NetworkReading};
+use crate::engine::market::{self, Market, NetworkReading};
 use crate::engine::planted::Planted;
 use crate::engine::terms::Terms;
 
@@ -218,27 +218,29 @@ impl Kernel {
                 is_stale.then(Vec::new)
             }
         };
-        let mut market = Market {
-            networks: self.market.networks.clone(),
-            offers: Vec::new(),
-        };
-        market.networks.insert(id.clone(), network.reading.clone());
-        let others = self.market.offers.iter();
-        match fresh {
-            Some(offers) => {
-                // The new reading knows what was taken on this network.
-                let known = &self.market.offers;
-                self.taken.retain(|offer, _| {
-                    let at = known.binary_search_by(|known| known.id.cmp(offer));
-                    at.is_ok_and(|at| known[at].network != *id)
-                });
-                market.offers = others.filter(|o| o.network != *id).cloned().collect();
-                market.offers.extend(offers);
-                market.offers.sort_by(|a, b| a.id.cmp(&b.id));
-            }
-            None => market.offers = others.cloned().collect(),
+        let mut networks = self.market.networks.clone();
+        networks.insert(id.clone(), network.reading.clone());
+        let offers = self.offers_after(id, fresh);
+        let usage = market::usage(self.jobs.values().map(|held| &held.job), &self.seen);
+        match Market::of(offers, usage, networks) {
+            Ok(market) => self.market = Arc::new(market),
+            Err(why) => tracing::error!(%why, "the market stays as it was last read"),
         }
-        self.market = Arc::new(market);
+    }
+
+    /// The offers of all networks, after one of them was read again, or was not.
+    fn offers_after(&mut self, id: &NetworkId, fresh: Option<Vec<Offer>>) -> Vec<Offer> {
+        let known = &self.market.offers;
+        let Some(mut offers) = fresh else {
+            return known.clone();
+        };
+        // The new reading knows what was taken on this network.
+        self.taken.retain(|offer, _| {
+            let at = known.binary_search_by(|known| known.id.cmp(offer));
+            at.is_ok_and(|at| known[at].network != *id)
+        });
+        offers.extend(known.iter().filter(|o| o.network != *id).cloned());
+        offers
     }
 
     /// Counts who is silent where, and judges each network.

@@ -144,8 +144,9 @@ fn none_left(plan: &Plan<'_>) -> String {
 /// No offer may be taken: says so once, and asks again after a rest, until it is too late.
 fn wait(job: &mut Job, plan: &Plan<'_>, moment: Moment<'_>, decided: &mut Decided) {
     let by = start_by(&job.spec, &job.doc, job.has_run());
-    let none_but_failed = plan.counts.keys().all(|r| *r == PassedOver::FailedBefore);
-    if none_but_failed && !plan.counts.is_empty() {
+    let is_hopeless = |r: &PassedOver| matches!(r, PassedOver::FailedBefore | PassedOver::TooDear);
+    let none_but_failed = plan.counts.keys().all(is_hopeless);
+    if none_but_failed && plan.counts.contains_key(&PassedOver::FailedBefore) {
         // Nothing else is left to try: those that failed get another chance after the rest.
         job.doc.situation.failed_offers.clear();
     }

@@ -26,10 +26,12 @@ use tandem_sla::detect::Windows;
 use tandem_sla::incident::Health;
 
 use super::*;
-use crate::engine::message::{JobSpec, Market, NetworkReading, QuoteTerms};
+use crate::engine::market::{Market, NetworkReading};
+use crate::engine::message::{JobSpec, QuoteTerms};
 use crate::engine::plan::LaunchSettings;
 use crate::engine::terms::{AgentTokens, Rounds, Terms};
 use crate::store::BrokerId;
+use tandem_pricing::quote::Usage;
 
 pub(in crate::engine) const FILE: &str =
     "tandem: 1\nname: story\nrun: ./train\nresources:\n  gpu: RTX4090\n";
@@ -66,6 +68,11 @@ pub(super) struct Story {
 }
 
 /// A network whose market was read.
+pub(super) fn market(offers: &[Offer]) -> Market {
+    let networks = ["ionet", "aethir"].map(read).into();
+    Market::of(offers.to_vec(), Usage::default(), networks).expect("a few offers make a book")
+}
+
 fn read(network: &'static str) -> (NetworkId, NetworkReading) {
     let reading = NetworkReading {
         read_at: Some(at(0)),
@@ -152,10 +159,7 @@ impl Story {
             job: Job::new(id, terms.installation, spec),
             health: BTreeMap::new(),
             terms,
-            market: Market {
-                offers: offers.to_vec(),
-                networks: ["ionet", "aethir"].map(read).into(),
-            },
+            market: market(offers),
             flying: Vec::new(),
             taken: BTreeMap::new(),
             boot: 0,

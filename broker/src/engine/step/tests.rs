@@ -7,7 +7,7 @@ use tandem_model::job::JobState;
 use tandem_model::money::MicroUsd;
 use tandem_model::placement::{Epoch, RemoteState};
 
-use super::story::{Story, offer, two};
+use super::story::{Story, market, offer, two};
 use super::*;
 use crate::engine::job::ATTEMPTS_MAX;
 
@@ -376,10 +376,10 @@ fn a_job_that_no_network_takes_in_is_given_up_at_last() {
 #[test]
 fn a_machine_that_failed_is_remembered_while_the_market_is_empty() {
     let mut story = Story::running(&two());
-    story.market.offers.clear();
+    story.market = market(&[]);
     story.tick(43);
     assert_eq!(story.job.doc.state, JobState::Queued);
-    story.market.offers = two();
+    story.market = market(&two());
     story.tick(103);
     assert_eq!(story.job.last().unwrap().offer.network.as_str(), "aethir");
 }

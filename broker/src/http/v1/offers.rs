@@ -11,7 +11,7 @@ use tandem_model::time::WorldTime;
 
 use crate::api::described::{GRADES, GradeWord, PageLimit};
 use crate::api::{NetworkView, OfferPage, OfferView, ProblemView, Scope};
-use crate::engine::message::{Market, NetworkReading};
+use crate::engine::market::{Market, NetworkReading};
 use crate::http::auth::Caller;
 use crate::http::params::Params;
 use crate::http::problem::Problem;

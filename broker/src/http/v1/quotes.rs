@@ -1,22 +1,25 @@
 //! `POST /v1/quotes`: firm prices on every tier. Nothing is written, so it needs no idempotency
 //! key; the quote travels with the customer, under a MAC.
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
 use tandem_model::id::QuoteId;
 use tandem_model::launch::AgentMode;
+use tandem_model::network::NetworkId;
 use tandem_model::network::Product;
-use tandem_model::offer::Offer;
 use tandem_model::workload::{Checkpoints, CodeSource, Workload};
 use tandem_pricing::classify::{self, Classification};
-use tandem_pricing::quote::{Considered, Pricing, QuoteReport, TierReport};
-use tandem_pricing::{files, launch, quote as pricing};
+use tandem_pricing::quote::{Considered, Desk, Pricing, QuoteReport, Supply, TierReport};
+use tandem_pricing::{files, launch};
 
 use super::off_thread;
 use crate::api::{
     CandidateView, ClassificationReply, NoQuoteView, ObstacleView, ProblemView, ProductView,
     QuoteReply, QuoteRequest, QuoteView, Scope, TierView,
 };
+use crate::engine::market::Market;
 use crate::http::auth::Caller;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
@@ -26,6 +29,9 @@ use crate::ids::fresh;
 use crate::vault::quote_token::Promise;
 use tandem_model::error::ErrorCode;
 use tandem_model::id::AccountId;
+
+/// Oldest observation of an offer that a price is made from.
+const OFFER_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// Quotes a workload
 ///
@@ -75,7 +81,8 @@ fn prices(
     }
     let found = classify::classify(&document);
     let products = products(&workload, &state.products);
-    let report = report(state, account, &workload, &found, &products);
+    let market = state.engine.market();
+    let report = report(state, &market, account, (&workload, &found), &products);
     let promise = |tier: &TierReport| {
         let quote = tier.quote.clone()?;
         state.metrics.quotes.inc();
@@ -86,7 +93,7 @@ fn prices(
             account,
             workload_sha256: sha256_hex(request.workload.as_bytes()),
             policy_version: report.policy_version,
-            considered: Considered::of(&report, tier),
+            considered: Considered::of(&market.book, &report, tier),
         }));
         Some(view)
     };
@@ -98,36 +105,44 @@ fn prices(
         unfenced: workload.checkpoints == Checkpoints::Customer,
         offers: report.offers,
         policy_version: report.policy_version,
-        tiers: report.tiers.iter().map(|t| view(t, promise(t))).collect(),
+        tiers: report
+            .tiers
+            .iter()
+            .map(|t| view(&market, t, promise(t)))
+            .collect(),
         products,
     })
 }
 
-/// What pricing says of the offers on which the workload could start.
+/// What pricing says of the market.
 fn report(
     state: &ApiState,
+    market: &Market,
     account: AccountId,
-    workload: &Workload,
-    found: &Classification,
+    (workload, found): (&Workload, &Classification),
     products: &[ProductView],
 ) -> QuoteReport {
-    let market = state.engine.market();
-    let can_start = |offer: &&Offer| {
-        let of_offer = |p: &&ProductView| p.network == offer.network && p.product == offer.product;
+    let can_start = |network: &NetworkId, product: &str| {
+        let of_offer = |p: &&ProductView| p.network == *network && p.product == product;
         products.iter().find(of_offer).is_some_and(|p| p.can_start)
     };
-    let offers: Vec<Offer> = market.offers.iter().filter(can_start).cloned().collect();
-    let id = || fresh(state.clock.as_ref(), QuoteId::from_parts);
     let live = state.policies.current();
     let now = state.clock.wall();
     let pricing = Pricing {
         policy: &live.policy,
         policy_version: live.version.number,
         account: Some(&account),
-        utilisation: &|_, _| 0,
+        supply: Supply {
+            products: &state.products,
+            usage: &market.usage,
+        },
+        can_start: &can_start,
+        age_max: Some(OFFER_AGE_MAX),
         now,
+        world_now: state.clock.world(),
     };
-    let report = pricing::quote(workload, found, &offers, &pricing, id);
+    let desk = Desk::new(workload, found, &market.book, pricing);
+    let report = desk.quote(|| fresh(state.clock.as_ref(), QuoteId::from_parts));
     let asked = report.tiers.iter().filter_map(|tier| tier.basis.as_ref());
     state.policies.observe(&live, asked, now);
     report
@@ -164,7 +179,7 @@ fn local_code(workload: &Workload) -> Option<ObstacleView> {
     })
 }
 
-fn view(tier: &TierReport, quote: Option<QuoteView>) -> TierView {
+fn view(market: &Market, tier: &TierReport, quote: Option<QuoteView>) -> TierView {
     let name = |reason| {
         let name = serde_json::to_value(reason).ok();
         name.and_then(|v| v.as_str().map(str::to_owned))
@@ -176,6 +191,10 @@ fn view(tier: &TierReport, quote: Option<QuoteView>) -> TierView {
         no_quote: tier.no_quote.as_ref().map(NoQuoteView::from),
         fitting: tier.fitting,
         refused: tier.refused.iter().map(|(r, n)| (name(r), *n)).collect(),
-        ranked: tier.ranked.iter().map(CandidateView::from).collect(),
+        ranked: tier
+            .ranked
+            .iter()
+            .map(|hit| CandidateView::of(&market.book, hit))
+            .collect(),
     }
 }

@@ -6,11 +6,11 @@ use proptest::prelude::*;
 use tandem_model::workload::Tier;
 
 use super::super::bootstrap::Metric;
-use super::super::fixed::MILLION;
 use super::super::replay::{Refusal, Replay, fits, wanted_tier};
 use super::super::tally::{Occupancy, Sums};
 use super::super::{Backtest, PolicyReport};
 use super::{changed, parameters, played, scenario, shipped};
+use crate::fixed::MILLION;
 use crate::policy::Policy;
 
 /// What must add up in a report.

@@ -104,6 +104,11 @@ impl Condition {
         variables.iter().any(named)
     }
 
+    /// Whether its answer may depend on where an offer stands.
+    pub(super) fn looks_at_country(&self) -> bool {
+        self.names(&[Variable::Country])
+    }
+
     /// Whether the expression holds for a subject, or why it could not be told.
     pub(super) fn holds(&self, subject: &Subject<'_>) -> Result<bool, String> {
         let scope = Scope {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::cost::Curve;
 
 fn terms() -> Terms {
     policy("").terms(&subject(), WallTime::default())
@@ -21,21 +22,21 @@ fn sum(priced: &Priced) -> i128 {
 }
 
 #[test]
-fn shares_are_rounded_up_and_the_discount_down() {
+fn lines_are_differences_of_totals_that_are_rounded_up() {
     let terms = Terms {
         surge_basis_points: 1,
         discount_basis_points: 1,
         ..terms()
     };
     let priced = price(usd(101), &terms).unwrap();
-    // 101 x 0.01 % -> 1, x 1 % -> 2, x 10 % -> 11; 0.01 % of 115 -> 0.
+    // Totals: 101, x 1.0001 -> 102, x 1.0101 -> 103, x 1.1101 -> 113, less 0.01 % -> 113.
     let amounts: Vec<_> = priced
         .lines()
         .iter()
         .map(|(_, amount)| amount.get())
         .collect();
-    assert_eq!(amounts, [101, 1, 2, 11, 0, 0]);
-    assert_eq!(priced.price.get(), 115);
+    assert_eq!(amounts, [101, 1, 1, 10, 0, 0]);
+    assert_eq!(priced.price.get(), 113);
 }
 
 #[test]
@@ -183,6 +184,21 @@ proptest! {
             }
             Err(NotSold::FloorAboveCeiling { floor, ceiling }) => prop_assert!(floor > ceiling),
             Err(NotSold::OutOfRange) => prop_assert!(cost > i64::MAX / 25),
+        }
+    }
+
+    #[test]
+    fn the_slope_gives_the_price_of_every_cost(cost in 1i64..=2_000_000_000, terms in any_terms()) {
+        match (slope(&terms), price(usd(cost), &terms)) {
+            (Ok(slope), priced) => {
+                let curve = Curve::new(&slope.steps).unwrap();
+                let is_sold = slope.cost_max.is_none_or(|most| usd(cost) <= most);
+                prop_assert_eq!(is_sold, priced.is_ok());
+                if let Ok(priced) = priced {
+                    prop_assert_eq!(curve.apply(cost), Some(priced.price.get()));
+                }
+            }
+            (Err(why), priced) => prop_assert_eq!(Err(why), priced),
         }
     }
 

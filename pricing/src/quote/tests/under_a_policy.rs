@@ -1,6 +1,7 @@
 //! What a policy does to a quote.
 
 use super::*;
+use crate::book::FreeKey;
 
 /// A policy of defaults and these rules.
 fn policy(rules: &str) -> Policy {
@@ -15,16 +16,22 @@ fn policy(rules: &str) -> Policy {
 
 fn priced(policy: &Policy, text: &str, offers: &[Offer]) -> QuoteReport {
     let document = files::read(text).unwrap_or_else(|e| panic!("{e}"));
-    let pricing = under(policy, &|_, gpu| {
-        if gpu.id() == "rtx4090" { 1_000 } else { 0 }
-    });
-    let fresh = || QuoteId::from_parts(1, &[1; 10]);
     let found = classify(&document);
-    quote(&document.workload.unwrap(), &found, offers, &pricing, fresh)
+    let mut usage = Usage::default();
+    let key = |gpu: &str| FreeKey {
+        network: NetworkId::from_static("ionet"),
+        gpu: GpuModel::by_id(gpu).unwrap(),
+        grade: Grade::Consumer,
+    };
+    // Offers below have 32 free GPUs of a card.
+    usage.rented.insert(key("rtx4090"), 32_000);
+    let book = Book::build(offers).unwrap();
+    let workload = document.workload.unwrap();
+    Desk::new(&workload, &found, &book, under(policy, &usage)).quote(fresh())
 }
 
 #[test]
-fn the_policy_decides_which_offer_is_cheapest_for_the_customer_and_cost_alone_for_us() {
+fn the_policy_decides_which_offer_is_cheapest_for_the_customer() {
     let policy = policy(
         "  - {id: scarce, priority: 1, set: {surge: {500: 0, 1_000: 10_000}}}\n\
          \x20 - {id: floor, priority: 1, match: {gpu: [RTX3090]}, set: {floor_micro_usd_per_gpu_hour: 700_000}}\n",
@@ -36,7 +43,15 @@ fn the_policy_decides_which_offer_is_cheapest_for_the_customer_and_cost_alone_fo
     // 0.41 doubled by the surcharge, with its margin, is 0.861; the floor makes 0.5125 to 0.70.
     assert_eq!(quote.offer.0, "ionet/caas/3090");
     let kinds: Vec<_> = quote.lines.iter().map(|l| l.kind.as_str()).collect();
-    assert_eq!(kinds, ["compute", "network_fee", "margin", "adjustment"]);
+    let expected = [
+        "compute",
+        "network_fee",
+        "failure_risk",
+        "prepayment_risk",
+        "margin",
+        "adjustment",
+    ];
+    assert_eq!(kinds, expected);
     assert_eq!(quote.rate.price().get(), 700_000);
     assert_eq!(quote.replacement_rate_max.price().get(), 875_000);
     assert_eq!(
@@ -44,19 +59,7 @@ fn the_policy_decides_which_offer_is_cheapest_for_the_customer_and_cost_alone_fo
         (7_200, 1_400_000)
     );
     let basis = consumer.basis.clone().unwrap();
-    assert_eq!((basis.cost.get(), basis.subject.gpu_hours), (512_500, 2));
-    let document = files::read(JOB).unwrap();
-    let (found, workload) = (classify(&document), document.workload.unwrap());
-    let ranking = rank(Tier::Consumer, &workload, &found, &offers, None);
-    let costs: Vec<_> = ranking
-        .fitting
-        .iter()
-        .map(|f| f.cost.price().get())
-        .collect();
-    assert_eq!(costs, [410_000, 512_500]);
-    let limit = Some(RatePerGpuHour::new(MicroUsd::new(409_999)));
-    let ranking = rank(Tier::Consumer, &workload, &found, &offers, limit);
-    assert_eq!(ranking.refused[&Refusal::AbovePriceLimit], 2);
+    assert_eq!((basis.cost.get(), basis.subject.gpu_hours), (517_556, 2));
 }
 
 #[test]
@@ -66,8 +69,8 @@ fn what_a_policy_leaves_no_price_for_is_not_sold_and_says_so() {
     let report = priced(&policy, JOB, &[offer("a", "rtx4090", 40)]);
     let consumer = tier(&report, Tier::Consumer);
     assert_eq!(consumer.quote, None);
-    assert_eq!(consumer.refused[&Refusal::NotSold], 1);
-    assert_eq!(consumer.basis.clone().unwrap().cost.get(), 410_000);
+    assert_eq!(consumer.refused[&Refusal::AbovePriceLimit], 1);
+    assert_eq!(consumer.basis, None);
 }
 
 #[test]
@@ -80,9 +83,10 @@ fn the_longest_time_that_the_customer_allows_is_the_term_that_rules_are_matched_
             "tandem: 1\nname: a\nrun: ./x\nresources: {{gpu: any, gpus_per_node: 2}}\nlimits: {{max_duration_seconds: {seconds}}}\n"
         )
     };
-    for (seconds, rate) in [(36_000, 451_000), (36_001, 410_000)] {
+    for (seconds, has_margin) in [(36_000, true), (36_001, false)] {
         let report = priced(&policy, &text(seconds), &[offer("a", "rtx3090", 40)]);
         let quote = tier(&report, Tier::Consumer).quote.clone().unwrap();
-        assert_eq!(quote.rate.price().get(), rate, "{seconds}");
+        let margin = quote.lines.iter().any(|line| line.kind == "margin");
+        assert_eq!(margin, has_margin, "{seconds}");
     }
 }

@@ -1,4 +1,4 @@
-//! Powers and exponentials in fixed point, so that a replay gives the same bytes on every machine.
+//! Powers and exponentials in fixed point, so that a price and a replay give the same bytes on every machine.
 //!
 //! Logarithms and exponents to base 2 are Q32 (32 bits behind the point), results are Q62. The
 //! logarithm is found bit by bit by squaring; the power is a product of the roots of one half.
@@ -17,9 +17,9 @@ const WHOLE_MAX: u128 = 62;
 const PERMILLE: u128 = 1_000;
 
 /// Shares are counted in millionths.
-pub(super) const MILLION: u64 = 1_000_000;
+pub(crate) const MILLION: u64 = 1_000_000;
 /// Probabilities are counted in billionths.
-pub(super) const BILLION: u64 = 1_000_000_000;
+pub(crate) const BILLION: u64 = 1_000_000_000;
 
 /// 2^(-1/2), 2^(-1/4), 2^(-1/8) and so on, in Q62.
 const ROOTS: [u128; FRACTION_BITS] = {
@@ -70,7 +70,7 @@ fn exp2_negative(y: u128) -> u128 {
 ///
 /// The elasticity is in permille; price and reference must be positive. A higher price never gives
 /// more.
-pub(super) fn demand_ppm(
+pub(crate) fn demand_ppm(
     base_ppm: u64,
     price: u64,
     reference: u64,
@@ -92,7 +92,7 @@ pub(super) fn demand_ppm(
 }
 
 /// `1 - e^-(n / d)` in billionths: the probability of at least one event where `n / d` are expected.
-pub(super) fn at_least_one_ppb(n: u128, d: u128) -> u64 {
+pub(crate) fn at_least_one_ppb(n: u128, d: u128) -> u64 {
     let Some(exponent) = n.checked_mul(LOG2_E_Q32).and_then(|x| x.checked_div(d)) else {
         return BILLION;
     };

@@ -1,0 +1,110 @@
+//! The market as last read: what quotes are made from and where jobs are placed. Made once by the
+//! engine, shared by all who read it, never changed.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use tandem_model::network::NetworkId;
+use tandem_model::offer::Offer;
+use tandem_model::time::WorldTime;
+use tandem_model::workload::Tier;
+use tandem_pricing::book::{Book, BookError, FreeKey, View};
+use tandem_pricing::failures::Seen;
+use tandem_pricing::quote::{SeenByKind, Usage};
+use tandem_sla::incident::Health;
+
+use super::job::Job;
+
+/// The market as last read.
+#[derive(Debug, Clone, Default)]
+pub struct Market {
+    /// Offers of every network that answered, in the order of their ids.
+    pub offers: Vec<Offer>,
+    /// The same offers, to be searched.
+    pub book: Book,
+    /// What is rented, and how often machines failed.
+    pub usage: Usage,
+    /// When each network was last read; none of it before the first time.
+    pub networks: BTreeMap<NetworkId, NetworkReading>,
+}
+
+/// How one network stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct NetworkReading {
+    /// When its offers were last read.
+    pub read_at: Option<WorldTime>,
+    /// Why the last reading failed, when it did.
+    pub failed: Option<String>,
+    /// Offers that could not be read, in the last good reading.
+    pub unreadable: usize,
+    /// Offers that the gate refused in the last good reading, by the code of the reason.
+    pub refused: BTreeMap<&'static str, usize>,
+    /// What its nodes and its API together say of it.
+    pub health: Health,
+}
+
+impl Market {
+    /// A market of these offers; of an id that comes twice the later observation stays.
+    ///
+    /// Fails on more offers than a book holds.
+    pub fn of(
+        mut offers: Vec<Offer>,
+        usage: Usage,
+        networks: BTreeMap<NetworkId, NetworkReading>,
+    ) -> Result<Self, BookError> {
+        offers.sort_by(|a, b| (&a.id, b.observed_at).cmp(&(&b.id, a.observed_at)));
+        offers.dedup_by(|later, first| later.id == first.id);
+        Ok(Self {
+            book: Book::build(&offers)?,
+            offers,
+            usage,
+            networks,
+        })
+    }
+
+    /// An offer of its book.
+    pub fn offer(&self, view: &View<'_>) -> Option<&Offer> {
+        let at = self
+            .offers
+            .binary_search_by(|offer| view.compare(&offer.id).reverse());
+        at.ok().map(|at| &self.offers[at])
+    }
+}
+
+/// What the open jobs use of the supply, and what was seen of it in those and in settled ones.
+pub fn usage<'a>(open: impl Iterator<Item = &'a Job>, settled: &SeenByKind) -> Usage {
+    let mut usage = Usage {
+        seen: settled.clone(),
+        ..Usage::default()
+    };
+    for job in open {
+        count_seen(job, &mut usage.seen);
+        let Some(live) = job.last().filter(|a| job.is_live(a.placement.epoch)) else {
+            continue;
+        };
+        let gpus = u64::from(job.spec.gpus_rented(&live.offer));
+        let key = FreeKey {
+            network: live.offer.network.clone(),
+            gpu: live.offer.gpu,
+            grade: live.offer.grade,
+        };
+        *usage.rented.entry(key).or_default() += gpus;
+        if job.spec.quote.tier == Tier::Assured {
+            usage.assured_gpus += u64::from(job.spec.quote.gpus);
+        }
+    }
+    usage
+}
+
+/// Adds how long the attempts of a job ran, and those that were left because they failed.
+pub fn count_seen(job: &Job, seen: &mut SeenByKind) {
+    for attempt in job.attempts.iter().filter(|a| a.bound_at.is_some()) {
+        let gpus = u64::from(job.spec.gpus_rented(&attempt.offer));
+        let key = (attempt.offer.network.clone(), attempt.offer.grade);
+        let entry: &mut Seen = seen.entry(key).or_default();
+        *entry = entry.plus(Seen {
+            failures: u64::from(attempt.has_failed()),
+            gpu_seconds: attempt.proved.as_secs().saturating_mul(gpus),
+        });
+    }
+}

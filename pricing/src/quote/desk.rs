@@ -1,0 +1,181 @@
+//! One request for prices: what it asks of the book on each tier, and what each aisle of the book
+//! costs the customer.
+
+use tandem_model::money::MicroUsd;
+use tandem_model::network::Country;
+use tandem_model::workload::{Tier, Workload, WorkloadClass};
+
+use super::supply::{SPEED_PERMILLE, is_enterprise};
+use super::{Effort, Pricing, Refusal};
+use crate::backstop;
+use crate::book::{Aisle, AislePrice, Ask, Book, Sale};
+use crate::classify::Classification;
+use crate::cost::{CostModel, Curve};
+use crate::policy::{NotSold, Subject, Terms, slope};
+
+const HOUR_SECONDS: u64 = 3_600;
+
+/// One request for prices.
+#[derive(Debug)]
+pub struct Desk<'a> {
+    pub(super) workload: &'a Workload,
+    pub(super) classification: &'a Classification,
+    pub(super) book: &'a Book,
+    pub(super) pricing: Pricing<'a>,
+    pub(super) effort: Effort,
+    term_seconds: u32,
+}
+
+/// What one aisle costs, before any offer's price is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tariff {
+    pub(super) model: CostModel,
+    pub(super) terms: Terms,
+    /// The cost on the backstop and its expected share of the run, on `assured`.
+    pub(super) backstop: Option<(MicroUsd, u64)>,
+}
+
+impl<'a> Desk<'a> {
+    /// A request for prices of a workload from a book.
+    pub fn new(
+        workload: &'a Workload,
+        classification: &'a Classification,
+        book: &'a Book,
+        pricing: Pricing<'a>,
+    ) -> Self {
+        let term = pricing.policy.defaults().term_seconds;
+        let term_seconds = workload.limits.max_duration_seconds.unwrap_or(term);
+        Self {
+            effort: Effort::of(workload, classification.class, term),
+            workload,
+            classification,
+            book,
+            pricing,
+            term_seconds,
+        }
+    }
+
+    pub(super) fn class(&self) -> WorkloadClass {
+        self.classification.class
+    }
+
+    /// What is asked of the book for a tier.
+    pub(super) fn ask(&self, tier: Tier) -> Ask {
+        let limits = &self.workload.limits;
+        let ask = Ask::of(
+            tier,
+            self.workload,
+            self.classification,
+            limits.max_price_micro_usd,
+        );
+        Ask {
+            priced_apart: self.pricing.policy.countries_apart(),
+            age_max: self.pricing.age_max,
+            ..ask
+        }
+    }
+
+    /// What the policy's rules are matched against.
+    pub(super) fn subject<'b>(
+        &'b self,
+        tier: Tier,
+        aisle: &'b Aisle,
+        country: Country,
+    ) -> Subject<'b> {
+        let gpu_seconds = u64::from(self.effort.gpus()) * u64::from(self.term_seconds);
+        let supply = &self.pricing.supply;
+        Subject {
+            class: self.class(),
+            tier,
+            grade: aisle.grade,
+            account: self.pricing.account,
+            gpu: aisle.gpu,
+            network: &aisle.network,
+            country,
+            gpu_hours: gpu_seconds.div_ceil(HOUR_SECONDS),
+            term_seconds: self.term_seconds,
+            utilisation_permille: supply.utilisation_permille(self.book, aisle),
+        }
+    }
+
+    /// What an aisle costs on a tier in a country; none where nothing can be sold.
+    pub(super) fn tariff(
+        &self,
+        (tier, backstop): (Tier, Option<MicroUsd>),
+        aisle: &Aisle,
+        country: Country,
+    ) -> Result<Tariff, Refusal> {
+        if !(self.pricing.can_start)(&aisle.network, &aisle.product) {
+            return Err(Refusal::CannotStart);
+        }
+        if tier == Tier::Assured && is_enterprise(aisle) {
+            return Err(Refusal::IsBackstop);
+        }
+        let supply = &self.pricing.supply;
+        let model = supply.model(&self.effort, aisle);
+        let subject = self.subject(tier, aisle, country);
+        Ok(Tariff {
+            model: model.map_err(|_| Refusal::NotSold)?,
+            terms: self.pricing.policy.terms(&subject, self.pricing.now),
+            backstop: backstop.map(|cost| {
+                let failures = supply.failures(aisle);
+                let gpu_seconds = self.effort.gpu_seconds();
+                let share = backstop::share_ppb(gpu_seconds, failures, backstop::RUN_PERMILLE);
+                (cost, share)
+            }),
+        })
+    }
+
+    /// The price function of the book for a tier.
+    pub(super) fn aisle_price(
+        &self,
+        tier: (Tier, Option<MicroUsd>),
+        aisle: &Aisle,
+        apart: Option<Country>,
+    ) -> AislePrice {
+        let country = apart.unwrap_or_else(|| self.pricing.policy.country_elsewhere());
+        let tariff = self.tariff(tier, aisle, country);
+        match tariff.and_then(|tariff| tariff.sale().map_err(|_| Refusal::NotSold)) {
+            Ok(sale) => AislePrice::Sold(sale),
+            Err(why) => AislePrice::NotSold(why),
+        }
+    }
+}
+
+impl Tariff {
+    /// What a GPU-hour costs us at a network price, with the backstop.
+    pub(super) fn cost(&self) -> Curve {
+        let own = self.model.billed();
+        let curve = match self.backstop {
+            None => Curve::new(&own),
+            Some((cost, share)) => {
+                let [scale, add] = backstop::steps(share, cost);
+                Curve::new(&[own[0], own[1], scale, add])
+            }
+        };
+        curve.expect("ratios and amounts were bounded when they were computed")
+    }
+
+    /// Prices of the aisle as functions of the network's price.
+    ///
+    /// Fails where no cost has a price.
+    fn sale(&self) -> Result<Sale, NotSold> {
+        let slope = slope(&self.terms)?;
+        let cost = self.cost();
+        let rate = cost.then(&slope.steps).map_err(|_| NotSold::OutOfRange)?;
+        let useful = rate.then(&[self.model.waste()]);
+        let below_ceiling = slope.cost_max.map(|most| cost.inverse(most.get()));
+        let below_backstop = self.backstop.map(|(cost, _)| {
+            let own = Curve::new(&self.model.billed()).ok()?;
+            own.inverse(cost.get() - 1)
+        });
+        let bounds = [below_ceiling, below_backstop].into_iter().flatten();
+        let price_max = bounds.map(|bound| bound.unwrap_or(0)).min();
+        Ok(Sale {
+            rate,
+            useful: useful.map_err(|_| NotSold::OutOfRange)?,
+            speed_permille: SPEED_PERMILLE,
+            price_max: price_max.map(MicroUsd::new),
+        })
+    }
+}

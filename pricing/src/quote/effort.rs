@@ -1,0 +1,103 @@
+//! What a workload does on whatever it runs on: how long, and what a failure does to it. The facts
+//! that are not of the offer, from which the effective cost of one is computed.
+
+use tandem_model::money::MicroUsd;
+use tandem_model::network::Product;
+use tandem_model::workload::{Checkpoints, Workload, WorkloadClass, WorkloadKind};
+
+use crate::cost::{CostFacts, Prepaid, Recovery};
+
+/// How long work stands still for a checkpoint where nothing was measured, in milliseconds.
+pub const SAVE_MS: u64 = 30_000;
+/// From a failure to work going on where nothing was measured, in seconds: detection, the end of
+/// the lease and the start of a machine.
+pub const RESTART_SECONDS: u32 = 300;
+/// Paid time of each start that is not billed, in seconds: the quick probe and the agent's start.
+pub const PROBE_SECONDS: u32 = 60;
+
+/// Failures are known per GPU and asked for per node and million hours.
+const PER_BILLION_TO_MILLION: u64 = 1_000;
+
+/// One workload, whatever it runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effort {
+    /// How long it runs at reference speed, in seconds; not 0. The customer's estimate, else his
+    /// limit, else the term.
+    pub useful_seconds: u64,
+    /// GPUs of each node, at least 1.
+    pub gpus_per_node: u16,
+    /// Nodes, at least 1.
+    pub nodes: u16,
+    recovery: Recovery,
+    egress_gb: u64,
+}
+
+impl Effort {
+    /// What a workload of a class does; `term_seconds` stands in for a length that nobody gave.
+    pub fn of(w: &Workload, class: WorkloadClass, term_seconds: u32) -> Self {
+        let stated = w.limits.max_duration_seconds;
+        let is_stateless = w.kind == WorkloadKind::Service
+            || matches!(
+                class,
+                WorkloadClass::OnlineInference | WorkloadClass::Interactive
+            );
+        let recovery = match w.checkpoints {
+            _ if is_stateless => Recovery::Stateless,
+            Checkpoints::Agent { interval_seconds } => Recovery::Checkpoints {
+                save_ms: SAVE_MS,
+                interval_seconds: Some(interval_seconds),
+            },
+            Checkpoints::Customer => Recovery::Checkpoints {
+                save_ms: SAVE_MS,
+                interval_seconds: None,
+            },
+            Checkpoints::None => Recovery::FromStart,
+        };
+        Self {
+            useful_seconds: u64::from(stated.unwrap_or(term_seconds).max(1)),
+            gpus_per_node: w.resources.gpus_per_node.max(1),
+            nodes: w.resources.nodes.max(1),
+            recovery,
+            egress_gb: 0,
+        }
+    }
+
+    /// GPUs that the work uses, over all nodes.
+    pub fn gpus(&self) -> u32 {
+        u32::from(self.gpus_per_node) * u32::from(self.nodes)
+    }
+
+    /// GPU-seconds of the work at reference speed.
+    pub fn gpu_seconds(&self) -> u128 {
+        u128::from(self.useful_seconds) * u128::from(self.gpus())
+    }
+
+    /// The facts of it on machines that fail so often and are bought so.
+    pub(super) fn facts(
+        &self,
+        fee_basis_points: u16,
+        failures_per_billion_gpu_hours: u32,
+        product: Option<&Product>,
+    ) -> CostFacts {
+        let failures = u64::from(failures_per_billion_gpu_hours) * u64::from(self.gpus_per_node);
+        let prepaid = product.map_or(Prepaid::UNKNOWN, Prepaid::of);
+        CostFacts {
+            fee_basis_points,
+            speed_permille: super::SPEED_PERMILLE,
+            nodes: self.nodes,
+            gpus: self.gpus(),
+            failures_per_million_node_hours: u32::try_from(
+                failures.div_ceil(PER_BILLION_TO_MILLION),
+            )
+            .unwrap_or(u32::MAX),
+            useful_seconds: self.useful_seconds,
+            recovery: self.recovery,
+            restart_seconds: RESTART_SECONDS,
+            prepaid,
+            probe_seconds: PROBE_SECONDS,
+            egress_gb: self.egress_gb,
+            egress_micro_usd_per_gb: MicroUsd::ZERO,
+            stake_micro_usd: MicroUsd::ZERO,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The firm price of one offer, line by line.
+
+use std::time::Duration;
+
+use tandem_model::id::QuoteId;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
+use tandem_model::quote::{Quote, QuoteLine};
+use tandem_model::workload::Tier;
+
+use super::desk::{Desk, Tariff};
+use crate::book::{Hit, View};
+use crate::policy::{Priced, price};
+
+/// Ten thousand basis points are the whole.
+const BASIS_POINTS: i128 = 10_000;
+const MICROS: u64 = 1_000_000;
+
+/// The price of an offer with what it is made of.
+#[derive(Debug)]
+pub(super) struct Itemised {
+    pub(super) tariff: Tariff,
+    pub(super) priced: Priced,
+    lines: Vec<QuoteLine>,
+}
+
+impl Desk<'_> {
+    /// The price of an offer by its parts; none when it is not sold.
+    pub(super) fn itemised(
+        &self,
+        tier: (Tier, Option<MicroUsd>),
+        view: &View<'_>,
+    ) -> Option<Itemised> {
+        let tariff = self.tariff(tier, view.aisle(), view.country()).ok()?;
+        let network_price = view.price().price();
+        let own = tariff.model.billed_lines(network_price).ok()?;
+        let without: i64 = own.iter().map(|(_, amount)| amount.get()).sum();
+        let cost = MicroUsd::new(tariff.cost().apply(network_price.get())?);
+        let backstop = MicroUsd::new(cost.get() - without);
+        let priced = price(cost, &tariff.terms).ok()?;
+        let [(_, _), rest @ ..] = priced.lines();
+        let lines = own
+            .into_iter()
+            .chain([("backstop", backstop)])
+            .chain(rest)
+            .filter(|(kind, amount)| *kind == "compute" || *amount != MicroUsd::ZERO)
+            .map(|(kind, amount)| QuoteLine {
+                kind: kind.to_owned(),
+                micro_usd_per_gpu_hour: amount,
+            });
+        Some(Itemised {
+            tariff,
+            priced,
+            lines: lines.collect(),
+        })
+    }
+
+    /// The firm price of an offer; none when an amount leaves its range.
+    pub(super) fn firm(
+        &self,
+        tier: (Tier, Option<MicroUsd>),
+        hit: &Hit,
+        id: QuoteId,
+    ) -> Option<Quote> {
+        let view = self.book.view(hit.row);
+        let item = self.itemised(tier, &view)?;
+        let rate = RatePerGpuHour::new(item.priced.price);
+        let terms = &item.tariff.terms;
+        let gpu_microseconds = u64::from(hit.gpus) * u64::from(terms.term_seconds) * MICROS;
+        let valid = Duration::from_secs(u64::from(terms.valid_seconds));
+        Some(Quote {
+            id,
+            tier: tier.0,
+            offer: view.id(),
+            rate,
+            gpus: hit.gpus,
+            term_seconds: terms.term_seconds,
+            replacement_rate_max: self.replacement_rate_max(rate, tier.1)?,
+            not_to_exceed: rate.charge_for(gpu_microseconds).ok()?,
+            lines: item.lines,
+            expires_at: self.pricing.now.after(valid),
+        })
+    }
+
+    /// The dearest replacement: a share of the rate by policy, and never less than the backstop
+    /// that was promised.
+    fn replacement_rate_max(
+        &self,
+        rate: RatePerGpuHour,
+        backstop: Option<MicroUsd>,
+    ) -> Option<RatePerGpuHour> {
+        let defaults = self.pricing.policy.defaults();
+        let share = i128::from(defaults.replacement_rate_max_basis_points);
+        let of = |amount: i64| i64::try_from(i128::from(amount) * share / BASIS_POINTS).ok();
+        let most = of(rate.price().get())?;
+        let backstop = match backstop {
+            Some(backstop) => of(backstop.get())?,
+            None => 0,
+        };
+        Some(RatePerGpuHour::new(MicroUsd::new(most.max(backstop))))
+    }
+}

@@ -1,0 +1,105 @@
+//! What is known of the supply beside its offers: how its time is bought, what of it is rented, and
+//! how often its machines failed.
+
+use std::collections::BTreeMap;
+
+use tandem_model::network::{Grade, NetworkId, Product};
+
+use super::Effort;
+use crate::book::{Aisle, AislePrice, Book, Free, FreeKey, Sale};
+use crate::cost::{CostError, CostModel, Curve, Step};
+use crate::failures::{self, Seen};
+use crate::quote::Refusal;
+
+/// Speed of every card in thousandths of its reference, until probes measure it.
+pub(super) const SPEED_PERMILLE: u32 = 1_000;
+/// Ten thousand basis points are the whole.
+const BASIS_POINTS: u64 = 10_000;
+/// A thousand permille are the whole.
+const PERMILLE_MAX: u16 = 1_000;
+
+/// Failures and running time by network and grade.
+pub type SeenByKind = BTreeMap<(NetworkId, Grade), Seen>;
+
+/// What was seen of the supply.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// GPUs that are rented now.
+    pub rented: BTreeMap<FreeKey, u64>,
+    /// GPUs that run under `assured` and may need the backstop.
+    pub assured_gpus: u64,
+    /// Failures and running time by network and grade.
+    pub seen: SeenByKind,
+}
+
+/// The supply as prices look at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Supply<'a> {
+    /// How time is bought, by network and product.
+    pub products: &'a [Product],
+    /// What was seen of it.
+    pub usage: &'a Usage,
+}
+
+/// Whether hardware can be sold as enterprise.
+pub(super) fn is_enterprise(aisle: &Aisle) -> bool {
+    aisle.grade == Grade::Datacenter && aisle.gpu.is_a100_or_better()
+}
+
+impl<'a> Supply<'a> {
+    /// Expected failures of an aisle's machines in a billion GPU-hours.
+    pub(super) fn failures(&self, aisle: &Aisle) -> u32 {
+        let key = (aisle.network.clone(), aisle.grade);
+        let seen = self.usage.seen.get(&key).copied().unwrap_or_default();
+        failures::per_billion_gpu_hours(is_enterprise(aisle), seen)
+    }
+
+    /// How much of an aisle's capacity is taken, 0 to 1,000 permille.
+    pub(super) fn utilisation_permille(&self, book: &Book, aisle: &Aisle) -> u16 {
+        let key = FreeKey {
+            network: aisle.network.clone(),
+            gpu: aisle.gpu,
+            grade: aisle.grade,
+        };
+        let rented = self.usage.rented.get(&key).copied().unwrap_or(0);
+        let taken = book.free().of(&key).utilisation_permille(rented);
+        let taken = u16::try_from(taken.unwrap_or(0)).unwrap_or(PERMILLE_MAX);
+        taken.min(PERMILLE_MAX)
+    }
+
+    /// The cost of a workload on an aisle, whatever its offers' prices.
+    ///
+    /// Fails where failures would undo the work faster than it advances.
+    pub(super) fn model(&self, effort: &Effort, aisle: &Aisle) -> Result<CostModel, CostError> {
+        let product = self
+            .products
+            .iter()
+            .find(|p| p.network == aisle.network && p.name == &*aisle.product);
+        let failures = self.failures(aisle);
+        CostModel::of(&effort.facts(aisle.fee_basis_points, failures, product))
+    }
+
+    /// An aisle as we buy it: the rate is the network's price with its fee, and offers are ranked
+    /// by what a useful GPU-hour costs us.
+    pub fn cost_price(&self, effort: &Effort, aisle: &Aisle) -> AislePrice {
+        let Ok(model) = self.model(effort, aisle) else {
+            return AislePrice::NotSold(Refusal::NotSold);
+        };
+        let fee = Step::Scale {
+            numerator: BASIS_POINTS + u64::from(aisle.fee_basis_points),
+            denominator: BASIS_POINTS,
+        };
+        AislePrice::Sold(Sale {
+            rate: Curve::new(&[fee]).expect("a fee above the whole price is a step of a curve"),
+            useful: model.curve(),
+            speed_permille: SPEED_PERMILLE,
+            price_max: None,
+        })
+    }
+
+    /// Free enterprise GPUs of every network.
+    pub(super) fn free_enterprise(book: &Book) -> Free {
+        book.free()
+            .sum(|key| key.grade == Grade::Datacenter && key.gpu.is_a100_or_better())
+    }
+}

@@ -1,0 +1,118 @@
+//! The tier that starts on consumer hardware and falls back to enterprise.
+
+use super::*;
+
+const LONG: &str = "tandem: 1\nname: a\nrun: ./x\nresources: {gpu: any, gpus_per_node: 8}\nlimits: {max_duration_seconds: 259200}\n";
+
+fn of(text: &str, offers: &[Offer], usage: &Usage) -> TierReport {
+    let policy = Policy::standard();
+    let document = files::read(text).unwrap_or_else(|e| panic!("{e}"));
+    let found = classify(&document);
+    let book = Book::build(offers).unwrap();
+    let workload = document.workload.unwrap();
+    let desk = Desk::new(&workload, &found, &book, under(&policy, usage));
+    tier(&desk.quote(fresh()), Tier::Assured).clone()
+}
+
+fn line(quote: &tandem_model::quote::Quote, kind: &str) -> i64 {
+    let found = quote.lines.iter().find(|line| line.kind == kind);
+    found.map_or(0, |line| line.micro_usd_per_gpu_hour.get())
+}
+
+fn market() -> [Offer; 2] {
+    [
+        offer("r", "rtx4090", 40),
+        datacenter("a", "a100-sxm4-80gb", 150),
+    ]
+}
+
+#[test]
+fn assured_costs_the_consumer_price_and_the_backstop_at_the_measured_failure_rate() {
+    let report = of(LONG, &market(), &Usage::default());
+    let quote = report.quote.unwrap();
+    assert_eq!(quote.offer.0, "ionet/caas/r");
+    let backstop = line(&quote, "backstop");
+    assert!(backstop > 200_000, "{backstop}");
+    // What would be paid on the backstop may be paid: 1.5 times its cost.
+    assert!(quote.replacement_rate_max.price().get() > 1_500_000);
+    let mut reliable = Usage::default();
+    let key = (NetworkId::from_static("ionet"), Grade::Consumer);
+    let calm = crate::failures::Seen {
+        failures: 0,
+        gpu_seconds: 3_600_000_000,
+    };
+    reliable.seen.insert(key, calm);
+    let cheaper = of(LONG, &market(), &reliable).quote.unwrap();
+    let less = line(&cheaper, "backstop");
+    assert!(0 < less && less < backstop / 10, "{less} of {backstop}");
+    assert!(cheaper.rate < quote.rate);
+}
+
+#[test]
+fn assured_is_sold_only_while_enough_enterprise_gpus_are_free_and_says_so() {
+    // 32 enterprise GPUs are free, and a quarter of them may back this tier: 8.
+    let refused = of(
+        JOB,
+        &market(),
+        &Usage {
+            assured_gpus: 8,
+            ..Usage::default()
+        },
+    );
+    assert_eq!(refused.quote, None);
+    let text = refused.no_quote.unwrap().text;
+    assert!(
+        text.contains("250 permille of 32 free enterprise GPUs"),
+        "{text}"
+    );
+    let sold = of(
+        JOB,
+        &market(),
+        &Usage {
+            assured_gpus: 7,
+            ..Usage::default()
+        },
+    );
+    assert!(sold.quote.is_some());
+    let alone = of(JOB, &market()[..1], &Usage::default());
+    assert!(alone.no_quote.unwrap().text.contains("backstop"));
+}
+
+#[test]
+fn neither_consumer_nor_assured_is_offered_where_enterprise_costs_less() {
+    // Whole nodes of consumer cards: eight GPUs are paid where one is needed.
+    let whole = Offer {
+        divisible: false,
+        ..offer("r", "rtx4090", 40)
+    };
+    let a100 = datacenter("a", "a100-sxm4-80gb", 150);
+    let policy = Policy::parse(
+        &include_str!("../../../../examples/policies/standard.yaml").replace(
+            "rules:",
+            "rules:\n  - {id: dear, priority: 900, match: {tier: [consumer]}, set: {margin_basis_points: 20_000}}",
+        ),
+    );
+    let standard = report_of(JOB, &[whole.clone(), a100.clone()]);
+    let consumer = tier(&standard, Tier::Consumer);
+    // The consumer tier is of any grade: it takes the enterprise offer.
+    assert_eq!(consumer.quote.clone().unwrap().offer.0, "ionet/caas/a");
+    assert!(tier(&standard, Tier::Assured).quote.is_none());
+    let Ok(policy) = policy else {
+        panic!("{}", policy.unwrap_err());
+    };
+    let book = Book::build(&[whole, a100]).unwrap();
+    let document = files::read(JOB).unwrap();
+    let (found, usage) = (classify(&document), Usage::default());
+    let workload = document.workload.unwrap();
+    let desk = Desk::new(&workload, &found, &book, under(&policy, &usage));
+    let report = desk.quote(fresh());
+    for refused in [Tier::Consumer, Tier::Assured] {
+        let none = tier(&report, refused).no_quote.clone().unwrap();
+        assert!(
+            none.text.starts_with("enterprise costs less"),
+            "{}",
+            none.text
+        );
+    }
+    assert!(tier(&report, Tier::Enterprise).quote.is_some());
+}

@@ -1,0 +1,195 @@
+//! The tiers of one request: each from the book, then what one of them means for the others.
+
+use tandem_model::error::ErrorCode;
+use tandem_model::id::QuoteId;
+use tandem_model::money::MicroUsd;
+use tandem_model::workload::Tier;
+
+use super::desk::Desk;
+use super::supply::Supply;
+use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, TierReport};
+use crate::book::{Change, Counterfactual, Hit, Rules, counterfactuals};
+
+/// A thousand permille are the whole.
+const PERMILLE: u128 = 1_000;
+
+impl Desk<'_> {
+    /// Quotes every tier that is asked for. The same input gives the same report, whatever the
+    /// order in which the book got its offers. `fresh_id` is called once a quote.
+    pub fn quote(&self, mut fresh_id: impl FnMut() -> QuoteId) -> QuoteReport {
+        let mut enterprise = self.tier(Tier::Enterprise, None);
+        let mut consumer = self.tier(Tier::Consumer, None);
+        self.refuse_dearer(&mut consumer, &enterprise);
+        let mut assured = self.assured(&enterprise, &consumer);
+        for report in [&mut consumer, &mut assured, &mut enterprise] {
+            self.settle(report, &mut fresh_id);
+        }
+        QuoteReport {
+            offers: self.book.len(),
+            policy_version: self.pricing.policy_version,
+            tiers: [consumer, assured, enterprise]
+                .map(|draft| draft.report)
+                .into(),
+        }
+    }
+
+    /// What one change of the request would save on a tier that was reported.
+    pub fn counterfactuals(&self, report: &TierReport) -> Vec<Counterfactual> {
+        if report.tier == Tier::Assured || !self.is_wanted(report.tier) {
+            return Vec::new();
+        }
+        let rules = Rules {
+            vram_gb_min: self.classification.needs.vram_gb_per_gpu,
+            ..Rules::default()
+        };
+        let price = |tier, aisle: &_, country| self.aisle_price((tier, None), aisle, country);
+        let ask = self.ask(report.tier);
+        let best = report.ranked.first();
+        let mut found =
+            counterfactuals(self.book, &ask, best, price, self.pricing.world_now, rules);
+        // Hardware of any grade is what the consumer tier sells: it has a quote of its own.
+        found.retain(|found| found.change != Change::AnyGrade);
+        found
+    }
+
+    fn is_wanted(&self, tier: Tier) -> bool {
+        self.workload.tier.is_none_or(|wanted| wanted == tier)
+    }
+
+    /// The best offers of a tier, with their cost on the backstop where there is one.
+    fn tier(&self, tier: Tier, backstop: Option<MicroUsd>) -> Draft {
+        let ask = self.ask(tier);
+        let price = |aisle: &_, country| self.aisle_price((tier, backstop), aisle, country);
+        let mut ranking = self.book.rank(&ask, price, self.pricing.world_now);
+        let ranked: Vec<Hit> = ranking.by_ref().take(RANKED_MAX).collect();
+        Draft {
+            backstop,
+            report: TierReport {
+                tier,
+                quote: None,
+                no_quote: None,
+                basis: None,
+                fitting: ranking.fitting(),
+                refused: ranking.refused(),
+                ranked,
+            },
+        }
+    }
+
+    /// Refuses a tier whose best useful hour costs more than the best enterprise one.
+    fn refuse_dearer(&self, draft: &mut Draft, enterprise: &Draft) {
+        let (Some(own), Some(other)) = (draft.best(), enterprise.best()) else {
+            return;
+        };
+        if own.useful_hour_micro_usd > other.useful_hour_micro_usd {
+            let text = format!(
+                "enterprise costs less: {} per GPU-hour, where this tier would cost {}",
+                other.rate.price(),
+                own.rate.price()
+            );
+            draft.report.no_quote = Some(NoQuote::because(text));
+        }
+    }
+
+    /// `assured`: the consumer price and the expected cost of the backstop, where there is one.
+    fn assured(&self, enterprise: &Draft, consumer: &Draft) -> Draft {
+        let refused = |text: String| {
+            let mut draft = Draft::empty(Tier::Assured);
+            draft.report.no_quote = Some(NoQuote::because(text));
+            draft
+        };
+        let Some(best) = enterprise.best() else {
+            return refused("no enterprise offer fits that could be the backstop".to_owned());
+        };
+        if let Some(dearer) = &consumer.report.no_quote {
+            return refused(dearer.text.clone());
+        }
+        let free = Supply::free_enterprise(self.book).gpus;
+        let share = self.pricing.policy.defaults().assured_share_permille;
+        let may_back = u128::from(free) * u128::from(share) / PERMILLE;
+        let promised = self.pricing.supply.usage.assured_gpus;
+        let needed = u128::from(promised) + u128::from(best.gpus);
+        if needed > may_back {
+            return refused(format!(
+                "{promised} GPUs are promised a backstop already, and {} more would be beyond the \
+                 {share} permille of {free} free enterprise GPUs that may back this tier",
+                best.gpus
+            ));
+        }
+        let Some(cost) = self.cost_per_needed_gpu(best) else {
+            return refused("the cost of the backstop leaves the range of money".to_owned());
+        };
+        let mut draft = self.tier(Tier::Assured, Some(cost));
+        self.refuse_dearer(&mut draft, enterprise);
+        draft
+    }
+
+    /// What an enterprise offer costs us for each GPU-hour that is needed: whole nodes that cannot
+    /// be split cost more than they give.
+    fn cost_per_needed_gpu(&self, hit: &Hit) -> Option<MicroUsd> {
+        let view = self.book.view(hit.row);
+        let item = self.itemised((Tier::Enterprise, None), &view)?;
+        let all = i128::from(item.priced.cost.get()) * i128::from(hit.gpus);
+        let needed = i128::from(self.effort.gpus());
+        let each = (all + needed - 1) / needed;
+        i64::try_from(each).ok().map(MicroUsd::new)
+    }
+
+    /// Makes the quote of a tier, or says why there is none.
+    fn settle(&self, draft: &mut Draft, fresh_id: &mut impl FnMut() -> QuoteId) {
+        let tier = (draft.report.tier, draft.backstop);
+        let report = &mut draft.report;
+        if !self.is_wanted(report.tier) {
+            *report = Draft::empty(report.tier).report;
+            report.no_quote = Some(NoQuote::because("another tier is asked for"));
+            return;
+        }
+        let best = report.ranked.first().copied();
+        report.basis = best.and_then(|hit| self.basis(tier, &hit));
+        if report.no_quote.is_some() {
+            return;
+        }
+        report.quote = best.and_then(|hit| self.firm(tier, &hit, fresh_id()));
+        if report.quote.is_none() {
+            report.no_quote = Some(NoQuote::error(ErrorCode::NO_OFFER_FITS));
+        }
+    }
+
+    fn basis(&self, tier: (Tier, Option<MicroUsd>), hit: &Hit) -> Option<Basis> {
+        let view = self.book.view(hit.row);
+        let item = self.itemised(tier, &view)?;
+        let subject = self.subject(tier.0, view.aisle(), view.country());
+        Some(Basis {
+            subject: subject.to_record(),
+            cost: item.priced.cost,
+        })
+    }
+}
+
+/// A tier before its quote is made.
+struct Draft {
+    report: TierReport,
+    /// Cost of the backstop per needed GPU-hour, on `assured`.
+    backstop: Option<MicroUsd>,
+}
+
+impl Draft {
+    fn empty(tier: Tier) -> Self {
+        Self {
+            backstop: None,
+            report: TierReport {
+                tier,
+                quote: None,
+                no_quote: None,
+                basis: None,
+                ranked: Vec::new(),
+                fitting: 0,
+                refused: Default::default(),
+            },
+        }
+    }
+
+    fn best(&self) -> Option<&Hit> {
+        self.report.ranked.first()
+    }
+}
