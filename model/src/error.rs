@@ -46,6 +46,7 @@ codes! {
     WORKLOAD_TOO_LARGE = "TDM-1005", "the workload file is larger than a limit allows";
     LAUNCH_IMPOSSIBLE = "TDM-1101", "the workload cannot start on this product";
     NO_OFFER_FITS = "TDM-1201", "no offer of either network fits the workload";
+    PLACE_DENIED = "TDM-1202", "rules about places leave nothing where the work may run";
     POLICY_REFUSED = "TDM-1301", "the pricing policy is refused";
     POLICY_GUARD_RAILS = "TDM-1302", "the change of policy goes further than its guard rails allow";
     POLICY_UNCHANGED = "TDM-1303", "this pricing policy is in force already";

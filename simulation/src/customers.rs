@@ -202,6 +202,7 @@ impl Sim {
             }
             return Ok(());
         };
+        let places = kernel.terms().places.digest(None, workload.limits.data);
         let unix_ms = u64::try_from(self.now.micros() / 1_000).unwrap_or(0);
         let job = JobId::from_parts(unix_ms, &self.chance.ids.ten());
         self.witness.is_ordered(job, &spec);
@@ -228,7 +229,7 @@ impl Sim {
         workload.env.extend(more);
         let (now, wall) = (self.now, self.moment().wall);
         let kernel = &self.running()?.kernel;
-        let products = &kernel.terms().products;
+        let products = kernel.terms().products.clone();
         let can_start = |network: &NetworkId, name: &str| {
             let product = products
                 .iter()
@@ -236,6 +237,7 @@ impl Sim {
             product.is_some_and(|p| launch::obstacles(&workload, p).is_empty())
         };
         let market = Arc::clone(kernel.market());
+        let places = kernel.terms().places.digest(None, workload.limits.data);
         let unix_ms = u64::try_from(now.micros() / 1_000).unwrap_or(0);
         let ids = &mut self.chance.ids;
         let fresh = || QuoteId::from_parts(unix_ms, &ids.ten());
@@ -244,9 +246,10 @@ impl Sim {
             policy_version: 1,
             account: Some(&account),
             supply: Supply {
-                products,
+                products: &products,
                 usage: &market.usage,
             },
+            places: &places,
             can_start: &can_start,
             age_max: None,
             now: wall,

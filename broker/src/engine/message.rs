@@ -12,6 +12,7 @@ use gpu_probe::protocol::{
 use serde::{Deserialize, Serialize};
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::job::JobState;
+use tandem_model::network::Country;
 use tandem_model::offer::Offer;
 use tandem_model::placement::Epoch;
 use tandem_model::quote::Quote;
@@ -49,6 +50,9 @@ pub struct QuoteTerms {
     pub workload_sha256: String,
     /// Version of the pricing rules.
     pub policy_version: u32,
+    /// Where the customer was established then; rules about places hold for replacements too.
+    #[serde(default)]
+    pub customer_country: Option<Country>,
     /// What it was chosen from.
     pub considered: Considered,
 }

@@ -80,7 +80,9 @@ impl<'a> Planner<'a> {
     fn plan_on(&self, job: &Job, tier: Tier) -> Plan<'a> {
         let spec = &job.spec;
         let limit = Some(spec.quote.replacement_rate_max.price());
-        let ask = Ask::of(tier, &spec.workload, &spec.classification, limit);
+        let data = spec.workload.limits.data;
+        let places = self.terms.places.digest(spec.terms.customer_country, data);
+        let ask = Ask::of(tier, &spec.workload, &spec.classification, limit).under(&places);
         let supply = Supply {
             products: &self.terms.products,
             usage: &self.market.usage,

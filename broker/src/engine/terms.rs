@@ -10,6 +10,7 @@ use tandem_model::network::{NetworkId, Product};
 use tandem_model::offer::Offer;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
+use tandem_pricing::jurisdiction::Digester;
 use tandem_sla::detect::Windows;
 
 use super::plan::LaunchSettings;
@@ -74,6 +75,8 @@ pub struct Terms {
     pub rounds: Rounds,
     /// Products of every network.
     pub products: Vec<Product>,
+    /// Rules about where work may run.
+    pub places: Arc<Digester>,
     /// Public key that machines must accept, in OpenSSH form.
     pub ssh_public_key: String,
     /// What every launch plan is told.

@@ -13,6 +13,7 @@ use super::cards::GpuSet;
 use crate::classify::Classification;
 use crate::cost::Curve;
 use crate::countries::CountrySet;
+use crate::jurisdiction::Digest;
 use crate::quote::Refusal;
 
 /// Countries that policy forbids, by the export class of the card.
@@ -98,8 +99,8 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// What a workload asks on a tier, with no limit on distance, age, deadline or budget: those
-    /// are the caller's to add.
+    /// What a workload asks on a tier, with no limit on age, deadline or budget: those are the
+    /// caller's to add.
     pub fn of(
         tier: Tier,
         w: &Workload,
@@ -121,11 +122,25 @@ impl Ask {
             forbidden: Forbidden::default(),
             countries_allowed: (!allowed.is_empty()).then(|| allowed.iter().copied().collect()),
             countries_denied: w.limits.countries_denied.iter().copied().collect(),
-            near: None,
+            near: w
+                .limits
+                .near
+                .as_ref()
+                .map(|near| CountrySet::near(&near.countries, near.round_trip_ms)),
             priced_apart: CountrySet::EMPTY,
             work: None,
             age_max: None,
             price_limit,
+        }
+    }
+
+    /// The same where rules about places hold.
+    #[must_use]
+    pub fn under(self, digest: &Digest) -> Self {
+        Self {
+            forbidden: digest.forbidden,
+            consumer_fits: self.consumer_fits && !digest.is_consumer_out,
+            ..self
         }
     }
 

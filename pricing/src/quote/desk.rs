@@ -1,19 +1,23 @@
 //! One request for prices: what it asks of the book on each tier, and what each aisle of the book
 //! costs the customer.
 
+use std::time::Duration;
+
 use tandem_model::money::MicroUsd;
 use tandem_model::network::Country;
 use tandem_model::workload::{Tier, Workload, WorkloadClass};
 
 use super::supply::{SPEED_PERMILLE, is_enterprise};
-use super::{Effort, Pricing, Refusal};
+use super::{Effort, Pricing, RESTART_SECONDS, Refusal};
 use crate::backstop;
-use crate::book::{Aisle, AislePrice, Ask, Book, Sale};
+use crate::book::{Aisle, AislePrice, Ask, Book, Sale, Work};
 use crate::classify::Classification;
 use crate::cost::{CostModel, Curve};
 use crate::policy::{NotSold, Subject, Terms, slope};
 
 const HOUR_SECONDS: u64 = 3_600;
+/// From acceptance to the start of the work where nothing was measured.
+const START: Duration = Duration::from_secs(RESTART_SECONDS as u64);
 
 /// One request for prices.
 #[derive(Debug)]
@@ -71,8 +75,22 @@ impl<'a> Desk<'a> {
         Ask {
             priced_apart: self.pricing.policy.countries_apart(),
             age_max: self.pricing.age_max,
-            ..ask
+            work: self.work(),
+            ..ask.under(self.pricing.places)
         }
+    }
+
+    /// The work as deadline and budget look at it; none where there is neither.
+    fn work(&self) -> Option<Work> {
+        let limits = &self.workload.limits;
+        let now = self.pricing.world_now;
+        let by = limits.finish_by_seconds;
+        (by.is_some() || limits.budget_micro_usd.is_some()).then(|| Work {
+            useful_seconds: self.effort.useful_seconds,
+            starts_at: now.after(START),
+            finish_by: by.map(|seconds| now.after(Duration::from_secs(u64::from(seconds)))),
+            budget: limits.budget_micro_usd,
+        })
     }
 
     /// What the policy's rules are matched against.

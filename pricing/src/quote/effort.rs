@@ -35,7 +35,8 @@ pub struct Effort {
 impl Effort {
     /// What a workload of a class does; `term_seconds` stands in for a length that nobody gave.
     pub fn of(w: &Workload, class: WorkloadClass, term_seconds: u32) -> Self {
-        let stated = w.limits.max_duration_seconds;
+        let limits = &w.limits;
+        let stated = limits.expected_seconds.or(limits.max_duration_seconds);
         let is_stateless = w.kind == WorkloadKind::Service
             || matches!(
                 class,
@@ -58,7 +59,7 @@ impl Effort {
             gpus_per_node: w.resources.gpus_per_node.max(1),
             nodes: w.resources.nodes.max(1),
             recovery,
-            egress_gb: 0,
+            egress_gb: limits.egress_gb.unwrap_or(0),
         }
     }
 

@@ -25,6 +25,7 @@ use tandem_model::offer::Offer;
 use tandem_model::time::{WallTime, WorldTime};
 use tandem_model::workload::Workload;
 
+use crate::jurisdiction::Digest;
 use crate::policy::Policy;
 
 pub use considered::{Considered, Considering};
@@ -55,6 +56,8 @@ pub struct Pricing<'a> {
     pub account: Option<&'a AccountId>,
     /// What is known of the supply beside its offers.
     pub supply: Supply<'a>,
+    /// What the rules about places leave for the customer and the workload's data.
+    pub places: &'a Digest,
     /// Whether the workload can start on a product of a network.
     pub can_start: &'a dyn Fn(&NetworkId, &str) -> bool,
     /// Oldest observation of an offer that is believed; none when any is.

@@ -1,5 +1,7 @@
 //! Quotes on small markets, and against brute force on random ones.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use tandem_model::error::ErrorCode;
 use tandem_model::gpu::GpuModel;
@@ -8,15 +10,17 @@ use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::offer::{Fabric, NodeLink, OfferId};
 use tandem_model::time::WorldTime;
-use tandem_model::workload::Tier;
+use tandem_model::workload::{DataClass, Tier};
 
 use super::*;
 use crate::book::Book;
 use crate::classify::{Classification, classify};
 use crate::cost::Step;
 use crate::files;
+use crate::jurisdiction::{Digester, Rules};
 
 mod assured;
+mod places;
 mod under_a_policy;
 
 fn offer(key: &str, gpu: &str, cents: i32) -> Offer {
@@ -55,8 +59,19 @@ fn report_of(text: &str, offers: &[Offer]) -> QuoteReport {
 fn report(w: &Workload, classification: &Classification, offers: &[Offer]) -> QuoteReport {
     let policy = Policy::standard();
     let book = Book::build(offers).unwrap();
-    Desk::new(w, classification, &book, under(&policy, &Usage::default())).quote(fresh())
+    let places = DIGESTER.digest(None, w.limits.data);
+    let usage = Usage::default();
+    let pricing = Pricing {
+        places: &places,
+        ..under(&policy, &usage)
+    };
+    Desk::new(w, classification, &book, pricing).quote(fresh())
 }
+
+static DIGESTER: LazyLock<Digester> = LazyLock::new(|| Digester::of(Rules::default()));
+
+/// What the careful rules leave for a customer of no known country and his own data.
+static ANYWHERE: LazyLock<Digest> = LazyLock::new(|| DIGESTER.digest(None, DataClass::Internal));
 
 fn fresh() -> impl FnMut() -> QuoteId {
     let mut count = 0u8;
@@ -75,6 +90,7 @@ fn under<'a>(policy: &'a Policy, usage: &'a Usage) -> Pricing<'a> {
             products: &[],
             usage,
         },
+        places: &ANYWHERE,
         can_start: &|_, product| product != "broken",
         age_max: None,
         now: WallTime::from_micros(5),

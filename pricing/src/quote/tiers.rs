@@ -7,16 +7,41 @@ use tandem_model::workload::Tier;
 
 use super::desk::Desk;
 use super::supply::Supply;
-use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, TierReport};
+use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, Refusal, TierReport};
 use crate::book::{Change, Counterfactual, Hit, Rules, counterfactuals};
+use crate::jurisdiction::Denial;
 
 /// A thousand permille are the whole.
 const PERMILLE: u128 = 1_000;
 
 impl Desk<'_> {
+    /// Every tier without a price, because the customer may buy nothing.
+    fn denied(&self, why: &Denial) -> QuoteReport {
+        let tiers = Tier::ALL.map(|tier| {
+            let mut report = Draft::empty(tier).report;
+            report.no_quote = Some(NoQuote {
+                code: Some(ErrorCode::PLACE_DENIED),
+                text: why.to_string(),
+            });
+            report
+        });
+        self.report_of(tiers.into())
+    }
+
+    fn report_of(&self, tiers: Vec<TierReport>) -> QuoteReport {
+        QuoteReport {
+            offers: self.book.len(),
+            policy_version: self.pricing.policy_version,
+            tiers,
+        }
+    }
+
     /// Quotes every tier that is asked for. The same input gives the same report, whatever the
     /// order in which the book got its offers. `fresh_id` is called once a quote.
     pub fn quote(&self, mut fresh_id: impl FnMut() -> QuoteId) -> QuoteReport {
+        if let Some(why) = &self.pricing.places.customer {
+            return self.denied(why);
+        }
         let mut enterprise = self.tier(Tier::Enterprise, None);
         let mut consumer = self.tier(Tier::Consumer, None);
         self.refuse_dearer(&mut consumer, &enterprise);
@@ -24,13 +49,8 @@ impl Desk<'_> {
         for report in [&mut consumer, &mut assured, &mut enterprise] {
             self.settle(report, &mut fresh_id);
         }
-        QuoteReport {
-            offers: self.book.len(),
-            policy_version: self.pricing.policy_version,
-            tiers: [consumer, assured, enterprise]
-                .map(|draft| draft.report)
-                .into(),
-        }
+        let drafts = [consumer, assured, enterprise];
+        self.report_of(drafts.map(|draft| draft.report).into())
     }
 
     /// What one change of the request would save on a tier that was reported.
@@ -151,7 +171,11 @@ impl Desk<'_> {
         }
         report.quote = best.and_then(|hit| self.firm(tier, &hit, fresh_id()));
         if report.quote.is_none() {
-            report.no_quote = Some(NoQuote::error(ErrorCode::NO_OFFER_FITS));
+            let only_places = report.refused.keys().max() == Some(&Refusal::Jurisdiction);
+            report.no_quote = Some(NoQuote::error(match only_places {
+                true => ErrorCode::PLACE_DENIED,
+                false => ErrorCode::NO_OFFER_FITS,
+            }));
         }
     }
 

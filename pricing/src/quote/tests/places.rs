@@ -1,0 +1,96 @@
+//! Deadlines, budgets, distance, and rules about places.
+
+use super::*;
+use tandem_model::quote::Quote;
+
+fn consumer(rest: &str, offers: &[Offer]) -> TierReport {
+    let text =
+        format!("tandem: 1\nname: a\nrun: ./x\nresources: {{gpu: any}}\nlimits: {{{rest}}}\n");
+    tier(&report_of(&text, offers), Tier::Consumer).clone()
+}
+
+fn rate(report: &TierReport) -> i64 {
+    report
+        .quote
+        .as_ref()
+        .map_or(0, |quote: &Quote| quote.rate.price().get())
+}
+
+#[test]
+fn work_that_would_end_too_late_or_cost_too_much_is_refused_with_that_reason() {
+    let market = [offer("a", "rtx4090", 40)];
+    let late = "expected_seconds: 3600, finish_by_seconds: 3899";
+    assert_eq!(consumer(late, &market).refused[&Refusal::TooLate], 1);
+    let in_time = "expected_seconds: 3600, finish_by_seconds: 3900";
+    assert!(consumer(in_time, &market).quote.is_some());
+    let dear = "expected_seconds: 7200, budget_usd: 0.40";
+    assert_eq!(consumer(dear, &market).refused[&Refusal::AboveBudget], 1);
+    assert!(
+        consumer("expected_seconds: 7200, budget_usd: 2", &market)
+            .quote
+            .is_some()
+    );
+}
+
+#[test]
+fn only_places_near_the_users_are_offered() {
+    let near = Offer {
+        country: Country::parse("FR").unwrap(),
+        ..offer("near", "rtx4090", 60)
+    };
+    let far = Offer {
+        country: Country::parse("AU").unwrap(),
+        ..offer("far", "rtx4090", 40)
+    };
+    let report = consumer("near: {countries: [DE], round_trip_ms: 30}", &[near, far]);
+    assert_eq!(report.quote.unwrap().offer.0, "ionet/caas/near");
+    assert_eq!(report.refused[&Refusal::TooFar], 1);
+}
+
+#[test]
+fn sanctioned_places_are_never_quoted_and_the_answer_says_that_it_was_a_rule() {
+    let there = Offer {
+        country: Country::parse("IR").unwrap(),
+        ..offer("there", "rtx4090", 10)
+    };
+    let denied = consumer("", std::slice::from_ref(&there));
+    assert_eq!(denied.refused[&Refusal::Jurisdiction], 1);
+    assert_eq!(denied.no_quote.unwrap().code, Some(ErrorCode::PLACE_DENIED));
+    let cheapest = consumer("", &[there, offer("here", "rtx4090", 40)]);
+    assert_eq!(cheapest.quote.unwrap().offer.0, "ionet/caas/here");
+}
+
+#[test]
+fn guarded_data_stay_off_machines_whose_owner_can_read_them() {
+    let market = [offer("c", "rtx4090", 10), datacenter("d", "l40s", 90)];
+    let restricted = consumer("data: restricted", &market);
+    assert_eq!(restricted.quote.unwrap().offer.0, "ionet/caas/d");
+    assert_eq!(restricted.refused[&Refusal::NeedsDatacenter], 1);
+}
+
+#[test]
+fn a_short_job_pays_for_the_prepaid_time_that_it_leaves() {
+    let market = [offer("a", "rtx4090", 40)];
+    let minutes = consumer("expected_seconds: 600", &market);
+    let hours = consumer("expected_seconds: 36000", &market);
+    assert!(
+        rate(&minutes) > 5 * rate(&hours),
+        "{} {}",
+        rate(&minutes),
+        rate(&hours)
+    );
+    let stranded = minutes.quote.unwrap().lines.into_iter();
+    let kinds: Vec<_> = stranded.map(|line| line.kind).collect();
+    assert!(kinds.contains(&"prepayment_risk".to_owned()));
+}
+
+#[test]
+fn a_product_on_which_the_work_cannot_start_is_counted_as_that() {
+    let broken = Offer {
+        product: "broken".into(),
+        ..offer("b", "rtx4090", 10)
+    };
+    let report = consumer("", &[broken, offer("a", "rtx4090", 40)]);
+    assert_eq!(report.refused[&Refusal::CannotStart], 1);
+    assert_eq!(report.fitting, 1);
+}
