@@ -202,7 +202,6 @@ impl Sim {
             }
             return Ok(());
         };
-        let places = kernel.terms().places.digest(None, workload.limits.data);
         let unix_ms = u64::try_from(self.now.micros() / 1_000).unwrap_or(0);
         let job = JobId::from_parts(unix_ms, &self.chance.ids.ten());
         self.witness.is_ordered(job, &spec);

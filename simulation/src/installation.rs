@@ -12,6 +12,7 @@ use tandem_model::id::{AccountId, InstallationId, JobId};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
+use tandem_pricing::jurisdiction::{Digester, Rules};
 use tandem_sla::detect::Windows;
 
 /// A well-formed key that opens nothing but the sandbox's machines.
@@ -43,6 +44,7 @@ pub(crate) fn terms(
         installation: id(),
         broker,
         windows: Windows::DEFAULT,
+        places: Arc::new(Digester::of(Rules::default())),
         rounds: Rounds {
             market,
             sweep,

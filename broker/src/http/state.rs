@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tandem_model::id::InstallationId;
 use tandem_model::network::Product;
 use tandem_model::time::Clock;
+use tandem_pricing::jurisdiction::Digester;
 
 use super::metrics::Metrics;
 use crate::engine::handle::EngineHandle;
@@ -76,6 +77,8 @@ impl Default for ApiLimits {
 /// What the routes answer from. Whoever starts the broker builds it and gives it to
 /// [`super::server::serve`].
 pub struct ApiState {
+    /// Rules about where work may run.
+    pub places: Arc<Digester>,
     /// The engine.
     pub engine: EngineHandle,
     /// Jobs, events, logs, charges.

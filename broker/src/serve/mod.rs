@@ -18,6 +18,7 @@ use gpu_probe::protocol::CheckpointStore;
 use tandem_model::error::ErrorCode;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
+use tandem_pricing::jurisdiction::Digester;
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -229,6 +230,7 @@ async fn terms(
             ..Rounds::DEFAULT
         },
         products: networks.all_products(),
+        places: Arc::new(Digester::of(config.jurisdiction.clone())),
         ssh_public_key: networks.ssh_public_key(),
         launch: LaunchSettings {
             agent_url: format!("{broker_url}/agent/v1/binary"),
@@ -256,6 +258,7 @@ fn api_state(
         vault: disk.vault,
         clock,
         products: terms.products.clone(),
+        places: Arc::clone(&terms.places),
         policies: disk.policies,
         agent: disk.agent,
         checkpoint_store: Some(disk.checkpoint_store),

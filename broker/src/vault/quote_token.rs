@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use tandem_model::id::AccountId;
+use tandem_model::network::Country;
 use tandem_model::quote::Quote;
 use tandem_model::workload::Tier;
 use tandem_pricing::quote::Considered;
@@ -28,6 +29,9 @@ pub struct Promise {
     pub workload_sha256: String,
     /// The tier sold.
     pub tier: Tier,
+    /// Where the account was established when it asked.
+    #[serde(default)]
+    pub customer_country: Option<Country>,
     /// Version of the pricing rules.
     pub policy_version: u32,
     /// What it was chosen from.
@@ -79,6 +83,7 @@ pub(super) mod tests {
 
     pub(in crate::vault) fn promise() -> Promise {
         Promise {
+            customer_country: None,
             quote: Quote {
                 id: QuoteId::from_parts(1, &[1; 10]),
                 tier: Tier::Consumer,

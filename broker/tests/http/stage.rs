@@ -29,6 +29,7 @@ use tandem_model::id::{AccountId, InstallationId};
 use tandem_model::network::Product;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
+use tandem_pricing::jurisdiction::{Digester, Rules};
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -143,6 +144,7 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
         installation: InstallationId::from_parts(1, &[1; 10]),
         broker: BrokerId(uuid::Uuid::new_v4()),
         windows: Windows::DEFAULT,
+        places: Arc::new(Digester::of(Rules::default())),
         rounds: Rounds::DEFAULT,
         products: if choices.market {
             products()
@@ -227,6 +229,7 @@ impl Stage {
             clock: as_clock,
             installation: terms.installation,
             products: products(),
+            places: Arc::new(Digester::of(Rules::default())),
             agent: AgentBinary::of(PROGRAM.to_vec()),
             checkpoint_store: None,
             limits: choices.limits,

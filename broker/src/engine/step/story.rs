@@ -22,6 +22,7 @@ use tandem_model::time::{WallTime, WorldTime};
 use tandem_model::workload::Tier;
 use tandem_pricing::classify::classify;
 use tandem_pricing::files;
+use tandem_pricing::jurisdiction::{Digester, Rules};
 use tandem_sla::detect::Windows;
 use tandem_sla::incident::Health;
 
@@ -105,6 +106,7 @@ pub(in crate::engine) fn terms() -> Terms {
         installation: InstallationId::from_parts(1, &[2; 10]),
         broker: BrokerId(uuid::Uuid::from_bytes([9; 16])),
         windows: Windows::DEFAULT,
+        places: Arc::new(Digester::of(Rules::default())),
         rounds: Rounds::DEFAULT,
         products: vec![product("ionet"), product("aethir")],
         ssh_public_key: "ssh-ed25519 AAAA".into(),

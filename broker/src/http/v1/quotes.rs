@@ -7,8 +7,8 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
 use tandem_model::id::QuoteId;
 use tandem_model::launch::AgentMode;
-use tandem_model::network::NetworkId;
 use tandem_model::network::Product;
+use tandem_model::network::{Country, NetworkId};
 use tandem_model::workload::{Checkpoints, CodeSource, Workload};
 use tandem_pricing::classify::{self, Classification};
 use tandem_pricing::quote::{Considered, Desk, Pricing, QuoteReport, Supply, TierReport};
@@ -58,13 +58,24 @@ pub(in crate::http) async fn quote(
     let body: Body<QuoteRequest> = Body::read(&request, payload).await?;
     let account = caller.account;
     let request = body.value;
-    let reply = off_thread(move || prices(&shared.state, account, &request)).await?;
+    let record = shared.state.tenants.account(account).await?;
+    let customer = Customer {
+        account,
+        country: record.and_then(|record| record.country),
+    };
+    let reply = off_thread(move || prices(&shared.state, &customer, &request)).await?;
     Ok(Json(reply))
+}
+
+/// Who asks, and where he is established.
+struct Customer {
+    account: AccountId,
+    country: Option<Country>,
 }
 
 fn prices(
     state: &ApiState,
-    account: AccountId,
+    customer: &Customer,
     request: &QuoteRequest,
 ) -> Result<QuoteReply, Problem> {
     let refuse = |errors| Problem::workload(&errors);
@@ -82,7 +93,7 @@ fn prices(
     let found = classify::classify(&document);
     let products = products(&workload, &state.products);
     let market = state.engine.market();
-    let report = report(state, &market, account, (&workload, &found), &products);
+    let report = report(state, &market, customer, (&workload, &found), &products);
     let promise = |tier: &TierReport| {
         let quote = tier.quote.clone()?;
         state.metrics.quotes.inc();
@@ -90,7 +101,8 @@ fn prices(
         view.quote_token = Some(state.vault.quote_token(&Promise {
             tier: quote.tier,
             quote,
-            account,
+            account: customer.account,
+            customer_country: customer.country,
             workload_sha256: sha256_hex(request.workload.as_bytes()),
             policy_version: report.policy_version,
             considered: Considered::of(&market.book, &report, tier),
@@ -118,7 +130,7 @@ fn prices(
 fn report(
     state: &ApiState,
     market: &Market,
-    account: AccountId,
+    customer: &Customer,
     (workload, found): (&Workload, &Classification),
     products: &[ProductView],
 ) -> QuoteReport {
@@ -126,16 +138,18 @@ fn report(
         let of_offer = |p: &&ProductView| p.network == *network && p.product == product;
         products.iter().find(of_offer).is_some_and(|p| p.can_start)
     };
+    let places = state.places.digest(customer.country, workload.limits.data);
     let live = state.policies.current();
     let now = state.clock.wall();
     let pricing = Pricing {
         policy: &live.policy,
         policy_version: live.version.number,
-        account: Some(&account),
+        account: Some(&customer.account),
         supply: Supply {
             products: &state.products,
             usage: &market.usage,
         },
+        places: &places,
         can_start: &can_start,
         age_max: Some(OFFER_AGE_MAX),
         now,

@@ -43,6 +43,7 @@ pub(super) fn spec(
         terms: QuoteTerms {
             workload_sha256: promise.workload_sha256,
             policy_version: promise.policy_version,
+            customer_country: promise.customer_country,
             considered: promise.considered,
         },
         secrets: request.secrets.iter().map(seal).collect(),
