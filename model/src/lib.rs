@@ -27,4 +27,5 @@ pub mod placement;
 pub mod quote;
 pub mod secret;
 pub mod time;
+pub mod token;
 pub mod workload;

@@ -4,15 +4,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::QuoteId;
 use crate::money::{MicroUsd, RatePerGpuHour};
+use crate::network::Country;
 use crate::offer::OfferId;
 use crate::time::WallTime;
+use crate::token::TokenLeg;
 use crate::workload::Tier;
 
 /// One line of the price per GPU-hour; lines add up to the rate exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuoteLine {
-    /// What it is for: `compute`, `network_fee`, `surge`, `rate_risk`, `margin`, `discount`,
-    /// `adjustment`.
+    /// What it is for: `compute`, `network_fee`, `failure_risk` (work done again and restarts, which
+    /// are not billed), `prepayment_risk` (prepaid time that is left, and probes), `egress`,
+    /// `stake_at_risk`, `backstop`, `surge`, `rate_risk`, `margin`, `discount`, `adjustment`.
     pub kind: String,
     /// Share of the price per GPU-hour.
     pub micro_usd_per_gpu_hour: MicroUsd,
@@ -40,6 +43,31 @@ pub struct Quote {
     pub not_to_exceed: MicroUsd,
     /// What the rate is made of.
     pub lines: Vec<QuoteLine>,
+    /// What the network is paid for the term, in its token; empty while no rate is known.
+    #[serde(default)]
+    pub token_legs: Vec<TokenLeg>,
+    /// Where the customer is established, whose tax rules hold; amounts are net of tax. None when
+    /// the account has no country.
+    #[serde(default)]
+    pub tax_country: Option<Country>,
+    /// What is promised; none in quotes made before anything was.
+    #[serde(default)]
+    pub objectives: Option<Objectives>,
     /// Not accepted after this moment.
     pub expires_at: WallTime,
+}
+
+/// What is promised with a quote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Objectives {
+    /// Longest time from acceptance to the start of the work, in seconds.
+    pub start_seconds: u32,
+    /// Longest time from a failure to certainty that it can publish nothing, in seconds.
+    pub detection_seconds: u32,
+    /// Longest time from a failure to work going on elsewhere, in seconds.
+    pub recovery_seconds: u32,
+    /// Most work that a failure undoes, in seconds; none where the agent keeps no checkpoints.
+    pub work_lost_seconds: Option<u32>,
+    /// When the work must have ended, in seconds after acceptance, where the customer said so.
+    pub finish_by_seconds: Option<u32>,
 }

@@ -248,6 +248,8 @@ impl Sim {
                 products: &products,
                 usage: &market.usage,
             },
+            tax_country: None,
+            token_rates: &[],
             places: &places,
             can_start: &can_start,
             age_max: None,

@@ -14,3 +14,4 @@
 pub mod detect;
 pub mod failover;
 pub mod incident;
+pub mod promise;

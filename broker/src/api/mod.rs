@@ -17,6 +17,7 @@ mod offer;
 mod policy;
 mod problem;
 mod quote;
+mod quote_detail;
 mod receipt;
 mod secret_text;
 mod service;
@@ -42,6 +43,7 @@ pub use policy::{
     RollbackRequest, ShadowView, ViolationView,
 };
 pub use problem::{FieldProblem, ProblemView};
+pub use quote_detail::{CounterfactualView, ObjectivesView, ReferenceView, TokenLegView};
 pub use quote::{
     CandidateView, NoQuoteView, ObstacleView, ProductView, QuoteLineView, QuoteReply, QuoteRequest,
     QuoteView, TierView,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tandem_model::id::QuoteId;
 use tandem_model::launch::AgentMode;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
-use tandem_model::network::NetworkId;
+use tandem_model::network::{Country, NetworkId};
 use tandem_model::offer::OfferId;
 use tandem_model::quote::{Quote, QuoteLine};
 use tandem_model::workload::Tier;
@@ -16,6 +16,7 @@ use tandem_pricing::quote::NoQuote;
 use utoipa::ToSchema;
 
 use super::described::{TierWord, WorkloadText};
+use super::quote_detail::{CounterfactualView, ObjectivesView, ReferenceView, TokenLegView};
 use super::{ClassificationReply, Moment, OfferView};
 
 /// Asks for firm prices.
@@ -70,8 +71,10 @@ pub struct TierView {
     pub fitting: usize,
     /// How many were refused, by the first reason that held.
     pub refused: BTreeMap<String, usize>,
-    /// Offers that fit, cheapest first; at most 20.
+    /// Offers that fit, cheapest useful hour first; at most 20.
     pub ranked: Vec<CandidateView>,
+    /// What one change of the request would save, the greatest saving first.
+    pub counterfactuals: Vec<CounterfactualView>,
 }
 
 /// A firm price.
@@ -101,6 +104,16 @@ pub struct QuoteView {
     pub not_to_exceed_micro_usd: MicroUsd,
     /// What the rate is made of; the lines add up to it.
     pub lines: Vec<QuoteLineView>,
+    /// What the network is paid in its token; empty while no rate of it is known.
+    pub token_legs: Vec<TokenLegView>,
+    /// The country whose tax rules hold; amounts are net of tax. None when the account has none.
+    #[schema(value_type = Option<String>, example = "DE")]
+    pub tax_country: Option<Country>,
+    /// What is promised; none in quotes made before anything was.
+    pub objectives: Option<ObjectivesView>,
+    /// What a hyperscaler asks for the same card. Only in the answer to the request for a quote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceView>,
     /// Not accepted after this moment (wall time).
     pub expires_at: Moment,
     /// Give this, with the same workload text, to run it at this price. Only in the answer to the
@@ -112,8 +125,8 @@ pub struct QuoteView {
 /// One line of a price per GPU-hour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QuoteLineView {
-    /// What it is for: `compute`, `network_fee`, `surge`, `rate_risk`, `margin`, `discount`,
-    /// `adjustment`.
+    /// What it is for: `compute`, `network_fee`, `failure_risk`, `prepayment_risk`, `egress`,
+    /// `stake_at_risk`, `backstop`, `surge`, `rate_risk`, `margin`, `discount`, `adjustment`.
     pub kind: String,
     /// Share of the price per GPU-hour.
     #[schema(value_type = i64)]
@@ -183,6 +196,10 @@ impl From<&Quote> for QuoteView {
             replacement_rate_max_micro_usd_per_gpu_hour: quote.replacement_rate_max,
             not_to_exceed_micro_usd: quote.not_to_exceed,
             lines: quote.lines.iter().map(QuoteLineView::from).collect(),
+            token_legs: quote.token_legs.iter().map(TokenLegView::from).collect(),
+            tax_country: quote.tax_country,
+            objectives: quote.objectives.as_ref().map(ObjectivesView::from),
+            reference: None,
             expires_at: quote.expires_at.into(),
             quote_token: None,
         }

@@ -69,20 +69,26 @@ impl<'a> Planner<'a> {
     pub fn plan(&self, job: &Job) -> Plan<'a> {
         let tier = job.spec.quote.tier;
         if tier == Tier::Assured && job.attempts.iter().any(Attempt::has_failed) {
-            let backstop = self.plan_on(job, Tier::Enterprise);
+            let backstop = self.plan_on(job, &self.ask(job).backstop());
             if backstop.choice.is_some() {
                 return backstop;
             }
         }
-        self.plan_on(job, tier)
+        self.plan_on(job, &self.ask(job))
     }
 
-    fn plan_on(&self, job: &Job, tier: Tier) -> Plan<'a> {
+    /// What a job asks of the market now.
+    fn ask(&self, job: &Job) -> Ask {
         let spec = &job.spec;
         let limit = Some(spec.quote.replacement_rate_max.price());
         let data = spec.workload.limits.data;
         let places = self.terms.places.digest(spec.terms.customer_country, data);
-        let ask = Ask::of(tier, &spec.workload, &spec.classification, limit).under(&places);
+        let tier = spec.quote.tier;
+        Ask::of(tier, &spec.workload, &spec.classification, limit).under(&places)
+    }
+
+    fn plan_on(&self, job: &Job, ask: &Ask) -> Plan<'a> {
+        let spec = &job.spec;
         let supply = Supply {
             products: &self.terms.products,
             usage: &self.market.usage,
@@ -96,7 +102,7 @@ impl<'a> Planner<'a> {
             false => AislePrice::NotSold(Refusal::CannotStart),
         };
         // Offers that grew old were taken out when their network was last not read.
-        let ranking = self.market.book.rank(&ask, price, WorldTime::default());
+        let ranking = self.market.book.rank(ask, price, WorldTime::default());
         let fitting = ranking.fitting();
         let ranked = ranking.filter_map(|hit| {
             let offer = self.market.offer(&self.market.book.view(hit.row))?;

@@ -10,7 +10,9 @@ use sha2::{Digest, Sha256};
 use tandem_model::id::InstallationId;
 use tandem_model::network::Product;
 use tandem_model::time::Clock;
+use tandem_model::token::TokenRate;
 use tandem_pricing::jurisdiction::Digester;
+use tandem_sla::detect::Windows;
 
 use super::metrics::Metrics;
 use crate::engine::handle::EngineHandle;
@@ -77,6 +79,10 @@ impl Default for ApiLimits {
 /// What the routes answer from. Whoever starts the broker builds it and gives it to
 /// [`super::server::serve`].
 pub struct ApiState {
+    /// What tokens cost, as far as that is known.
+    pub token_rates: Vec<TokenRate>,
+    /// Windows of detection, from which promises follow.
+    pub windows: Windows,
     /// Rules about where work may run.
     pub places: Arc<Digester>,
     /// The engine.

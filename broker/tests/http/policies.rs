@@ -207,8 +207,10 @@ fn is_wholly_of(reply: &Value, version: u64) {
             let line = lines.iter().find(|line| line["kind"] == kind);
             line.map_or(0, |l| l["micro_usd_per_gpu_hour"].as_i64().unwrap())
         };
-        let cost = of("compute") + of("network_fee");
-        assert_eq!(of("margin"), (cost * margin + 9_999) / 10_000, "{reply}");
+        let risks = of("failure_risk") + of("prepayment_risk") + of("backstop");
+        let cost = of("compute") + of("network_fee") + risks;
+        let total = |share: i64| (cost * (10_000 + share) + 9_999) / 10_000;
+        assert_eq!(of("margin"), total(100 + margin) - total(100), "{reply}");
     }
 }
 

@@ -229,6 +229,8 @@ impl Stage {
             clock: as_clock,
             installation: terms.installation,
             products: products(),
+            token_rates: token_rates(),
+            windows: Windows::DEFAULT,
             places: Arc::new(Digester::of(Rules::default())),
             agent: AgentBinary::of(PROGRAM.to_vec()),
             checkpoint_store: None,

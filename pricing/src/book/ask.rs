@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tandem_model::gpu::ExportClass;
+use tandem_model::gpu::{ExportClass, GpuModel};
 use tandem_model::money::MicroUsd;
 use tandem_model::network::Country;
 use tandem_model::time::WorldTime;
@@ -140,6 +140,20 @@ impl Ask {
         Self {
             forbidden: digest.forbidden,
             consumer_fits: self.consumer_fits && !digest.is_consumer_out,
+            ..self
+        }
+    }
+
+    /// What the backstop of `assured` must be: enterprise hardware of any card that has the memory
+    /// of the smallest that is accepted.
+    #[must_use]
+    pub fn backstop(self) -> Self {
+        let memory = |gpu: GpuModel| u32::from(gpu.facts().vram_gb);
+        let smallest = self.gpus.iter().map(memory).min();
+        Self {
+            tier: Tier::Enterprise,
+            vram_gb_min: self.vram_gb_min.max(smallest),
+            gpus: GpuModel::all().collect(),
             ..self
         }
     }

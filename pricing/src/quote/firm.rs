@@ -5,8 +5,10 @@ use std::time::Duration;
 use tandem_model::id::QuoteId;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::quote::{Quote, QuoteLine};
+use tandem_model::token::{Token, TokenLeg};
 use tandem_model::workload::Tier;
 
+use super::cost_of;
 use super::desk::{Desk, Tariff};
 use crate::book::{Hit, View};
 use crate::policy::{Priced, price};
@@ -77,7 +79,29 @@ impl Desk<'_> {
             replacement_rate_max: self.replacement_rate_max(rate, tier.1)?,
             not_to_exceed: rate.charge_for(gpu_microseconds).ok()?,
             lines: item.lines,
+            token_legs: self
+                .token_leg(&view, hit.gpus, terms.term_seconds)
+                .into_iter()
+                .collect(),
+            tax_country: self.pricing.tax_country,
+            objectives: None,
             expires_at: self.pricing.now.after(valid),
+        })
+    }
+
+    /// What the network of an offer is paid for a term; none while no rate of its token is known.
+    fn token_leg(&self, view: &View<'_>, gpus: u32, term_seconds: u32) -> Option<TokenLeg> {
+        let network = &view.aisle().network;
+        let token = Token::of_network(network)?;
+        let mut rates = self.pricing.token_rates.iter();
+        let rate = rates.find(|rate| rate.token == token)?;
+        let offer = view.to_offer();
+        let gpu_microseconds = u64::from(gpus) * u64::from(term_seconds) * MICROS;
+        let paid = RatePerGpuHour::new(cost_of(&offer)?).charge_for(gpu_microseconds);
+        Some(TokenLeg {
+            network: network.clone(),
+            rate: *rate,
+            base_units: token.base_units(paid.ok()?, rate.nano_usd_per_token)?,
         })
     }
 

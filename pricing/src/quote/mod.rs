@@ -7,6 +7,7 @@
 //! [`Supply::cost_price`].
 
 mod considered;
+mod denials;
 mod desk;
 mod effort;
 mod firm;
@@ -20,9 +21,10 @@ use std::time::Duration;
 
 use tandem_model::id::AccountId;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
-use tandem_model::network::NetworkId;
+use tandem_model::network::{Country, NetworkId};
 use tandem_model::offer::Offer;
 use tandem_model::time::{WallTime, WorldTime};
+use tandem_model::token::TokenRate;
 use tandem_model::workload::Workload;
 
 use crate::jurisdiction::Digest;
@@ -56,6 +58,10 @@ pub struct Pricing<'a> {
     pub account: Option<&'a AccountId>,
     /// What is known of the supply beside its offers.
     pub supply: Supply<'a>,
+    /// Where the customer is established.
+    pub tax_country: Option<Country>,
+    /// What tokens cost now, as far as that is known.
+    pub token_rates: &'a [TokenRate],
     /// What the rules about places leave for the customer and the workload's data.
     pub places: &'a Digest,
     /// Whether the workload can start on a product of a network.

@@ -90,6 +90,8 @@ fn under<'a>(policy: &'a Policy, usage: &'a Usage) -> Pricing<'a> {
             products: &[],
             usage,
         },
+        tax_country: None,
+        token_rates: &[],
         places: &ANYWHERE,
         can_start: &|_, product| product != "broken",
         age_max: None,

@@ -8,7 +8,7 @@ use tandem_model::workload::Tier;
 use super::desk::Desk;
 use super::supply::Supply;
 use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, Refusal, TierReport};
-use crate::book::{Change, Counterfactual, Hit, Rules, counterfactuals};
+use crate::book::{Ask, Change, Counterfactual, Hit, Rules, counterfactuals};
 use crate::jurisdiction::Denial;
 
 /// A thousand permille are the whole.
@@ -78,9 +78,13 @@ impl Desk<'_> {
 
     /// The best offers of a tier, with their cost on the backstop where there is one.
     fn tier(&self, tier: Tier, backstop: Option<MicroUsd>) -> Draft {
-        let ask = self.ask(tier);
+        self.draft(&self.ask(tier), backstop)
+    }
+
+    fn draft(&self, ask: &Ask, backstop: Option<MicroUsd>) -> Draft {
+        let tier = ask.tier;
         let price = |aisle: &_, country| self.aisle_price((tier, backstop), aisle, country);
-        let mut ranking = self.book.rank(&ask, price, self.pricing.world_now);
+        let mut ranking = self.book.rank(ask, price, self.pricing.world_now);
         let ranked: Vec<Hit> = ranking.by_ref().take(RANKED_MAX).collect();
         Draft {
             backstop,
@@ -118,7 +122,12 @@ impl Desk<'_> {
             draft.report.no_quote = Some(NoQuote::because(text));
             draft
         };
-        let Some(best) = enterprise.best() else {
+        let backstop = Ask {
+            price_limit: None,
+            ..self.ask(Tier::Assured).backstop()
+        };
+        let found = self.draft(&backstop, None);
+        let Some(best) = found.best() else {
             return refused("no enterprise offer fits that could be the backstop".to_owned());
         };
         if let Some(dearer) = &consumer.report.no_quote {

@@ -63,8 +63,25 @@ pub(in crate::http) async fn quote(
         account,
         country: record.and_then(|record| record.country),
     };
-    let reply = off_thread(move || prices(&shared.state, &customer, &request)).await?;
-    Ok(Json(reply))
+    let state = shared.clone();
+    let priced = off_thread(move || prices(&state.state, &customer, &request)).await?;
+    let state = &shared.state;
+    denials::record(
+        &*state.tenants,
+        account,
+        &priced.workload_sha256,
+        priced.denials,
+        state.clock.wall(),
+    )
+    .await?;
+    Ok(Json(priced.reply))
+}
+
+/// The answer, and what rules about places denied.
+struct Priced {
+    reply: QuoteReply,
+    workload_sha256: String,
+    denials: Vec<(Denial, usize)>,
 }
 
 /// Who asks, and where he is established.
@@ -77,7 +94,7 @@ fn prices(
     state: &ApiState,
     customer: &Customer,
     request: &QuoteRequest,
-) -> Result<QuoteReply, Problem> {
+) -> Result<Priced, Problem> {
     let refuse = |errors| Problem::workload(&errors);
     let document = files::look(&request.workload).map_err(refuse)?;
     let mut workload = document.submittable().map_err(refuse)?.clone();
@@ -91,25 +108,33 @@ fn prices(
         workload.tier = Some(wanted);
     }
     let found = classify::classify(&document);
-    let products = products(&workload, &state.products);
+    let products = startable::products(&workload, &state.products);
     let market = state.engine.market();
-    let report = report(state, &market, customer, (&workload, &found), &products);
+    let decided = decide(state, &market, customer, (&workload, &found), &products);
+    let workload_sha256 = sha256_hex(request.workload.as_bytes());
+    let report = &decided.report;
     let promise = |tier: &TierReport| {
-        let quote = tier.quote.clone()?;
+        let mut quote = tier.quote.clone()?;
+        quote.objectives = Some(promise::objectives(&state.windows, &workload));
         state.metrics.quotes.inc();
         let mut view = QuoteView::from(&quote);
+        let gpu = market.book.view(tier.ranked.first()?.row).aisle().gpu;
+        view.reference = ReferenceView::beside(gpu, quote.rate);
         view.quote_token = Some(state.vault.quote_token(&Promise {
             tier: quote.tier,
             quote,
             account: customer.account,
             customer_country: customer.country,
-            workload_sha256: sha256_hex(request.workload.as_bytes()),
+            workload_sha256: workload_sha256.clone(),
             policy_version: report.policy_version,
-            considered: Considered::of(&market.book, &report, tier),
+            considered: Considered::of(&market.book, report, tier),
         }));
         Some(view)
     };
-    Ok(QuoteReply {
+    let tiers = report.tiers.iter().zip(&decided.counterfactuals);
+    let tiers = tiers.map(|(tier, others)| view(&market, tier, promise(tier), others));
+    let reply = QuoteReply {
+        tiers: tiers.collect(),
         name: workload.name,
         classification: ClassificationReply::of(&document, &found),
         secrets: workload.secrets,
@@ -117,23 +142,31 @@ fn prices(
         unfenced: workload.checkpoints == Checkpoints::Customer,
         offers: report.offers,
         policy_version: report.policy_version,
-        tiers: report
-            .tiers
-            .iter()
-            .map(|t| view(&market, t, promise(t)))
-            .collect(),
         products,
+    };
+    Ok(Priced {
+        reply,
+        workload_sha256,
+        denials: decided.denials,
     })
 }
 
+/// What pricing decided.
+struct Decided {
+    report: QuoteReport,
+    /// By tier, in the order of the report.
+    counterfactuals: Vec<Vec<Counterfactual>>,
+    denials: Vec<(Denial, usize)>,
+}
+
 /// What pricing says of the market.
-fn report(
+fn decide(
     state: &ApiState,
     market: &Market,
     customer: &Customer,
     (workload, found): (&Workload, &Classification),
     products: &[ProductView],
-) -> QuoteReport {
+) -> Decided {
     let can_start = |network: &NetworkId, product: &str| {
         let of_offer = |p: &&ProductView| p.network == *network && p.product == product;
         products.iter().find(of_offer).is_some_and(|p| p.can_start)
@@ -149,6 +182,8 @@ fn report(
             products: &state.products,
             usage: &market.usage,
         },
+        tax_country: customer.country,
+        token_rates: &state.token_rates,
         places: &places,
         can_start: &can_start,
         age_max: Some(OFFER_AGE_MAX),
@@ -159,41 +194,20 @@ fn report(
     let report = desk.quote(|| fresh(state.clock.as_ref(), QuoteId::from_parts));
     let asked = report.tiers.iter().filter_map(|tier| tier.basis.as_ref());
     state.policies.observe(&live, asked, now);
-    report
+    let counterfactuals = report.tiers.iter().map(|tier| desk.counterfactuals(tier));
+    Decided {
+        counterfactuals: counterfactuals.collect(),
+        denials: desk.denials(&report, &state.places),
+        report,
+    }
 }
 
-/// Where it could start, and what stands in the way elsewhere.
-fn products(workload: &Workload, all: &[Product]) -> Vec<ProductView> {
-    let local = local_code(workload);
-    let view = |product: &Product| {
-        let found = launch::obstacles(workload, product);
-        let mut obstacles: Vec<_> = found.iter().map(ObstacleView::from).collect();
-        obstacles.extend(local.clone());
-        ProductView {
-            network: product.network.clone(),
-            product: product.name.to_owned(),
-            can_start: obstacles.is_empty(),
-            obstacles,
-        }
-    };
-    all.iter().map(view).collect()
-}
-
-/// Code on the customer's own disk, which no request carries.
-fn local_code(workload: &Workload) -> Option<ObstacleView> {
-    let path = workload.code.iter().find_map(|(_, source)| match source {
-        CodeSource::LocalPath(path) => Some(path),
-        CodeSource::Git(_) => None,
-    })?;
-    Some(ObstacleView {
-        code: ErrorCode::LAUNCH_IMPOSSIBLE.to_string(),
-        field: "code".into(),
-        text: format!("the folder `{path}` is on your machine and is not uploaded"),
-        help: "use a git repository, or put the code into the image".into(),
-    })
-}
-
-fn view(market: &Market, tier: &TierReport, quote: Option<QuoteView>) -> TierView {
+fn view(
+    market: &Market,
+    tier: &TierReport,
+    quote: Option<QuoteView>,
+    others: &[Counterfactual],
+) -> TierView {
     let name = |reason| {
         let name = serde_json::to_value(reason).ok();
         name.and_then(|v| v.as_str().map(str::to_owned))
@@ -210,5 +224,6 @@ fn view(market: &Market, tier: &TierReport, quote: Option<QuoteView>) -> TierVie
             .iter()
             .map(|hit| CandidateView::of(&market.book, hit))
             .collect(),
+        counterfactuals: others.iter().map(CounterfactualView::from).collect(),
     }
 }

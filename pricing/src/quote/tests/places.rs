@@ -61,6 +61,35 @@ fn sanctioned_places_are_never_quoted_and_the_answer_says_that_it_was_a_rule() {
 }
 
 #[test]
+fn what_was_denied_is_told_by_rule_and_place_with_how_many_offers() {
+    let there = |key: &str, gpu: &str, country: &str| Offer {
+        country: Country::parse(country).unwrap(),
+        ..offer(key, gpu, 10)
+    };
+    let market = [
+        there("a", "rtx4090", "IR"),
+        there("b", "rtx3090", "IR"),
+        there("c", "rtx4090", "CU"),
+        offer("d", "rtx4090", 40),
+    ];
+    let document = files::read(JOB).unwrap();
+    let found = classify(&document);
+    let workload = document.workload.unwrap();
+    let (policy, usage) = (Policy::standard(), Usage::default());
+    let book = Book::build(&market).unwrap();
+    let desk = Desk::new(&workload, &found, &book, under(&policy, &usage));
+    let denials = desk.denials(&desk.quote(fresh()), &DIGESTER);
+    let told: Vec<_> = denials
+        .iter()
+        .map(|(denial, offers)| (denial.about.as_str(), *offers))
+        .collect();
+    assert_eq!(told, [("CU", 1), ("IR", 2)]);
+    let nothing = Book::build(&market[3..]).unwrap();
+    let desk = Desk::new(&workload, &found, &nothing, under(&policy, &usage));
+    assert_eq!(desk.denials(&desk.quote(fresh()), &DIGESTER), []);
+}
+
+#[test]
 fn guarded_data_stay_off_machines_whose_owner_can_read_them() {
     let market = [offer("c", "rtx4090", 10), datacenter("d", "l40s", 90)];
     let restricted = consumer("data: restricted", &market);

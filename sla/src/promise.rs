@@ -1,0 +1,34 @@
+//! What is promised with a quote. The times of recovery follow from the windows of detection, so a
+//! promise is never shorter than what the detector can see.
+
+use std::time::Duration;
+
+use tandem_model::quote::Objectives;
+use tandem_model::workload::{Checkpoints, Workload, WorkloadKind};
+
+use crate::detect::Windows;
+
+/// From acceptance to the start of the work, and from a fence to its next start: the networks'
+/// published times to a running machine are up to 15 minutes.
+pub const START: Duration = Duration::from_secs(900);
+
+/// What is promised for a workload whose agent reports to us.
+///
+/// Availability of a service is not promised: nothing measures it from outside yet.
+pub fn objectives(windows: &Windows, workload: &Workload) -> Objectives {
+    let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+    let certain = windows.suspect_after.max(windows.lease + windows.skew);
+    let work_lost = match workload.checkpoints {
+        Checkpoints::Agent { interval_seconds } if workload.kind == WorkloadKind::Job => {
+            Some(interval_seconds.saturating_add(seconds(certain)))
+        }
+        _ => None,
+    };
+    Objectives {
+        start_seconds: seconds(START),
+        detection_seconds: seconds(certain),
+        recovery_seconds: seconds(certain + START),
+        work_lost_seconds: work_lost,
+        finish_by_seconds: workload.limits.finish_by_seconds,
+    }
+}
