@@ -3,13 +3,15 @@
 //! `pricing` reads files into this type and refuses what it cannot express; nothing here names a
 //! network. Every list is bounded by a limit that the reader of the file enforces.
 
+mod limits;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::gpu::GpuModel;
-use crate::money::MicroUsd;
-use crate::network::Country;
+
+pub use limits::{DataClass, Limits, Near};
 
 /// Longest name of a workload.
 pub const NAME_LEN_MAX: usize = 63;
@@ -219,21 +221,6 @@ pub enum Checkpoints {
     },
     /// The customer manages them alone; forces `exclusive`.
     Customer,
-}
-
-/// The customer's own limits on money and time.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Limits {
-    /// Highest price per GPU-hour in micro-dollars.
-    pub max_price_micro_usd: Option<MicroUsd>,
-    /// Give up when not started after this many seconds.
-    pub start_by_seconds: Option<u32>,
-    /// Stop after this many seconds of running.
-    pub max_duration_seconds: Option<u32>,
-    /// Only these countries, when not empty.
-    pub countries_allowed: Vec<Country>,
-    /// Never these countries.
-    pub countries_denied: Vec<Country>,
 }
 
 /// What the customer wants to run.

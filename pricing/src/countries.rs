@@ -24,7 +24,7 @@ pub(crate) fn all() -> impl Iterator<Item = Country> {
 }
 
 /// The country with this code in either case; none when no country has it.
-pub(crate) fn parse(code: &str) -> Option<Country> {
+pub fn parse(code: &str) -> Option<Country> {
     Country::parse(code).filter(|country| is_assigned(*country))
 }
 

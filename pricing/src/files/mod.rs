@@ -15,6 +15,7 @@ mod foreign;
 mod gpu;
 mod ionet;
 mod kubernetes;
+mod limits;
 pub(crate) mod problem;
 mod quantity;
 mod script;

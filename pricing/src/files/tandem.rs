@@ -1,8 +1,7 @@
 //! Our own workload file; `docs/workload-file.md` describes every field.
 
-use tandem_model::network::Country;
 use tandem_model::workload::{
-    BucketMount, Checkpoints, CodeSource, GpuNeed, Limits, NODES_MAX, SourceFormat, Tier, Workload,
+    BucketMount, Checkpoints, CodeSource, GpuNeed, NODES_MAX, SourceFormat, Tier, Workload,
     WorkloadClass, WorkloadKind,
 };
 
@@ -10,6 +9,7 @@ use super::cursor::Meaning::Used;
 use super::cursor::{Field, Fields, Table};
 use super::draft;
 use super::gpu;
+use super::limits;
 use super::problem::Problems;
 use super::units::{Bounds, size_gb};
 
@@ -49,18 +49,8 @@ const RESOURCES: Table = &[
 const CODE: Table = &[("path", Used), ("from", Used), ("git", Used)];
 const BUCKET: Table = &[("path", Used), ("source", Used), ("writable", Used)];
 const CHECKPOINTS: Table = &[("interval_seconds", Used)];
-const LIMITS: Table = &[
-    ("max_price_usd_per_gpu_hour", Used),
-    ("start_by_seconds", Used),
-    ("max_duration_seconds", Used),
-    ("countries_allowed", Used),
-    ("countries_denied", Used),
-];
-
 /// Most replicas of a service.
 const REPLICAS_MAX: u64 = 100;
-/// Most time in seconds that a limit can give: one year.
-const DURATION_SECONDS_MAX: u64 = 31_536_000;
 /// Shortest and longest time between two checkpoint uploads, in seconds.
 const CHECKPOINT_SECONDS: (u64, u64) = (10, 86_400);
 /// Version of the format.
@@ -85,7 +75,7 @@ pub(super) fn read(root: &Field<'_>, p: &mut Problems) -> Option<Workload> {
     }
     where_data_lies(&file, &mut w, p);
     if let Some(f) = file.get("limits") {
-        limits(&f, &mut w.limits, p);
+        w.limits = limits::read(&f, p);
     }
     draft::close(&w, root, p);
     Some(w)
@@ -259,34 +249,4 @@ fn where_data_lies(file: &Fields<'_>, w: &mut Workload, p: &mut Problems) {
             _ => p.invalid(&f, "`path` and `source` belong here"),
         }
     }
-}
-
-fn limits(field: &Field<'_>, limits: &mut Limits, p: &mut Problems) {
-    let Some(fields) = field.map(p) else { return };
-    fields.check(LIMITS, p);
-    let seconds = |name: &str, p: &mut Problems| {
-        let n = fields.get(name)?.integer(1, DURATION_SECONDS_MAX, p)?;
-        u32::try_from(n).ok()
-    };
-    limits.start_by_seconds = seconds("start_by_seconds", p);
-    limits.max_duration_seconds = seconds("max_duration_seconds", p);
-    limits.max_price_micro_usd = fields
-        .get("max_price_usd_per_gpu_hour")
-        .and_then(|f| draft::usd(&f, p));
-    let countries = |name: &str, p: &mut Problems| {
-        let items = fields.get(name).map(|f| f.list(p)).unwrap_or_default();
-        let mut found = Vec::new();
-        for f in items {
-            match f.text(p).and_then(Country::parse) {
-                Some(country) => found.push(country),
-                None => p.invalid(
-                    &f,
-                    "a country is two letters (ISO 3166-1), quoted where YAML reads NO as false",
-                ),
-            }
-        }
-        found
-    };
-    limits.countries_allowed = countries("countries_allowed", p);
-    limits.countries_denied = countries("countries_denied", p);
 }

@@ -1,26 +1,10 @@
-//! Kinds of data and where each may be processed.
+//! Where each kind of data may be processed.
 
 use serde::{Deserialize, Serialize};
 use tandem_model::network::{Country, Grade};
+use tandem_model::workload::DataClass;
 
 use super::{Denial, Party, Rule, Subject, areas};
-
-/// What the work reads and writes, mildest first.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum DataClass {
-    /// Published, or made to be.
-    Public,
-    /// The customer's own, without persons.
-    #[default]
-    Internal,
-    /// About persons (Article 4(1) of Regulation (EU) 2016/679).
-    Personal,
-    /// What the customer guards most.
-    Restricted,
-}
 
 /// Where the two guarded classes may be processed. `public` and `internal` data go wherever the
 /// other rules allow.
@@ -64,10 +48,7 @@ pub(super) fn judge(
         DataClass::Personal => rules.personal_needs_datacenter,
         DataClass::Restricted => true,
     };
-    let word = match subject.data {
-        DataClass::Restricted => "restricted",
-        _ => "personal",
-    };
+    let word = subject.data.as_str();
     if guarded && subject.grade != Grade::Datacenter {
         return Err(Denial::new(
             Rule::DataGrade,

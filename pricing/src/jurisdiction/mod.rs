@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use tandem_model::gpu::GpuModel;
 use tandem_model::network::{Country, Grade};
 
-pub use data::{DataClass, DataRules};
+pub use data::DataRules;
 pub use denial::{Denial, Party, Rule};
 pub use export::{ExportRule, Group};
 pub use sanctions::Sanctioned;
+pub use tandem_model::workload::DataClass;
 
 /// The day up to which the public lists below are known.
 pub const DATED: &str = "2026-07-31";
