@@ -19,7 +19,7 @@ SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ
 TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
 
 /// Every country, in the order of its code.
-pub(crate) fn all() -> impl Iterator<Item = Country> {
+pub fn all() -> impl Iterator<Item = Country> {
     ASSIGNED.split_ascii_whitespace().filter_map(Country::parse)
 }
 

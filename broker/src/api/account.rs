@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tandem_model::id::{AccountId, ApiKeyId};
+use tandem_model::network::Country;
 use utoipa::ToSchema;
 
-use super::described::{AccountIdText, NameText};
+use super::described::{AccountIdText, CountryWord, NameText};
 use super::{Moment, SecretText};
 use crate::store::tenants::{AccountRecord, KeyRecord};
 
@@ -87,6 +88,10 @@ pub struct AccountRequest {
     /// Its name, 1 to 63 characters.
     #[schema(value_type = NameText)]
     pub name: String,
+    /// Where it is established, as ISO 3166-1 alpha-2 in upper case; not known when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<CountryWord>)]
+    pub country: Option<String>,
 }
 
 /// An account.
@@ -97,6 +102,10 @@ pub struct AccountView {
     pub id: AccountId,
     /// Its name.
     pub name: String,
+    /// Where it is established, when that is known.
+    #[serde(default)]
+    #[schema(value_type = Option<CountryWord>)]
+    pub country: Option<Country>,
     /// When it was made (wall time).
     pub created_at: Moment,
 }
@@ -162,6 +171,7 @@ impl From<&AccountRecord> for AccountView {
         Self {
             id: account.id,
             name: account.name.clone(),
+            country: account.country,
             created_at: account.created_at.into(),
         }
     }

@@ -8,6 +8,7 @@ use tandem_model::id::{AccountId, ApiKeyId, JobId};
 use tandem_model::job::JobState;
 use tandem_model::network::Grade;
 use tandem_model::workload::Tier;
+use tandem_pricing::countries;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{Object, RefOr};
 use utoipa::{PartialSchema, ToSchema};
@@ -54,6 +55,8 @@ pub struct JobStateWord;
 pub struct TierWord;
 /// A grade of hardware.
 pub struct GradeWord;
+/// A country.
+pub struct CountryWord;
 /// How many items a page may have.
 pub struct PageLimit;
 /// A name of an account or key.
@@ -98,6 +101,15 @@ impl PartialSchema for TierWord {
 impl PartialSchema for GradeWord {
     fn schema() -> RefOr<Schema> {
         words(GRADES, "What the hardware is.")
+    }
+}
+
+impl PartialSchema for CountryWord {
+    fn schema() -> RefOr<Schema> {
+        words(
+            countries::all(),
+            "A country, as ISO 3166-1 alpha-2; XK is Kosovo.",
+        )
     }
 }
 
@@ -167,6 +179,7 @@ named! {
     JobStateWord = "JobState";
     TierWord = "Tier";
     GradeWord = "Grade";
+    CountryWord = "Country";
     PageLimit = "PageLimit";
     NameText = "Name";
     WorkloadText = "WorkloadText";

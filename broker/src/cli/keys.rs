@@ -2,6 +2,8 @@
 
 use clap::Subcommand;
 use tandem_model::id::{AccountId, ApiKeyId};
+use tandem_model::network::Country;
+use tandem_pricing::countries;
 
 use super::connection::Connection;
 use super::output::{say, table, tell};
@@ -59,6 +61,9 @@ pub enum AccountCommand {
     Create {
         /// Its name, 1 to 63 characters.
         name: String,
+        /// Where it is established, such as DE; rules about places ask for it.
+        #[arg(long, value_parser = country)]
+        country: Option<Country>,
         /// Which broker.
         #[command(flatten)]
         connection: Connection,
@@ -86,6 +91,11 @@ fn scope(name: &str) -> Result<Scope, String> {
         let all: Vec<&str> = SCOPES.iter().map(|s| s.as_str()).collect();
         format!("one of {}", all.join(", "))
     })
+}
+
+fn country(code: &str) -> Result<Country, String> {
+    countries::parse(code)
+        .ok_or_else(|| "the two letters that ISO 3166-1 gave a country, such as DE".to_owned())
 }
 
 /// Runs a command on keys.
@@ -173,9 +183,14 @@ fn list(keys: &Answer<Vec<KeyView>>, json: bool) -> anyhow::Result<()> {
 /// Runs a command on accounts.
 pub async fn account(command: AccountCommand, json: bool) -> anyhow::Result<()> {
     match command {
-        AccountCommand::Create { name, connection } => {
+        AccountCommand::Create {
+            name,
+            country,
+            connection,
+        } => {
             let client = connection.client()?;
-            let request = AccountRequest { name };
+            let country = country.map(|country| country.to_string());
+            let request = AccountRequest { name, country };
             let made: Answer<AccountView> = client.create("/v1/accounts", &request).await?;
             if json {
                 return say(&serde_json::to_string_pretty(&made.document)?);
@@ -191,10 +206,14 @@ pub async fn account(command: AccountCommand, json: bool) -> anyhow::Result<()> 
             if json {
                 return say(&serde_json::to_string_pretty(&accounts.document)?);
             }
-            let mut rows = table(&["account", "name", "made"]);
+            let mut rows = table(&["account", "name", "in", "made"]);
             for account in &accounts.view {
-                let made = moment(account.created_at);
-                rows.add_row([account.id.to_string(), account.name.clone(), made]);
+                rows.add_row([
+                    account.id.to_string(),
+                    account.name.clone(),
+                    account.country.map(|c| c.to_string()).unwrap_or_default(),
+                    moment(account.created_at),
+                ]);
             }
             say(&rows.to_string())
         }

@@ -186,6 +186,7 @@ fn configuration(settings: &Settings, folder: &Path) -> anyhow::Result<Config> {
 async fn open_account(operator: &Client) -> Result<(AccountId, Client), Failure> {
     let request = AccountRequest {
         name: "demo customer".to_owned(),
+        country: None,
     };
     let account: AccountView = operator.create("/v1/accounts", &request).await?.view;
     let request = KeyRequest {

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use tandem_model::id::{AccountId, ApiKeyId};
+use tandem_model::network::Country;
 use tandem_model::time::WallTime;
 use tandem_pricing::policy::Version;
 
@@ -22,6 +23,8 @@ pub struct AccountRecord {
     pub id: AccountId,
     /// Its name, 1 to 63 characters.
     pub name: String,
+    /// Where it is established, when that is known.
+    pub country: Option<Country>,
     /// When it was made.
     pub created_at: WallTime,
 }

@@ -34,6 +34,7 @@ pub async fn first_admin(
     let account = AccountRecord {
         id,
         name: NAME.to_owned(),
+        country: None,
         created_at: clock.wall(),
     };
     match tenants.add_account(account, None).await {

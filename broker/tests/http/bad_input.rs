@@ -94,6 +94,21 @@ fn bodies_of_keys() -> Vec<(&'static str, Value, &'static str)> {
         ("/v1/accounts", json!({"name": ""}), "/name"),
         ("/v1/accounts", json!({"name": "x".repeat(64)}), "/name"),
         ("/v1/accounts", json!({"name": "a\nb"}), "/name"),
+        (
+            "/v1/accounts",
+            json!({"name": "a", "country": "ZZ"}),
+            "/country",
+        ),
+        (
+            "/v1/accounts",
+            json!({"name": "a", "country": "de"}),
+            "/country",
+        ),
+        (
+            "/v1/accounts",
+            json!({"name": "a", "country": 49}),
+            "/country",
+        ),
         ("/v1/keys", json!({"name": "a", "scopes": []}), "/scopes"),
         (
             "/v1/keys",

@@ -1,7 +1,7 @@
 //! API keys: who is let in, to what, how often, and until when.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tandem::api::Scope;
 use tandem::http::state::ApiLimits;
 use tandem::store::tenants::{KeyRecord, Tenants};
@@ -97,6 +97,27 @@ async fn a_revoked_key_is_refused_from_the_next_request_on() {
     refused(&stage, Some(&key)).await;
     let again = Answer::of(stage.ask(Method::DELETE, &path)).await;
     assert_eq!(again.status, 204, "revoking twice is the same as once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_is_shown_with_the_country_that_it_was_made_with() {
+    let stage = Stage::bare().await;
+    for (name, body, country) in [
+        ("a", json!({"name": "a", "country": "DE"}), json!("DE")),
+        ("b", json!({"name": "b", "country": null}), Value::Null),
+        ("c", json!({"name": "c"}), Value::Null),
+    ] {
+        let made = stage.post("/v1/accounts", body).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        assert_eq!(made.json()["country"], country, "{name}");
+        let all = stage.get("/v1/accounts").await.json();
+        let listed = all["items"].as_array().unwrap().iter();
+        let listed = listed.filter(|account| account["name"] == name);
+        let shown: Vec<_> = listed.map(|account| &account["country"]).collect();
+        assert_eq!(shown, [&country], "{name}");
+        let first = &all["items"][0];
+        assert_eq!(first["country"], Value::Null, "the operator's own account");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use tandem::store::tenants::{
 };
 use tandem::store::{PAGE_MAX, Rule};
 use tandem_model::id::ApiKeyId;
+use tandem_model::network::Country;
 
 use crate::conformance::stories;
 use crate::policies;
@@ -37,6 +38,7 @@ fn tenant(n: u64) -> AccountRecord {
     AccountRecord {
         id: account(n),
         name: format!("tenant {n}"),
+        country: Country::parse("DE").filter(|_| n % 2 == 1),
         created_at: wall(3),
     }
 }

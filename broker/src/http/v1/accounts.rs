@@ -4,7 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Json, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use tandem_model::id::AccountId;
+use tandem_model::network::Country;
 use tandem_model::secret::Secret;
+use tandem_pricing::countries;
 
 use super::check_name;
 use crate::api::described::{AccountIdText, IdempotencyKeyText, PageLimit};
@@ -54,10 +56,12 @@ pub(in crate::http) async fn create(
         Begun::First(once) => once,
     };
     check_name(&body.value.name)?;
+    let country = country(body.value.country.as_deref())?;
     let clock = shared.state.clock.as_ref();
     let account = AccountRecord {
         id: fresh(clock, AccountId::from_parts),
         name: body.value.name,
+        country,
         created_at: clock.wall(),
     };
     let text = serde_json::to_string(&AccountView::from(&account));
@@ -70,6 +74,18 @@ pub(in crate::http) async fn create(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// A country that exists, written as it is shown.
+fn country(code: Option<&str>) -> Result<Option<Country>, Problem> {
+    let Some(code) = code else {
+        return Ok(None);
+    };
+    let found = countries::parse(code).filter(|country| country.as_str() == code);
+    let detail = "not the two upper-case letters that ISO 3166-1 gave a country, such as DE";
+    found
+        .map(Some)
+        .ok_or_else(|| Problem::field("/country", detail))
 }
 
 /// Lists accounts

@@ -7,7 +7,8 @@ use rusqlite::{Connection, TransactionBehavior};
 /// What never changes of a job stands in `specs`, because SQLite writes a changed row whole. A job
 /// that nobody holds has an empty owner, so that one index finds the free ones of any holder. In
 /// `jobs_open`, a job without a time to wake comes after all that have one.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE jobs (
     id BLOB NOT NULL PRIMARY KEY,
     account BLOB NOT NULL,
@@ -175,7 +176,11 @@ CREATE TABLE settings (
     name TEXT NOT NULL PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+ALTER TABLE accounts ADD COLUMN country TEXT CHECK (length(country) = 2);
+",
+];
 
 /// Settings of every connection: a write-ahead log that gives space back which one large commit
 /// took (16 MiB stay), and a commit that is on the disk when it returns.
@@ -217,4 +222,30 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
         apply(connection).map_err(|e| format!("schema step {}: {e}", step + 1))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_of_the_first_schema_is_kept_and_has_no_country() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection
+            .execute_batch("INSERT INTO accounts VALUES (x'01', 'old', 3); PRAGMA user_version = 1")
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let old: (String, i64, Option<String>) = connection
+            .query_row(
+                "SELECT name, created_at_us, country FROM accounts",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            )
+            .unwrap();
+        assert_eq!(old, ("old".to_owned(), 3, None));
+        let wrong = "UPDATE accounts SET country = 'DEU'";
+        assert!(connection.execute_batch(wrong).is_err());
+        migrate(&mut connection).expect("a second start changes nothing");
+    }
 }

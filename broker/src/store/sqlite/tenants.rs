@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tandem_model::id::{AccountId, ApiKeyId};
+use tandem_model::network::Country;
 use tandem_model::time::WallTime;
 use tandem_pricing::policy::Version;
 
-use super::rows::{array, bytes, hex, hex_id, id, refused};
+use super::rows::{array, bytes, hex, hex_id, id, refused, word};
 use super::{SqliteStore, policies};
 use crate::store::tenants::{
     AccountRecord, KeyRecord, REPLY_TTL, ReplyRecord, SETTING_BYTES_MAX, Tenants,
@@ -61,10 +62,15 @@ pub(super) fn keep_replies(
     ))
 }
 
+const ACCOUNT: &str = "id, name, created_at_us, country";
+
 fn account_row(row: &Row<'_>) -> rusqlite::Result<AccountRecord> {
+    let country: Option<String> = row.get(3)?;
+    let country = country.map(|code| word::<Country>(3, code)).transpose()?;
     Ok(AccountRecord {
         id: id(row, 0, AccountId::PREFIX)?,
         name: row.get(1)?,
+        country,
         created_at: moment(row, 2)?,
     })
 }
@@ -148,12 +154,15 @@ impl Tenants for SqliteStore {
     fn add_account(&self, account: AccountRecord, reply: Option<ReplyRecord>) -> Answer<'_, ()> {
         Box::pin(self.write(move |c| {
             keep_replies(c, reply.as_slice())?;
-            c.prepare_cached("INSERT INTO accounts (id, name, created_at_us) VALUES (?1, ?2, ?3)")?
-                .execute(params![
-                    bytes(account.id.uuid()),
-                    account.name,
-                    account.created_at.micros()
-                ])?;
+            c.prepare_cached(&format!(
+                "INSERT INTO accounts ({ACCOUNT}) VALUES (?1, ?2, ?3, ?4)"
+            ))?
+            .execute(params![
+                bytes(account.id.uuid()),
+                account.name,
+                account.created_at.micros(),
+                account.country.as_ref().map(Country::as_str),
+            ])?;
             Ok(())
         }))
     }
@@ -161,7 +170,7 @@ impl Tenants for SqliteStore {
     fn account(&self, id: AccountId) -> Answer<'_, Option<AccountRecord>> {
         Box::pin(async move {
             self.read(|c| {
-                c.prepare_cached("SELECT id, name, created_at_us FROM accounts WHERE id = ?1")?
+                c.prepare_cached(&format!("SELECT {ACCOUNT} FROM accounts WHERE id = ?1"))?
                     .query_row(params![bytes(id.uuid())], account_row)
                     .optional()
             })
@@ -172,10 +181,9 @@ impl Tenants for SqliteStore {
         let after = after.map_or([0; 16], |id| bytes(id.uuid()));
         Box::pin(async move {
             self.read(|c| {
-                c.prepare_cached(
-                    "SELECT id, name, created_at_us FROM accounts
-                     WHERE id > ?1 ORDER BY id LIMIT ?2",
-                )?
+                c.prepare_cached(&format!(
+                    "SELECT {ACCOUNT} FROM accounts WHERE id > ?1 ORDER BY id LIMIT ?2"
+                ))?
                 .query_map(params![after, limit.min(PAGE_MAX)], account_row)?
                 .collect()
             })
