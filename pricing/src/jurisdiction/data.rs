@@ -31,7 +31,24 @@ impl Default for DataRules {
 }
 
 impl DataRules {
-    fn allows(&self, place: Country) -> bool {
+    /// Whether data of this kind may be processed in a country.
+    pub(super) fn allow(&self, data: DataClass, place: Country) -> bool {
+        match data {
+            DataClass::Public | DataClass::Internal => true,
+            DataClass::Personal | DataClass::Restricted => self.lists(place),
+        }
+    }
+
+    /// Whether data of this kind need hardware of data-centre grade.
+    pub(super) fn need_datacenter(&self, data: DataClass) -> bool {
+        match data {
+            DataClass::Public | DataClass::Internal => false,
+            DataClass::Personal => self.personal_needs_datacenter,
+            DataClass::Restricted => true,
+        }
+    }
+
+    fn lists(&self, place: Country) -> bool {
         let public = [areas::EU, areas::EEA_BEYOND_EU, areas::ADEQUATE];
         self.places_also.contains(&place)
             || (self.eea_and_adequate && public.iter().any(|list| areas::holds(list, place)))
@@ -43,13 +60,8 @@ pub(super) fn judge(
     subject: &Subject<'_>,
     place: Country,
 ) -> Result<(), Denial> {
-    let guarded = match subject.data {
-        DataClass::Public | DataClass::Internal => return Ok(()),
-        DataClass::Personal => rules.personal_needs_datacenter,
-        DataClass::Restricted => true,
-    };
     let word = subject.data.as_str();
-    if guarded && subject.grade != Grade::Datacenter {
+    if rules.need_datacenter(subject.data) && subject.grade != Grade::Datacenter {
         return Err(Denial::new(
             Rule::DataGrade,
             Party::Machine,
@@ -60,7 +72,7 @@ pub(super) fn judge(
             "choose the enterprise tier, or another data class if the data are not of this kind",
         ));
     }
-    if !rules.allows(place) {
+    if !rules.allow(subject.data, place) {
         return Err(Denial::new(
             Rule::DataPlace,
             Party::Machine,

@@ -81,20 +81,29 @@ impl ExportRule {
     }
 }
 
+/// The rule that denies cards of a class to a country, if one does.
+pub(super) fn denying(
+    rules: &Rules,
+    class: ExportClass,
+    country: Country,
+    party: Party,
+) -> Option<&ExportRule> {
+    let denies = |rule: &&ExportRule| {
+        rule.party == party && class >= rule.from_class && rule.group.holds(country)
+    };
+    let mut all = rules.export.iter();
+    all.find(denies)
+        .filter(|_| !rules.licensed.contains(&country))
+}
+
 pub(super) fn judge(
     rules: &Rules,
     gpu: GpuModel,
     country: Country,
     party: Party,
 ) -> Result<(), Denial> {
-    if rules.licensed.contains(&country) {
-        return Ok(());
-    }
     let class = gpu.export_class();
-    let denies = |rule: &&ExportRule| {
-        rule.party == party && class >= rule.from_class && rule.group.holds(country)
-    };
-    let Some(rule) = rules.export.iter().find(denies) else {
+    let Some(rule) = denying(rules, class, country, party) else {
         return Ok(());
     };
     let eccn = match class {

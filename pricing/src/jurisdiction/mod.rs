@@ -9,6 +9,7 @@
 pub mod areas;
 mod data;
 mod denial;
+mod digest;
 mod export;
 mod sanctions;
 
@@ -19,6 +20,7 @@ use tandem_model::network::{Country, Grade};
 
 pub use data::DataRules;
 pub use denial::{Denial, Party, Rule};
+pub use digest::{Digest, Digester};
 pub use export::{ExportRule, Group};
 pub use sanctions::Sanctioned;
 pub use tandem_model::workload::DataClass;
@@ -26,7 +28,8 @@ pub use tandem_model::workload::DataClass;
 /// The day up to which the public lists below are known.
 pub const DATED: &str = "2026-07-31";
 
-/// Rules of one installation. The default is the careful one.
+/// Rules of one installation. The default is the careful one, but that it takes accounts whose
+/// country nobody stated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rules {
@@ -36,6 +39,9 @@ pub struct Rules {
     pub licensed: Vec<Country>,
     /// Whether a place in a country with sanctioned regions is denied when its region is unknown.
     pub region_needed: bool,
+    /// Whether a customer without a country is denied everything; else the rules about customers
+    /// are passed over for him, and those about machines hold.
+    pub customer_country_required: bool,
     /// Which cards are denied to which destinations.
     pub export: Vec<ExportRule>,
     /// Where each kind of data may be processed.
@@ -48,6 +54,7 @@ impl Default for Rules {
             denied_also: Vec::new(),
             licensed: Vec::new(),
             region_needed: true,
+            customer_country_required: false,
             export: ExportRule::defaults(),
             data: DataRules::default(),
         }
@@ -57,7 +64,7 @@ impl Default for Rules {
 /// What is judged: one customer's work on one machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// Where the customer is established.
+    /// Where the customer is established, when that is stated.
     pub customer: Option<Country>,
     /// Countries that the customer allows; empty for any.
     pub allowed: &'a [Country],
@@ -84,13 +91,25 @@ pub struct Subject<'a> {
 /// The denial, ready to be stored.
 pub fn judge(rules: &Rules, subject: &Subject<'_>) -> Result<(), Denial> {
     let place = known(subject.place, Party::Machine)?;
-    let customer = known(subject.customer, Party::Customer)?;
+    let customer = stated(rules, subject.customer)?;
     sanctions::judge(rules, place, subject.region, Party::Machine)?;
-    sanctions::judge(rules, customer, None, Party::Customer)?;
+    if let Some(customer) = customer {
+        sanctions::judge(rules, customer, None, Party::Customer)?;
+    }
     own_lists(subject, place)?;
     export::judge(rules, subject.gpu, place, Party::Machine)?;
-    export::judge(rules, subject.gpu, customer, Party::Customer)?;
+    if let Some(customer) = customer {
+        export::judge(rules, subject.gpu, customer, Party::Customer)?;
+    }
     data::judge(&rules.data, subject, place)
+}
+
+/// The customer's country; none when it is not stated and need not be.
+fn stated(rules: &Rules, customer: Option<Country>) -> Result<Option<Country>, Denial> {
+    if customer.is_none() && !rules.customer_country_required {
+        return Ok(None);
+    }
+    known(customer, Party::Customer).map(Some)
 }
 
 fn known(country: Option<Country>, party: Party) -> Result<Country, Denial> {
@@ -107,7 +126,9 @@ fn known(country: Option<Country>, party: Party) -> Result<Country, Denial> {
                     Party::Machine => {
                         "only offers with a country are used: ask the network to state it"
                     }
-                    Party::Customer => "set the country of the account",
+                    Party::Customer => {
+                        "work under an account that was made with its country: `tandem account create NAME --country CODE`"
+                    }
                 },
             )
         })

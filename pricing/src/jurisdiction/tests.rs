@@ -33,7 +33,10 @@ fn ruling(rules: &Rules, subject: &Subject<'_>) -> Option<(Rule, Party)> {
 
 #[test]
 fn an_unknown_country_is_denied_on_either_side() {
-    let rules = Rules::default();
+    let rules = Rules {
+        customer_country_required: true,
+        ..Rules::default()
+    };
     assert_eq!(ruling(&rules, &good()), None);
     for code in ["", "ZZ", "UK", "XX"] {
         let place = Subject {
@@ -49,6 +52,38 @@ fn an_unknown_country_is_denied_on_either_side() {
         let found = (Rule::CountryUnknown, Party::Customer);
         assert_eq!(ruling(&rules, &customer), Some(found), "{code}");
     }
+}
+
+#[test]
+fn a_customer_who_need_not_state_a_country_is_judged_by_the_machine_alone() {
+    let rules = Rules::default();
+    let unstated = Subject {
+        customer: None,
+        ..good()
+    };
+    assert_eq!(ruling(&rules, &unstated), None);
+    for (place, found) in [
+        ("IR", Rule::CountrySanctioned),
+        ("CN", Rule::ExportClass),
+        ("ZZ", Rule::CountryUnknown),
+    ] {
+        let there = Subject {
+            place: country(place),
+            ..unstated
+        };
+        let machine = Some((found, Party::Machine));
+        assert_eq!(ruling(&rules, &there), machine, "{place}");
+    }
+    let wrong = Subject {
+        customer: country("ZZ"),
+        ..good()
+    };
+    let customer = Some((Rule::CountryUnknown, Party::Customer));
+    assert_eq!(
+        ruling(&rules, &wrong),
+        customer,
+        "stated, and of no country"
+    );
 }
 
 #[test]
