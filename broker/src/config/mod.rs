@@ -19,6 +19,7 @@ use std::time::Duration;
 use gpu_probe::protocol::CheckpointStore;
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_model::secret::Secret;
+use tandem_pricing::jurisdiction::Rules;
 
 pub use layers::{Flag, Layers, Sources};
 pub use paths::{credentials_file, under_home};
@@ -52,6 +53,10 @@ pub struct Config {
     pub market_refresh: Duration,
     /// What one customer may ask at once.
     pub limits: LimitsConfig,
+    /// Where work may run, for whom.
+    pub jurisdiction: Rules,
+    /// How long denials are kept.
+    pub denials_kept: Duration,
     /// Logs and traces.
     pub telemetry: TelemetryConfig,
 }

@@ -6,9 +6,13 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use config::ValueKind;
 use gpu_probe::protocol::CheckpointStore;
 use tandem_adapters::ionet::VmPriceUnit;
+use tandem_model::network::Country;
 use tandem_model::secret::Secret;
+use tandem_pricing::countries;
+use tandem_pricing::jurisdiction::{DataRules, Rules};
 use tracing_subscriber::EnvFilter;
 
 use super::layers::{Layers, Sources};
@@ -17,6 +21,9 @@ use super::{
     Problem, TelemetryConfig, paths, url,
 };
 use crate::vault::Vault;
+
+/// Seconds of a day.
+const DAY_SECONDS: u64 = 86_400;
 
 /// Reads typed values and collects what is wrong.
 struct Reader<'a> {
@@ -74,6 +81,50 @@ impl Reader<'_> {
             self.problem(key, "must be true or false");
             false
         })
+    }
+
+    /// Countries as a list, or as one text with commas or spaces between them.
+    fn countries(&mut self, key: &str) -> Vec<Country> {
+        let value = self.layers.value(key);
+        let codes: Option<Vec<String>> = match value.kind {
+            ValueKind::Array(items) => items.into_iter().map(|v| v.into_string().ok()).collect(),
+            ValueKind::String(text) => {
+                let codes = text.split([',', ' ']).filter(|code| !code.is_empty());
+                Some(codes.map(str::to_owned).collect())
+            }
+            _ => None,
+        };
+        let Some(codes) = codes else {
+            self.problem(key, "must be a list of countries, such as [\"DE\", \"FR\"]");
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for code in codes {
+            match countries::parse(&code) {
+                Some(country) => found.push(country),
+                None => {
+                    let text = format!("`{code}` is no country's code in ISO 3166-1 alpha-2");
+                    self.problem(key, text);
+                }
+            }
+        }
+        found
+    }
+
+    fn jurisdiction(&mut self) -> Rules {
+        Rules {
+            denied_also: self.countries("jurisdiction.denied_also"),
+            licensed: self.countries("jurisdiction.licensed"),
+            region_needed: self.truth("jurisdiction.region_needed"),
+            customer_country_required: self.truth("jurisdiction.customer_country_required"),
+            data: DataRules {
+                eea_and_adequate: self.truth("jurisdiction.data.eea_and_adequate"),
+                places_also: self.countries("jurisdiction.data.places_also"),
+                personal_needs_datacenter: self
+                    .truth("jurisdiction.data.personal_needs_datacenter"),
+            },
+            ..Rules::default()
+        }
     }
 
     fn one_of<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
@@ -279,6 +330,10 @@ pub(super) fn validate(layers: &Layers, sources: &Sources) -> Result<Config, Con
             burst: reader.count("limits.burst", 100_000),
             streams_per_account: reader.number("limits.streams_per_account", 1..=10_000),
         },
+        jurisdiction: reader.jurisdiction(),
+        denials_kept: Duration::from_secs(
+            u64::from(reader.number("denials.kept_days", 1..=3_650)) * DAY_SECONDS,
+        ),
         telemetry: reader.telemetry(),
         ionet,
         aethir,

@@ -19,6 +19,13 @@ fn shown(layers: &Layers, key: &str) -> Value {
     match value.kind {
         ValueKind::Boolean(truth) => json!(truth),
         ValueKind::I64(number) => json!(number),
+        // A JSON list of plain texts is a TOML list.
+        ValueKind::Array(items) => {
+            let texts = items
+                .into_iter()
+                .map(|v| v.into_string().unwrap_or_default());
+            json!(texts.collect::<Vec<_>>())
+        }
         ValueKind::String(text) if SECRETS.contains(&key) && !text.is_empty() => {
             json!("[secret]")
         }
@@ -31,10 +38,16 @@ fn shown(layers: &Layers, key: &str) -> Value {
 pub fn show(layers: &Layers) -> String {
     let mut text = String::new();
     let mut section = "";
-    // Keys without a section come first, as TOML wants it.
-    let (top, sectioned): (Vec<&str>, Vec<&str>) = layers.keys().partition(|k| !k.contains('.'));
-    for key in top.into_iter().chain(sectioned) {
-        let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
+    // Keys without a section come first, and those of a section together, as TOML wants it.
+    let mut keys: Vec<(&str, &str, &str)> = layers
+        .keys()
+        .map(|key| {
+            let (head, name) = key.rsplit_once('.').unwrap_or(("", key));
+            (head, name, key)
+        })
+        .collect();
+    keys.sort_unstable();
+    for (head, name, key) in keys {
         if head != section {
             text.push_str(&format!("\n[{head}]\n"));
             section = head;

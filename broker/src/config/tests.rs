@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::*;
+use tandem_model::network::Country;
 
 const MASTER: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -46,6 +47,8 @@ fn the_defaults_alone_are_a_whole_configuration_without_a_live_network() {
     assert!(config.ionet.is_none() && config.aethir.is_none());
     assert!(config.checkpoint_store.is_none());
     assert!(config.telemetry.otlp_endpoint.is_none());
+    assert_eq!(config.jurisdiction, Rules::default());
+    assert_eq!(config.denials_kept.as_secs(), 400 * 86_400);
 }
 
 #[test]
@@ -102,6 +105,13 @@ fn every_wrong_value_names_its_key_and_its_variable_and_all_are_named_at_once() 
         ("TANDEM__CHECKPOINT_STORE__ALLOW_HTTP", "perhaps"),
         ("TANDEM__MARKET__REFRESH_SECONDS", "0"),
         ("TANDEM__LIMITS__REQUESTS_PER_SECOND", "many"),
+        ("TANDEM__JURISDICTION__DENIED_ALSO", "UK"),
+        ("TANDEM__JURISDICTION__LICENSED", "CU, Iran"),
+        ("TANDEM__JURISDICTION__REGION_NEEDED", "often"),
+        ("TANDEM__JURISDICTION__CUSTOMER_COUNTRY_REQUIRED", "DE"),
+        ("TANDEM__JURISDICTION__DATA__EEA_AND_ADEQUATE", "EU"),
+        ("TANDEM__JURISDICTION__DATA__PLACES_ALSO", "ZZ"),
+        ("TANDEM__DENIALS__KEPT_DAYS", "0"),
         ("TANDEM__TELEMETRY__LOG_FORMAT", "xml"),
         ("TANDEM__TELEMETRY__LOG_FILTER", "a=b=c"),
         ("TANDEM__TELEMETRY__OTLP_ENDPOINT", "collector"),
@@ -203,6 +213,56 @@ fn live_networks_need_all_their_keys_and_a_public_https_url() {
         Some("https://gpu.example.com")
     );
     assert!(config.ionet.is_some());
+}
+
+#[test]
+fn rules_about_places_are_read_from_a_file_and_from_variables() {
+    let (mut sources, _file) = with_file(
+        "[jurisdiction]\ndenied_also = [\"CN\", \"fr\"]\nlicensed = [\"CU\"]\n\
+         customer_country_required = true\n\
+         [jurisdiction.data]\npersonal_needs_datacenter = true\n[denials]\nkept_days = 30\n",
+    );
+    let variables = [
+        ("TANDEM__JURISDICTION__LICENSED", "IR,SY BY"),
+        ("TANDEM__JURISDICTION__DATA__PLACES_ALSO", "us"),
+    ];
+    for (name, value) in variables {
+        sources.variables.insert(name.into(), value.into());
+    }
+    let config = load(&sources).unwrap();
+    let codes =
+        |countries: &[Country]| countries.iter().map(Country::to_string).collect::<Vec<_>>();
+    let rules = &config.jurisdiction;
+    assert_eq!(codes(&rules.denied_also), ["CN", "FR"]);
+    assert_eq!(codes(&rules.licensed), ["IR", "SY", "BY"]);
+    assert_eq!(codes(&rules.data.places_also), ["US"]);
+    assert!(rules.customer_country_required && rules.region_needed);
+    assert!(rules.data.personal_needs_datacenter && rules.data.eea_and_adequate);
+    assert_eq!(rules.export, Rules::default().export);
+    assert_eq!(config.denials_kept.as_secs(), 30 * 86_400);
+    let shown = show(&Layers::read(&sources).unwrap());
+    assert!(
+        shown.contains("denied_also = [\"CN\",\"fr\"] # from"),
+        "{shown}"
+    );
+    let (again, _kept) = with_file(&shown);
+    assert_eq!(load(&again).unwrap().jurisdiction, config.jurisdiction);
+}
+
+#[test]
+fn a_country_that_does_not_exist_is_refused_with_its_code() {
+    for (text, wrong) in [
+        ("denied_also = [\"DE\", \"ZZ\"]", "`ZZ`"),
+        ("denied_also = [\"Iran\"]", "`Iran`"),
+        ("denied_also = 7", "list of countries"),
+        ("denied_also = [[\"DE\"]]", "list of countries"),
+    ] {
+        let (sources, _file) = with_file(&format!("[jurisdiction]\n{text}\n"));
+        let found = problems(&sources);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].key, "jurisdiction.denied_also");
+        assert!(found[0].text.contains(wrong), "{found:?}");
+    }
 }
 
 #[test]
