@@ -7,6 +7,7 @@
 
 mod account;
 mod classification;
+mod denial;
 pub mod described;
 mod event;
 mod job;
@@ -28,6 +29,7 @@ pub use account::{AccountRequest, AccountView, KeyRequest, KeyView, NewKeyView, 
 pub use classification::{
     ClassificationReply, ClassificationRequest, EvidenceView, NeedsView, NoteView, TiersView,
 };
+pub use denial::DenialView;
 pub use event::EventView;
 pub use job::{
     CancelReply, CheckpointView, JobRequest, JobSummary, JobView, NodeView, PlacementView,

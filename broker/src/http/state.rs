@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use tandem_model::id::InstallationId;
 use tandem_model::network::Product;
 use tandem_model::time::Clock;
+use tandem_pricing::jurisdiction::Digester;
 
 use super::metrics::Metrics;
 use crate::engine::handle::EngineHandle;
@@ -92,6 +93,8 @@ pub struct ApiState {
     pub products: Vec<Product>,
     /// The pricing policy in force.
     pub policies: Arc<Policies>,
+    /// The rules about where work may run, worked out.
+    pub jurisdiction: Arc<Digester>,
     /// The executable served to start scripts.
     pub agent: AgentBinary,
     /// Where agents keep checkpoints.

@@ -29,6 +29,7 @@ use tandem_model::id::{AccountId, InstallationId};
 use tandem_model::network::Product;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
+use tandem_pricing::jurisdiction::{Digester, Rules};
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -224,6 +225,7 @@ impl Stage {
             tenants: store.clone(),
             vault: vault.clone(),
             policies: policies(&store, &*as_clock).await,
+            jurisdiction: Arc::new(Digester::of(Rules::default())),
             clock: as_clock,
             installation: terms.installation,
             products: products(),
