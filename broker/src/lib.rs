@@ -15,6 +15,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod demo;
+pub mod denials;
 pub mod engine;
 pub mod http;
 pub mod ids;

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use process::{Home, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const RENDER: &str = "examples/render-blender.yaml";
 
@@ -133,6 +133,28 @@ fn a_key_can_do_what_it_was_made_for_until_it_is_revoked() {
         "{}",
         text(&revoked.stderr)
     );
+    broker.stop();
+}
+
+#[test]
+fn an_account_is_made_with_its_country_and_denials_are_asked_for() {
+    let home = Home::new();
+    let broker = home.serve(&["--sandbox"]);
+    let acme = ["account", "create", "acme", "--country", "de"];
+    assert_eq!(home.json(&broker, &acme)["country"], "DE");
+    let listed = home.run(&broker, &["account", "list"]);
+    let row = text(&listed.stdout);
+    let row = row.lines().find(|line| line.contains("acme")).unwrap();
+    assert!(row.contains(" DE "), "{row}");
+    let nowhere = ["account", "create", "b", "--country", "UK"];
+    let refused = home.run(&broker, &nowhere);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("ISO 3166-1"));
+    assert_eq!(home.json(&broker, &["denials"])["items"], json!([]));
+    let all = home.run(&broker, &["denials", "--account", "all"]);
+    assert!(all.status.success(), "{}", text(&all.stderr));
+    assert!(text(&all.stdout).contains("account"));
+    assert!(text(&all.stderr).contains("nothing was denied"));
     broker.stop();
 }
 

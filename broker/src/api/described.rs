@@ -47,6 +47,8 @@ fn words<W: Serialize>(all: impl IntoIterator<Item = W>, description: &str) -> R
 pub struct AccountIdText;
 /// A job.
 pub struct JobIdText;
+/// An account, or all of them.
+pub struct AccountsText;
 /// An API key.
 pub struct ApiKeyIdText;
 /// A state of a job.
@@ -71,6 +73,14 @@ pub struct IdempotencyKeyText;
 impl PartialSchema for AccountIdText {
     fn schema() -> RefOr<Schema> {
         id(AccountId::PREFIX, "Id of an account.")
+    }
+}
+
+impl PartialSchema for AccountsText {
+    fn schema() -> RefOr<Schema> {
+        let which = text("Id of an account, or `all`.");
+        let pattern = format!("^(all|{}_[0-9a-f]{{32}})$", AccountId::PREFIX);
+        done(which.pattern(Some(pattern)))
     }
 }
 
@@ -174,6 +184,7 @@ macro_rules! named {
 
 named! {
     AccountIdText = "AccountId";
+    AccountsText = "Accounts";
     JobIdText = "JobId";
     ApiKeyIdText = "ApiKeyId";
     JobStateWord = "JobState";

@@ -7,6 +7,7 @@
 
 mod account;
 mod classification;
+mod denial;
 pub mod described;
 mod event;
 mod job;
@@ -29,6 +30,7 @@ pub use account::{AccountRequest, AccountView, KeyRequest, KeyView, NewKeyView, 
 pub use classification::{
     ClassificationReply, ClassificationRequest, EvidenceView, NeedsView, NoteView, TiersView,
 };
+pub use denial::DenialView;
 pub use event::EventView;
 pub use job::{
     CancelReply, CheckpointView, JobRequest, JobSummary, JobView, NodeView, PlacementView,
@@ -43,11 +45,11 @@ pub use policy::{
     RollbackRequest, ShadowView, ViolationView,
 };
 pub use problem::{FieldProblem, ProblemView};
-pub use quote_detail::{CounterfactualView, ObjectivesView, ReferenceView, TokenLegView};
 pub use quote::{
     CandidateView, NoQuoteView, ObstacleView, ProductView, QuoteLineView, QuoteReply, QuoteRequest,
     QuoteView, TierView,
 };
+pub use quote_detail::{CounterfactualView, ObjectivesView, ReferenceView, TokenLegView};
 pub use receipt::{ReceiptKeys, ReceiptReply};
 pub use secret_text::SecretText;
 pub use service::{ReadyView, VersionView};

@@ -6,6 +6,7 @@ pub mod classify;
 pub mod configuration;
 pub mod connection;
 pub mod demo;
+pub mod denials;
 pub mod explain;
 pub mod failure;
 pub mod jobs;
@@ -78,6 +79,8 @@ pub enum Command {
     Cancel(jobs::CancelArguments),
     /// Show what the networks offer now.
     Offers(offers::Arguments),
+    /// Show what rules about places and kinds of data refused.
+    Denials(denials::Arguments),
     /// Check, compare, apply and roll back pricing policies.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -141,6 +144,7 @@ async fn perform(command: Command, json: bool) -> anyhow::Result<()> {
         Command::Receipt(receipt) => receipt::run(receipt, json).await,
         Command::Cancel(cancel) => jobs::cancel(cancel, json).await,
         Command::Offers(offers) => offers::run(offers, json).await,
+        Command::Denials(denials) => denials::run(denials, json).await,
         Command::Policy(policy) => Box::pin(policy::run(policy, json)).await,
         Command::Key(key) => keys::key(key, json).await,
         Command::Account(account) => keys::account(account, json).await,

@@ -19,6 +19,7 @@ use std::time::Duration;
 use gpu_probe::protocol::CheckpointStore;
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_model::secret::Secret;
+use tandem_model::token::TokenRate;
 use tandem_pricing::jurisdiction::Rules;
 
 pub use layers::{Flag, Layers, Sources};
@@ -55,6 +56,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// Where work may run, for whom.
     pub jurisdiction: Rules,
+    /// What tokens cost, as far as that is configured.
+    pub token_rates: Vec<TokenRate>,
     /// How long denials are kept.
     pub denials_kept: Duration,
     /// Logs and traces.

@@ -11,6 +11,8 @@ use gpu_probe::protocol::CheckpointStore;
 use tandem_adapters::ionet::VmPriceUnit;
 use tandem_model::network::Country;
 use tandem_model::secret::Secret;
+use tandem_model::time::WallTime;
+use tandem_model::token::{Token, TokenRate};
 use tandem_pricing::countries;
 use tandem_pricing::jurisdiction::{DataRules, Rules};
 use tracing_subscriber::EnvFilter;
@@ -264,6 +266,36 @@ impl Reader<'_> {
         })
     }
 
+    fn token_rates(&mut self) -> Vec<TokenRate> {
+        let prices = [
+            (Token::Io, self.number("tokens.io_nano_usd", 0..=u32::MAX)),
+            (Token::Ath, self.number("tokens.ath_nano_usd", 0..=u32::MAX)),
+        ];
+        let stated = self.text("tokens.rates_at");
+        let at = stated.map(|text| text.parse::<jiff::Timestamp>());
+        let at = match at {
+            Some(Ok(time)) => Some(WallTime::from_micros(time.as_microsecond())),
+            Some(Err(error)) => {
+                self.problem("tokens.rates_at", format!("is no moment: {error}"));
+                return Vec::new();
+            }
+            None => None,
+        };
+        let set = prices.into_iter().filter(|(_, price)| *price > 0);
+        let rates: Vec<_> = set
+            .map(|(token, price)| TokenRate {
+                token,
+                nano_usd_per_token: price.into(),
+                at: at.unwrap_or_default(),
+            })
+            .collect();
+        if !rates.is_empty() && at.is_none() {
+            let text = "must say when the prices of the tokens were taken";
+            self.problem("tokens.rates_at", text);
+        }
+        rates
+    }
+
     fn telemetry(&mut self) -> TelemetryConfig {
         let log_format = self.one_of(
             "telemetry.log_format",
@@ -331,6 +363,7 @@ pub(super) fn validate(layers: &Layers, sources: &Sources) -> Result<Config, Con
             streams_per_account: reader.number("limits.streams_per_account", 1..=10_000),
         },
         jurisdiction: reader.jurisdiction(),
+        token_rates: reader.token_rates(),
         denials_kept: Duration::from_secs(
             u64::from(reader.number("denials.kept_days", 1..=3_650)) * DAY_SECONDS,
         ),

@@ -11,8 +11,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::service;
 use super::v1::{
-    accounts, classifications, events, jobs, keys, ledger, logs, offers, policies, policy_changes,
-    policy_shadow, quotes, receipts,
+    accounts, classifications, denials, events, jobs, keys, ledger, logs, offers, policies,
+    policy_changes, policy_shadow, quotes, receipts,
 };
 use crate::api::described;
 
@@ -27,6 +27,7 @@ use crate::api::described;
     paths(
         classifications::classify,
         quotes::quote,
+        denials::list,
         jobs::submit,
         jobs::list,
         jobs::show,
@@ -63,6 +64,7 @@ use crate::api::described;
     // Shapes of parameters, which are not found by themselves.
     components(schemas(
         described::AccountIdText,
+        described::AccountsText,
         described::ApiKeyIdText,
         described::GradeWord,
         described::IdempotencyKeyText,

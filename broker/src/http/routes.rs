@@ -7,8 +7,8 @@ use actix_web::{Route, guard};
 
 use super::problem::Problem;
 use super::v1::{
-    accounts, classifications, events, jobs, keys, ledger, logs, offers, policies, policy_changes,
-    policy_shadow, quotes, receipts,
+    accounts, classifications, denials, events, jobs, keys, ledger, logs, offers, policies,
+    policy_changes, policy_shadow, quotes, receipts,
 };
 use super::{agent, service};
 
@@ -72,6 +72,7 @@ fn public() -> Vec<Address> {
     vec![
         at("/v1/classifications").post(Route::new().to(classifications::classify)),
         at("/v1/quotes").post(Route::new().to(quotes::quote)),
+        at("/v1/denials").get(Route::new().to(denials::list)),
         at("/v1/jobs")
             .get(Route::new().to(jobs::list))
             .post(Route::new().to(jobs::submit)),

@@ -6,6 +6,7 @@
 
 mod folder;
 mod installation;
+mod keepers;
 mod rented;
 mod world;
 
@@ -258,8 +259,11 @@ fn api_state(
         vault: disk.vault,
         clock,
         products: terms.products.clone(),
+        token_rates: options.config.token_rates.clone(),
+        windows: terms.windows,
         places: Arc::clone(&terms.places),
         policies: disk.policies,
+        jurisdiction: Arc::new(Digester::of(options.config.jurisdiction.clone())),
         agent: disk.agent,
         checkpoint_store: Some(disk.checkpoint_store),
         limits: ApiLimits {
@@ -269,20 +273,6 @@ fn api_state(
         },
         metrics: Metrics::new(),
     }
-}
-
-/// The tasks that keep the world's time: marked in the store, and in step with a sandbox's.
-fn keepers(
-    disk: &Disk,
-    sandbox: Option<&Sandbox>,
-    clock: &Arc<SystemClock>,
-    stop: &CancellationToken,
-) -> Vec<JoinHandle<()>> {
-    let (store, clock) = (disk.store.clone(), Arc::clone(clock));
-    let marking = world::keep_marking(store, Arc::clone(&clock), stop.clone());
-    let following =
-        sandbox.map(|sandbox| world::keep_following(sandbox.clock.clone(), clock, stop.clone()));
-    [marking].into_iter().chain(following).collect()
 }
 
 impl Broker {
@@ -316,7 +306,8 @@ impl Broker {
         })
         .await
         .map_err(installation::store_failed)?;
-        let rest = keepers(&disk, sandbox.as_ref(), &clock, &stop_rest);
+        let denials_kept = options.config.denials_kept;
+        let rest = keepers::start(&disk, sandbox.as_ref(), &clock, denials_kept, &stop_rest);
         let state = api_state(&options, disk, &terms, handle, as_clock);
         state
             .metrics

@@ -1,18 +1,23 @@
-//! Tenants' side of the store: accounts, API keys, answers kept for idempotency keys, the versions
-//! of the pricing policy, and the installation's own settings. The same database and writer as [`super::Store`], a trait of its
-//! own because the engine needs none of it.
+//! Tenants' side of the store: accounts, API keys, answers kept for idempotency keys, denials, the
+//! versions of the pricing policy, and the installation's own settings. The same database and writer
+//! as [`super::Store`], a trait of its own because the engine needs none of it.
 
 use std::time::Duration;
 
 use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::network::Country;
 use tandem_model::time::WallTime;
+use tandem_pricing::jurisdiction::Denial;
 use tandem_pricing::policy::Version;
 
 use super::Answer;
 
 /// How long the answer of an idempotency key is kept.
 pub const REPLY_TTL: Duration = Duration::from_secs(24 * 3_600);
+/// Most denials that are kept of an account and a day (UTC); what comes after them is counted only.
+pub const DENIALS_PER_DAY_MAX: u32 = 1_000;
+/// Longest text of a kept denial in bytes.
+pub const DENIAL_TEXT_BYTES_MAX: usize = 1_024;
 /// Longest setting in bytes.
 pub const SETTING_BYTES_MAX: usize = 64 * 1_024;
 
@@ -69,6 +74,28 @@ pub struct ReplyRecord {
     pub at: WallTime,
 }
 
+/// What a rule about places denied to an account on one day (UTC). There is one of each rule, party
+/// and subject; when it is denied again, that is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DenialRecord {
+    /// Number within the store, rising; 0 when it is to be written.
+    pub sequence: u64,
+    /// To whom.
+    pub account: AccountId,
+    /// Which rule, about what, and why; of the last time.
+    pub denial: Denial,
+    /// SHA-256 of the workload file, 64 lower-case hex digits; of the last time.
+    pub workload_sha256: String,
+    /// Offers that it refused; of the last time.
+    pub offers: u64,
+    /// How many times; what is written adds to what is kept.
+    pub count: u64,
+    /// The first time; its day is the record's.
+    pub first_at: WallTime,
+    /// The last time.
+    pub last_at: WallTime,
+}
+
 /// Tenants, their keys and their answers.
 pub trait Tenants: Send + Sync {
     /// Adds an account, with the answer to keep when the request carried a key. Its id must be new.
@@ -109,6 +136,25 @@ pub trait Tenants: Send + Sync {
 
     /// Removes answers older than [`REPLY_TTL`], at most [`super::PAGE_MAX`] at once; how many.
     fn forget_replies(&self, now: WallTime) -> Answer<'_, u64>;
+
+    /// Keeps denials, each joined to what is kept of the same account, day, rule, party and subject.
+    /// How many found no room: of an account and day at most [`DENIALS_PER_DAY_MAX`] are kept.
+    /// Refuses an account that is not there, a text beyond [`DENIAL_TEXT_BYTES_MAX`], and what is no
+    /// SHA-256; then none is kept.
+    fn add_denials(&self, denials: Vec<DenialRecord>) -> Answer<'_, u64>;
+
+    /// Denials of an account, or of all, the newest first, below a given number; at most
+    /// [`super::PAGE_MAX`].
+    fn denials(
+        &self,
+        account: Option<AccountId>,
+        below: Option<u64>,
+        limit: u32,
+    ) -> Answer<'_, Vec<DenialRecord>>;
+
+    /// Removes denials of days before the one of a moment, at most [`super::PAGE_MAX`] at once; how
+    /// many.
+    fn forget_denials(&self, before: WallTime) -> Answer<'_, u64>;
 
     /// Adds a version of the pricing policy, with the answer to keep when the request carried a key.
     /// Its number must be the one after the last, or 1: of two that were made at once, one is

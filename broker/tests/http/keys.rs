@@ -132,6 +132,7 @@ async fn each_scope_opens_its_own_addresses_and_no_others() {
         (Scope::JobsWrite, Method::POST, "/v1/jobs/job_1/cancel"),
         (Scope::Quotes, Method::POST, "/v1/quotes"),
         (Scope::Quotes, Method::POST, "/v1/classifications"),
+        (Scope::Quotes, Method::GET, "/v1/denials"),
         (Scope::OffersRead, Method::GET, "/v1/offers"),
         (Scope::KeysAdmin, Method::GET, "/v1/keys"),
         (Scope::KeysAdmin, Method::DELETE, "/v1/keys/key_1"),

@@ -7,6 +7,7 @@ mod agent;
 mod agents;
 mod bad_input;
 mod client;
+mod denials;
 mod document;
 mod isolation;
 mod keys;

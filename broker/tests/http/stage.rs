@@ -29,6 +29,8 @@ use tandem_model::id::{AccountId, InstallationId};
 use tandem_model::network::Product;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
+use tandem_model::time::WallTime;
+use tandem_model::token::{Token, TokenRate};
 use tandem_pricing::jurisdiction::{Digester, Rules};
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
@@ -226,6 +228,7 @@ impl Stage {
             tenants: store.clone(),
             vault: vault.clone(),
             policies: policies(&store, &*as_clock).await,
+            jurisdiction: Arc::new(Digester::of(Rules::default())),
             clock: as_clock,
             installation: terms.installation,
             products: products(),
@@ -357,4 +360,13 @@ impl Drop for Stage {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// What tokens cost on this stage.
+fn token_rates() -> Vec<TokenRate> {
+    vec![TokenRate {
+        token: Token::Io,
+        nano_usd_per_token: 150_000_000,
+        at: WallTime::from_micros(7),
+    }]
 }

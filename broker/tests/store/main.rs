@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod conformance;
+mod denials;
 mod files;
 mod kill;
 mod live;

@@ -12,6 +12,7 @@ use tandem_model::id::ApiKeyId;
 use tandem_model::network::Country;
 
 use crate::conformance::stories;
+use crate::denials;
 use crate::policies;
 use crate::rows::*;
 
@@ -28,6 +29,11 @@ pub(crate) const STORIES: &[(&str, Story)] = stories![
     "what is added comes with its answer or not at all": added_with_reply,
     "settings agree among those that start at once": settings,
     "every list is bounded": pages,
+    "a denial that comes again on its day is counted": denials::joined,
+    "denials are listed newest first, of one account or of all": denials::whose,
+    "an account's denials of a day are bounded": denials::bounded,
+    "a denial that cannot be kept takes none with it": denials::refused,
+    "denials are forgotten by their day": denials::forgotten,
     "versions of the policy are only added, each number once": policies::numbers,
     "of many who add a version at once one wins, with its answer": policies::race,
     "versions are listed newest first, without their texts": policies::history,

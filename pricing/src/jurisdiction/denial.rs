@@ -32,6 +32,38 @@ pub enum Rule {
     DataGrade,
 }
 
+impl Rule {
+    /// Every rule.
+    pub const ALL: [Self; 10] = [
+        Self::CountryUnknown,
+        Self::CountrySanctioned,
+        Self::RegionSanctioned,
+        Self::RegionUnknown,
+        Self::OperatorDenies,
+        Self::CustomerDenies,
+        Self::CustomerAllowsOthers,
+        Self::ExportClass,
+        Self::DataPlace,
+        Self::DataGrade,
+    ];
+
+    /// The name in JSON, columns and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CountryUnknown => "country_unknown",
+            Self::CountrySanctioned => "country_sanctioned",
+            Self::RegionSanctioned => "region_sanctioned",
+            Self::RegionUnknown => "region_unknown",
+            Self::OperatorDenies => "operator_denies",
+            Self::CustomerDenies => "customer_denies",
+            Self::CustomerAllowsOthers => "customer_allows_others",
+            Self::ExportClass => "export_class",
+            Self::DataPlace => "data_place",
+            Self::DataGrade => "data_grade",
+        }
+    }
+}
+
 /// Whose country it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +72,19 @@ pub enum Party {
     Machine,
     /// Where the customer is established.
     Customer,
+}
+
+impl Party {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Machine, Self::Customer];
+
+    /// The name in JSON and columns.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Machine => "machine",
+            Self::Customer => "customer",
+        }
+    }
 }
 
 /// A denial, to be kept as it is.
@@ -85,5 +130,20 @@ impl fmt::Display for Denial {
             Party::Customer => "customer in",
         };
         write!(f, "{party} {}: {}", self.about, self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_rules_and_parties_are_their_json() {
+        for rule in Rule::ALL {
+            assert_eq!(serde_json::to_value(rule).unwrap(), rule.as_str());
+        }
+        for party in Party::ALL {
+            assert_eq!(serde_json::to_value(party).unwrap(), party.as_str());
+        }
     }
 }

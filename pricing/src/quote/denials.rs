@@ -15,7 +15,8 @@ impl Desk<'_> {
         if let Some(denial) = &self.pricing.places.customer {
             return vec![(denial.clone(), self.book.len())];
         }
-        let is_denied = |tier: &super::TierReport| tier.refused.contains_key(&Refusal::Jurisdiction);
+        let is_denied =
+            |tier: &super::TierReport| tier.refused.contains_key(&Refusal::Jurisdiction);
         if !report.tiers.iter().any(is_denied) {
             return Vec::new();
         }

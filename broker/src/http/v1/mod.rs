@@ -2,6 +2,7 @@
 
 pub(super) mod accounts;
 pub(super) mod classifications;
+pub(super) mod denials;
 pub(super) mod events;
 mod job_view;
 pub(super) mod jobs;
@@ -14,6 +15,7 @@ pub(super) mod policy_changes;
 pub(super) mod policy_shadow;
 pub(super) mod quotes;
 pub(super) mod receipts;
+mod startable;
 mod stream;
 mod submission;
 

@@ -5,20 +5,23 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json, Payload};
-use tandem_model::id::QuoteId;
+use tandem_model::id::{AccountId, QuoteId};
 use tandem_model::launch::AgentMode;
-use tandem_model::network::Product;
 use tandem_model::network::{Country, NetworkId};
-use tandem_model::workload::{Checkpoints, CodeSource, Workload};
+use tandem_model::workload::{Checkpoints, Workload};
+use tandem_pricing::book::Counterfactual;
 use tandem_pricing::classify::{self, Classification};
+use tandem_pricing::files;
+use tandem_pricing::jurisdiction::Denial;
 use tandem_pricing::quote::{Considered, Desk, Pricing, QuoteReport, Supply, TierReport};
-use tandem_pricing::{files, launch};
+use tandem_sla::promise;
 
-use super::off_thread;
+use super::{off_thread, startable};
 use crate::api::{
-    CandidateView, ClassificationReply, NoQuoteView, ObstacleView, ProblemView, ProductView,
-    QuoteReply, QuoteRequest, QuoteView, Scope, TierView,
+    CandidateView, ClassificationReply, CounterfactualView, NoQuoteView, ProblemView, ProductView,
+    QuoteReply, QuoteRequest, QuoteView, ReferenceView, Scope, TierView,
 };
+use crate::denials;
 use crate::engine::market::Market;
 use crate::http::auth::Caller;
 use crate::http::body::Body;
@@ -27,8 +30,6 @@ use crate::http::server::Shared;
 use crate::http::state::{ApiState, sha256_hex};
 use crate::ids::fresh;
 use crate::vault::quote_token::Promise;
-use tandem_model::error::ErrorCode;
-use tandem_model::id::AccountId;
 
 /// Oldest observation of an offer that a price is made from.
 const OFFER_AGE_MAX: Duration = Duration::from_secs(600);

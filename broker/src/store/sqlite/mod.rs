@@ -5,6 +5,7 @@
 
 mod apply;
 mod claims;
+mod denials;
 mod file;
 mod live;
 mod money;

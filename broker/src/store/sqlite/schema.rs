@@ -180,6 +180,28 @@ CREATE TABLE settings (
     "
 ALTER TABLE accounts ADD COLUMN country TEXT CHECK (length(country) = 2);
 ",
+    "
+CREATE TABLE denials (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    account BLOB NOT NULL REFERENCES accounts (id),
+    day INTEGER NOT NULL,
+    rule TEXT NOT NULL,
+    party TEXT NOT NULL,
+    about TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    change TEXT NOT NULL,
+    lists_dated TEXT NOT NULL,
+    workload_sha256 TEXT NOT NULL
+        CHECK (length(workload_sha256) = 64 AND workload_sha256 NOT GLOB '*[^0-9a-f]*'),
+    offers INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    first_at_us INTEGER NOT NULL,
+    last_at_us INTEGER NOT NULL,
+    UNIQUE (account, day, rule, party, about)
+) STRICT;
+CREATE INDEX denials_by_account ON denials (account, sequence);
+CREATE INDEX denials_by_day ON denials (day);
+",
 ];
 
 /// Settings of every connection: a write-ahead log that gives space back which one large commit

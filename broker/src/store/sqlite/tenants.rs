@@ -7,9 +7,9 @@ use tandem_model::time::WallTime;
 use tandem_pricing::policy::Version;
 
 use super::rows::{array, bytes, hex, hex_id, id, refused, word};
-use super::{SqliteStore, policies};
+use super::{SqliteStore, denials, policies};
 use crate::store::tenants::{
-    AccountRecord, KeyRecord, REPLY_TTL, ReplyRecord, SETTING_BYTES_MAX, Tenants,
+    AccountRecord, DenialRecord, KeyRecord, REPLY_TTL, ReplyRecord, SETTING_BYTES_MAX, Tenants,
 };
 use crate::store::{Answer, PAGE_MAX, Rule, StoreError};
 
@@ -277,6 +277,23 @@ impl Tenants for SqliteStore {
                 .execute(params![oldest_kept_us(now), PAGE_MAX])?;
             Ok(forgotten as u64)
         }))
+    }
+
+    fn add_denials(&self, denials: Vec<DenialRecord>) -> Answer<'_, u64> {
+        Box::pin(self.write(move |c| denials::add(c, &denials)))
+    }
+
+    fn denials(
+        &self,
+        account: Option<AccountId>,
+        below: Option<u64>,
+        limit: u32,
+    ) -> Answer<'_, Vec<DenialRecord>> {
+        Box::pin(async move { self.read(|c| denials::list(c, account, below, limit)) })
+    }
+
+    fn forget_denials(&self, before: WallTime) -> Answer<'_, u64> {
+        Box::pin(self.write(move |c| denials::forget(c, before)))
     }
 
     fn add_policy(&self, version: Version, reply: Option<ReplyRecord>) -> Answer<'_, ()> {
