@@ -190,7 +190,8 @@ mod tests {
             data in proptest::sample::select(DataClass::ALL.to_vec()),
         ) {
             let digest = Digester::of(rules.clone()).digest(customer, data);
-            for place in CountrySet::ALL.iter() {
+            let nowhere = ["AA", "UK", "ZZ"].map(country);
+            for place in countries::all().chain(nowhere) {
                 for (gpu, grade) in CARDS.iter().flat_map(|id| GRADES.map(|g| (id, g))) {
                     let gpu = GpuModel::by_id(gpu).unwrap();
                     let subject = Subject {
@@ -210,6 +211,23 @@ mod tests {
                     prop_assert_eq!(is_out, judged.is_err(), "{} {} {:?}", place, gpu, judged);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_code_that_no_country_has_is_forbidden_to_every_card() {
+        let lax = Rules {
+            export: Vec::new(),
+            ..Rules::default()
+        };
+        let forbidden = Digester::of(lax).digest(None, DataClass::Public).forbidden;
+        let exist: CountrySet = countries::all().collect();
+        for set in [
+            forbidden.uncontrolled,
+            forbidden.notify,
+            forbidden.controlled,
+        ] {
+            assert_eq!(CountrySet::ALL.without(&exist).without(&set).len(), 0);
         }
     }
 
