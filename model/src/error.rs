@@ -95,6 +95,7 @@ codes! {
     QUOTE_USED = "TDM-6103", "the quote was accepted before";
     QUOTE_WORKLOAD = "TDM-6104", "the workload is not the one that was quoted";
     QUOTE_REVOKED = "TDM-6105", "the quote was revoked";
+    QUOTE_CAPACITY = "TDM-6106", "the capacity that was quoted is gone";
 }
 
 impl ErrorCode {

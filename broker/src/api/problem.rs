@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use tandem_model::placement::Epoch;
 use utoipa::ToSchema;
 
+use super::QuoteReply;
+
 /// A refusal: `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
@@ -29,6 +31,9 @@ pub struct ProblemView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<u32>)]
     pub live_epoch: Option<Epoch>,
+    /// What the same workload costs now, when the capacity that was quoted is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fresh_quote: Option<Box<QuoteReply>>,
     /// Names this request in the logs; also in the header `X-Request-Id`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub request_id: String,

@@ -74,6 +74,7 @@ pub struct TierView {
     /// Offers that fit, cheapest useful hour first; at most 20.
     pub ranked: Vec<CandidateView>,
     /// What one change of the request would save, the greatest saving first.
+    #[serde(default)]
     pub counterfactuals: Vec<CounterfactualView>,
 }
 
@@ -105,6 +106,7 @@ pub struct QuoteView {
     /// What the rate is made of; the lines add up to it.
     pub lines: Vec<QuoteLineView>,
     /// What the network is paid in its token; empty while no rate of it is known.
+    #[serde(default)]
     pub token_legs: Vec<TokenLegView>,
     /// The country whose tax rules hold; amounts are net of tax. None when the account has none.
     #[schema(value_type = Option<String>, example = "DE")]

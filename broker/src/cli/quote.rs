@@ -1,5 +1,7 @@
 //! `tandem quote`: firm prices of every tier, or why there is none.
 
+mod explanation;
+
 use comfy_table::CellAlignment;
 use tandem_model::error::ErrorCode;
 use tandem_model::workload::Tier;
@@ -20,6 +22,9 @@ pub struct Arguments {
     /// Only this tier: consumer, assured or enterprise.
     #[arg(long, value_parser = tier)]
     tier: Option<Tier>,
+    /// Show what each rate is made of, what is promised, and why offers were refused.
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     connection: Connection,
 }
@@ -61,9 +66,15 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
         say(&serde_json::to_string_pretty(&answer.document)?)?;
     } else {
         print(&answer.view)?;
+        if arguments.explain {
+            explanation::print(&answer.view)?;
+        }
     }
     match cheapest(&answer.view) {
         Some(_) => {
+            if !json && !arguments.explain {
+                tell("`--explain` shows what the rates are made of and what is promised");
+            }
             tell(&format!("next: `tandem submit {} --watch`", arguments.file));
             Ok(())
         }
@@ -125,6 +136,9 @@ pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
     say(&rows.to_string())?;
     for reason in reasons(reply) {
         say(&format!("no price for {reason}"))?;
+    }
+    for line in explanation::beside(reply) {
+        say(&line)?;
     }
     if !reply.secrets.is_empty() {
         let names = reply.secrets.join(", ");

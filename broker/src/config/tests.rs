@@ -331,3 +331,17 @@ fn the_table_for_operators_names_every_key() {
         assert!(named, "docs/operating.md does not name {key}");
     }
 }
+
+#[test]
+fn prices_of_tokens_need_the_moment_at_which_they_were_taken() {
+    let (sources, _file) =
+        with_file("[tokens]\nio_nano_usd = 150000000\nrates_at = \"2026-08-21T09:30:00Z\"\n");
+    let rates = load(&sources).unwrap().token_rates;
+    assert_eq!(rates.len(), 1);
+    assert_eq!(rates[0].nano_usd_per_token, 150_000_000);
+    assert_eq!(rates[0].at.micros(), 1_787_304_600_000_000);
+    for text in ["io_nano_usd = 1", "io_nano_usd = 1\nrates_at = \"soon\""] {
+        let (sources, _file) = with_file(&format!("[tokens]\n{text}\n"));
+        assert_eq!(problems(&sources)[0].key, "tokens.rates_at");
+    }
+}

@@ -3,19 +3,21 @@
 
 use std::collections::BTreeMap;
 
-use tandem_model::network::NetworkId;
+use tandem_model::network::{Country, NetworkId, Product};
 use tandem_model::offer::{Offer, OfferId};
 use tandem_model::time::WorldTime;
 use tandem_model::workload::Tier;
 use tandem_pricing::book::{Aisle, AislePrice, Ask, Hit};
+use tandem_pricing::jurisdiction::Digester;
 use tandem_pricing::launch;
-use tandem_pricing::quote::{Effort, Refusal, Supply};
+use tandem_pricing::quote::{Effort, Refusal, Supply, Usage};
 use tandem_sla::failover::{self, PassedOver, Plan};
 use tandem_sla::incident::Health;
 
 use super::attempt::Attempt;
 use super::job::Job;
 use super::market::Market;
+use super::message::JobSpec;
 use super::terms::Terms;
 
 /// Everything that a choice is made from.
@@ -77,46 +79,48 @@ impl<'a> Planner<'a> {
         self.plan_on(job, &self.ask(job))
     }
 
-    /// What a job asks of the market now.
     fn ask(&self, job: &Job) -> Ask {
-        let spec = &job.spec;
-        let limit = Some(spec.quote.replacement_rate_max.price());
-        let data = spec.workload.limits.data;
-        let places = self.terms.places.digest(spec.terms.customer_country, data);
-        let tier = spec.quote.tier;
-        Ask::of(tier, &spec.workload, &spec.classification, limit).under(&places)
+        ask(&job.spec, &self.terms.places)
     }
 
     fn plan_on(&self, job: &Job, ask: &Ask) -> Plan<'a> {
-        let spec = &job.spec;
-        let supply = Supply {
-            products: &self.terms.products,
-            usage: &self.market.usage,
-        };
-        let class = spec.classification.class;
-        let effort = Effort::of(&spec.workload, class, spec.quote.term_seconds);
-        let startable = self.startable(job);
-        let price = |aisle: &Aisle, _| match startable.contains(&(&aisle.network, &*aisle.product))
-        {
-            true => supply.cost_price(&effort, aisle),
-            false => AislePrice::NotSold(Refusal::CannotStart),
-        };
+        let (products, market) = (&self.terms.products, self.market);
+        let price = cost_prices(&job.spec, products, &market.usage);
         // Offers that grew old were taken out when their network was last not read.
-        let ranking = self.market.book.rank(ask, price, WorldTime::default());
+        let ranking = market.book.rank(ask, price, WorldTime::default());
         let fitting = ranking.fitting();
         let ranked = ranking.filter_map(|hit| {
-            let offer = self.market.offer(&self.market.book.view(hit.row))?;
+            let offer = market.offer(&market.book.view(hit.row))?;
             Some((offer, self.passes_over(job, offer, &hit)))
         });
         failover::plan(ranked, fitting)
     }
+}
 
-    /// The products on which a job can start.
-    fn startable(&self, job: &Job) -> Vec<(&NetworkId, &'static str)> {
-        let products = self.terms.products.iter();
-        products
-            .filter(|product| launch::obstacles(&job.spec.workload, product).is_empty())
-            .map(|product| (&product.network, product.name))
-            .collect()
+/// What a job asks of the market on its tier, within what was agreed for a replacement.
+pub fn ask(spec: &JobSpec, places: &Digester) -> Ask {
+    let limit = Some(spec.quote.replacement_rate_max.price());
+    let digest = places.digest(spec.terms.customer_country, spec.workload.limits.data);
+    let (workload, found) = (&spec.workload, &spec.classification);
+    Ask::of(spec.quote.tier, workload, found, limit).under(&digest)
+}
+
+/// What the machines on which a job can start cost us.
+pub fn cost_prices<'a>(
+    spec: &JobSpec,
+    products: &'a [Product],
+    usage: &'a Usage,
+) -> impl Fn(&Aisle, Option<Country>) -> AislePrice + use<'a> {
+    let supply = Supply { products, usage };
+    let class = spec.classification.class;
+    let effort = Effort::of(&spec.workload, class, spec.quote.term_seconds);
+    let startable: Vec<_> = products
+        .iter()
+        .filter(|product| launch::obstacles(&spec.workload, product).is_empty())
+        .map(|product| (&product.network, product.name))
+        .collect();
+    move |aisle, _| match startable.contains(&(&aisle.network, &*aisle.product)) {
+        true => supply.cost_price(&effort, aisle),
+        false => AislePrice::NotSold(Refusal::CannotStart),
     }
 }

@@ -12,7 +12,7 @@ use tandem_model::error::ErrorCode;
 use tandem_pricing::files::FileErrors;
 
 use super::context;
-use crate::api::{FieldProblem, ProblemView};
+use crate::api::{FieldProblem, ProblemView, QuoteReply};
 use crate::engine::message::Refused;
 use crate::store::StoreError;
 
@@ -50,6 +50,12 @@ impl Problem {
     /// Adds what would help.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.view.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds what the same workload costs now.
+    pub fn fresh_quote(mut self, reply: QuoteReply) -> Self {
+        self.view.fresh_quote = Some(Box::new(reply));
         self
     }
 

@@ -101,8 +101,6 @@ pub struct ApiState {
     pub products: Vec<Product>,
     /// The pricing policy in force.
     pub policies: Arc<Policies>,
-    /// The rules about where work may run, worked out.
-    pub jurisdiction: Arc<Digester>,
     /// The executable served to start scripts.
     pub agent: AgentBinary,
     /// Where agents keep checkpoints.

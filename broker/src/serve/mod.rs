@@ -263,7 +263,6 @@ fn api_state(
         windows: terms.windows,
         places: Arc::clone(&terms.places),
         policies: disk.policies,
-        jurisdiction: Arc::new(Digester::of(options.config.jurisdiction.clone())),
         agent: disk.agent,
         checkpoint_store: Some(disk.checkpoint_store),
         limits: ApiLimits {

@@ -112,3 +112,25 @@ async fn denials_come_in_pages_and_wrong_parameters_are_named() {
         refused.refuses("TDM-6004", field);
     }
 }
+
+const JOB: &str = "tandem: 1\nname: a\nrun: ./x\nresources: {gpu: any}\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_customer_of_a_sanctioned_country_gets_no_price_and_a_record_says_why() {
+    let stage = Stage::open().await;
+    let there = json!({"name": "there", "country": "IR"});
+    let (id, key) = stage.tenant_of(there, &["quotes"]).await;
+    let ask = stage.ask_as(&key, Method::POST, "/v1/quotes");
+    let reply = Answer::of(ask.json(&json!({"workload": JOB}))).await.json();
+    for tier in reply["tiers"].as_array().unwrap() {
+        assert_eq!(tier["quote"], Value::Null);
+        assert_eq!(tier["no_quote"]["code"], "TDM-1202", "{tier}");
+    }
+    let kept = stage.get(&format!("/v1/denials?account={id}")).await.json();
+    let item = &kept["items"][0];
+    assert_eq!(
+        (&item["party"], &item["about"]),
+        (&json!("customer"), &json!("IR"))
+    );
+    assert!(item["offers"].as_u64().unwrap() > 0, "{item}");
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tandem::vault::quote_token::Promise;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::time::WallTime;
 
 use crate::stage::Stage;
@@ -42,6 +43,15 @@ async fn a_quote_says_what_every_tier_costs_and_why_and_where_it_can_start() {
     let ranked = enterprise["ranked"].as_array().expect("ranked");
     assert!(ranked.len() <= 20 && ranked[0]["offer"]["id"] == quote["offer"]);
     assert!(tiers[1]["quote"].is_null() && !tiers[1]["no_quote"]["detail"].is_null());
+    assert_eq!(quote["objectives"]["recovery_seconds"], 932, "{quote}");
+    let leg = &quote["token_legs"][0];
+    let units: u128 = leg["base_units"].as_str().map_or(0, |u| u.parse().unwrap());
+    let network = quote["offer"].as_str().unwrap().split('/').next();
+    assert_eq!(
+        units > 0,
+        network == Some("ionet"),
+        "only IO has a rate here: {quote}"
+    );
     assert!(
         reply["products"]
             .as_array()
@@ -61,6 +71,43 @@ async fn a_quote_says_what_every_tier_costs_and_why_and_where_it_can_start() {
         "only the tier asked for"
     );
     assert_eq!(stage.jobs().await, 0, "a quote writes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_stands_beside_what_a_hyperscaler_asks_and_what_a_change_would_save() {
+    let stage = Stage::open().await;
+    let workload = "tandem: 1\nname: a\nrun: ./x\nresources: {gpu: h100-sxm5-80gb}\n";
+    let body = json!({"workload": workload, "tier": "enterprise"});
+    let reply = stage.post("/v1/quotes", body).await.json();
+    let tier = &reply["tiers"][2];
+    let reference = &tier["quote"]["reference"];
+    assert_eq!(reference["dated"], "2026-05-20", "{tier}");
+    let rate = tier["quote"]["rate_micro_usd_per_gpu_hour"].as_i64();
+    let cheaper = reference["on_demand_micro_usd_per_gpu_hour"].as_i64() < rate;
+    assert_eq!(reference["on_demand_is_cheaper"], cheaper);
+    for found in tier["counterfactuals"].as_array().unwrap() {
+        let permille = found["saves_permille"].as_i64().unwrap();
+        assert!(permille >= 50, "{found}");
+        let now = found["rate_micro_usd_per_gpu_hour"].as_i64();
+        assert!(now < rate, "{found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_capacity_is_gone_the_refusal_carries_a_fresh_quote_that_is_good() {
+    let stage = Stage::open().await;
+    let token = stage.quote(GOOD).await;
+    let mut promise = stage.vault.promise(&token).unwrap();
+    // As if the whole market had become dearer than was agreed.
+    promise.quote.replacement_rate_max = RatePerGpuHour::new(MicroUsd::new(1));
+    let gone = stage.vault.quote_token(&promise);
+    let refused = stage.post("/v1/jobs", body(&gone, GOOD)).await;
+    refused.problem(409, "TDM-6106");
+    assert_eq!(stage.jobs().await, 0);
+    let fresh = &refused.json()["fresh_quote"];
+    let token = fresh["tiers"][0]["quote"]["quote_token"].as_str().unwrap();
+    let taken = stage.post("/v1/jobs", body(token, GOOD)).await;
+    assert_eq!(taken.status, 201, "{}", taken.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

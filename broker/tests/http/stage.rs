@@ -228,7 +228,6 @@ impl Stage {
             tenants: store.clone(),
             vault: vault.clone(),
             policies: policies(&store, &*as_clock).await,
-            jurisdiction: Arc::new(Digester::of(Rules::default())),
             clock: as_clock,
             installation: terms.installation,
             products: products(),
@@ -311,7 +310,12 @@ impl Stage {
 
     /// Makes an account and a key of it with these scopes.
     pub(crate) async fn tenant(&self, name: &str, scopes: &[&str]) -> (String, String) {
-        let account = self.post("/v1/accounts", json!({"name": name})).await;
+        self.tenant_of(json!({"name": name}), scopes).await
+    }
+
+    /// The same for an account described in full.
+    pub(crate) async fn tenant_of(&self, account: Value, scopes: &[&str]) -> (String, String) {
+        let account = self.post("/v1/accounts", account).await;
         assert_eq!(account.status, 201, "{}", account.text);
         let id = account.json()["id"].as_str().expect("an id").to_owned();
         let key = json!({"name": "k", "scopes": scopes, "account": id});

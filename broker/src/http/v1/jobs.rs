@@ -41,7 +41,7 @@ const PAGES_MAX: u32 = 4;
     request_body = JobRequest,
     responses(
         (status = 201, description = "Accepted", body = JobView),
-        (status = 409, description = "The quote was accepted before", body = ProblemView, content_type = "application/problem+json"),
+        (status = 409, description = "The quote was accepted before, or its capacity is gone: `fresh_quote` says what it costs now", body = ProblemView, content_type = "application/problem+json"),
         (status = 410, description = "The quote has expired", body = ProblemView, content_type = "application/problem+json"),
         (status = "4XX", description = "Refused", body = ProblemView, content_type = "application/problem+json"),
     ),
@@ -63,7 +63,12 @@ pub(in crate::http) async fn submit(
     submission::check_policy(&shared.state, &body.value.quote_token).await?;
     let job = fresh(shared.state.clock.as_ref(), JobId::from_parts);
     let (state, request) = (shared.clone(), body.value);
-    let spec = off_thread(move || submission::spec(&state.state, account, &request, job)).await?;
+    let spec = off_thread(move || {
+        let spec = submission::spec(&state.state, account, &request, job)?;
+        submission::check_capacity(&state.state, &spec, &request.workload)?;
+        Ok(spec)
+    })
+    .await?;
     let view = job_view::accepted(job, &spec);
     let text = serde_json::to_string(&view).map_err(|error| Problem::defect(&error))?;
     let answer = Secret::new(text);

@@ -79,19 +79,20 @@ pub(in crate::http) async fn quote(
 }
 
 /// The answer, and what rules about places denied.
-struct Priced {
-    reply: QuoteReply,
+pub(super) struct Priced {
+    pub(super) reply: QuoteReply,
     workload_sha256: String,
     denials: Vec<(Denial, usize)>,
 }
 
 /// Who asks, and where he is established.
-struct Customer {
-    account: AccountId,
-    country: Option<Country>,
+pub(super) struct Customer {
+    pub(super) account: AccountId,
+    pub(super) country: Option<Country>,
 }
 
-fn prices(
+/// Prices of every tier that is asked for, each with its token.
+pub(super) fn prices(
     state: &ApiState,
     customer: &Customer,
     request: &QuoteRequest,

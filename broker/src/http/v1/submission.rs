@@ -7,11 +7,14 @@ use actix_web::http::StatusCode;
 use gpu_probe::protocol::{BindReply, SECRET_VALUE_LEN_MAX};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::{AccountId, JobId};
+use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_pricing::{classify, files};
 
-use crate::api::{FieldProblem, JobRequest, SecretText};
+use super::quotes;
+use crate::api::{FieldProblem, JobRequest, QuoteRequest, SecretText};
 use crate::engine::message::{JobSpec, QuoteTerms};
+use crate::engine::planner;
 use crate::http::problem::Problem;
 use crate::http::state::{ApiState, sha256_hex};
 use crate::vault::quote_token::Promise;
@@ -66,6 +69,43 @@ pub(super) async fn check_policy(state: &ApiState, token: &str) -> Result<(), Pr
     let detail = format!("quotes of version {version} of the pricing policy were revoked");
     let revoked = Problem::new(StatusCode::GONE, ErrorCode::QUOTE_REVOKED, detail);
     Err(revoked.hint("ask for a new quote"))
+}
+
+/// Refuses a quote when nothing is left on which its job could run within its agreed cost, and the
+/// same workload has another price: the answer carries it. With no other price the job may wait.
+pub(super) fn check_capacity(
+    state: &ApiState,
+    spec: &JobSpec,
+    workload: &str,
+) -> Result<(), Problem> {
+    let market = state.engine.market();
+    let ask = planner::ask(spec, &state.places);
+    let price = planner::cost_prices(spec, &state.products, &market.usage);
+    if market
+        .book
+        .rank(&ask, price, WorldTime::default())
+        .fitting()
+        > 0
+    {
+        return Ok(());
+    }
+    let customer = quotes::Customer {
+        account: spec.account,
+        country: spec.terms.customer_country,
+    };
+    let request = QuoteRequest {
+        workload: workload.to_owned(),
+        tier: None,
+    };
+    let fresh = quotes::prices(state, &customer, &request)?.reply;
+    if fresh.tiers.iter().all(|tier| tier.quote.is_none()) {
+        return Ok(());
+    }
+    let detail = "no offer is left on which the job could run within the cost that was agreed";
+    let gone = Problem::new(StatusCode::CONFLICT, ErrorCode::QUOTE_CAPACITY, detail);
+    Err(gone
+        .hint("accept a token of `fresh_quote`, which says what it costs now")
+        .fresh_quote(fresh))
 }
 
 /// What the quote's token promises, to this account, for this text, now.
