@@ -132,6 +132,7 @@ fn spec(
             lines: Vec::new(),
             token_legs: Vec::new(),
             tax_country: None,
+            promotion: None,
             objectives: None,
             expires_at: WallTime::default(),
         },

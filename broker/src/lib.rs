@@ -21,6 +21,7 @@ pub mod http;
 pub mod ids;
 pub mod networks;
 pub mod policies;
+pub mod sales;
 pub mod serve;
 pub mod shutdown;
 pub mod store;

@@ -50,11 +50,47 @@ pub struct Quote {
     /// the account has no country.
     #[serde(default)]
     pub tax_country: Option<Country>,
+    /// The promotion that gave the line `discount`; none without one.
+    #[serde(default)]
+    pub promotion: Option<String>,
     /// What is promised; none in quotes made before anything was.
     #[serde(default)]
     pub objectives: Option<Objectives>,
     /// Not accepted after this moment.
     pub expires_at: WallTime,
+}
+
+/// The lines of a price that are cost.
+const COST_LINES: [&str; 7] = [
+    "compute",
+    "network_fee",
+    "failure_risk",
+    "prepayment_risk",
+    "egress",
+    "stake_at_risk",
+    "backstop",
+];
+
+impl Quote {
+    /// What a GPU-hour is expected to cost us: the sum of the lines that are cost.
+    pub fn cost(&self) -> MicroUsd {
+        let lines = self.lines.iter();
+        let cost = lines.filter(|line| COST_LINES.contains(&line.kind.as_str()));
+        MicroUsd::new(cost.fold(0i64, |sum, line| {
+            sum.saturating_add(line.micro_usd_per_gpu_hour.get())
+        }))
+    }
+
+    /// The promotion with what it gives away over the whole term, rounded up; none without one.
+    pub fn given(&self) -> Option<(&str, MicroUsd)> {
+        let promotion = self.promotion.as_deref()?;
+        let mut lines = self.lines.iter();
+        let line = lines.find(|line| line.kind == "discount")?;
+        let gpu_seconds = i128::from(self.gpus) * i128::from(self.term_seconds);
+        let given = -i128::from(line.micro_usd_per_gpu_hour.get()) * gpu_seconds;
+        let given = i64::try_from((given + 3_599) / 3_600).unwrap_or(i64::MAX);
+        Some((promotion, MicroUsd::new(given)))
+    }
 }
 
 /// What is promised with a quote.

@@ -10,7 +10,7 @@ use tandem::store::Store;
 use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::network::NetworkId;
 use tandem_model::time::WorldTime;
-use tandem_pricing::policy::Policy;
+use tandem_pricing::policy::{Exhausted, Policy};
 use tandem_pricing::quote::{Desk, Pricing, Supply};
 use tandem_pricing::{classify, files, launch};
 
@@ -243,6 +243,7 @@ impl Sim {
         let pricing = Pricing {
             policy: &POLICY,
             policy_version: 1,
+            exhausted: Exhausted::NONE,
             account: Some(&account),
             supply: Supply {
                 products: &products,

@@ -45,7 +45,8 @@ impl Seen {
             "events" => at_most(EVENTS_EACH * (self.jobs + self.attempts)),
             "ledger_balances" => at_most(BALANCES_MAX),
             // What HTTP writes; nobody speaks HTTP here.
-            "accounts" | "api_keys" | "replies" | "settings" | "policies" | "denials" => exactly(0),
+            "accounts" | "api_keys" | "replies" | "settings" | "policies" | "denials"
+            | "quote_log" | "promotions_given" => exactly(0),
             _ => None,
         }
     }

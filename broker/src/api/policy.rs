@@ -6,6 +6,7 @@ use tandem_pricing::policy::{NOTE_BYTES_MAX, PolicyProblems, Problem, Version, V
 use utoipa::ToSchema;
 
 use super::{FieldProblem, Moment};
+use crate::store::tenants::{Conversion, ConversionKey};
 
 const _: () = assert!(NOTE_BYTES_MAX == 1_000, "the limit that the document tells");
 
@@ -196,6 +197,39 @@ impl FieldProblem {
             hint: problem.hint.clone(),
             line: Some(problem.position.line),
             column: Some(problem.position.column),
+        }
+    }
+}
+
+/// How many quotes were made and taken at a price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConversionView {
+    /// Version of the policy that made the price.
+    #[schema(format = Int64)]
+    pub policy_version: u32,
+    /// Class of the workload.
+    pub class: String,
+    /// The tier.
+    pub tier: String,
+    /// Price over reference price in permille, rounded down to 25; the reference is the cost and
+    /// 13 %.
+    #[schema(format = Int64)]
+    pub ratio_permille_from: u32,
+    /// Quotes made.
+    pub quoted: u64,
+    /// Quotes taken.
+    pub accepted: u64,
+}
+
+impl From<&(ConversionKey, Conversion)> for ConversionView {
+    fn from((key, counts): &(ConversionKey, Conversion)) -> Self {
+        Self {
+            policy_version: key.policy_version,
+            class: key.class.as_str().to_owned(),
+            tier: key.tier.as_str().to_owned(),
+            ratio_permille_from: key.ratio_permille_from,
+            quoted: counts.quoted,
+            accepted: counts.accepted,
         }
     }
 }

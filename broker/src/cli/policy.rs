@@ -1,6 +1,7 @@
 //! `tandem policy`: check and compare documents without a broker; apply, list, roll back and watch
 //! them on one.
 
+mod conversion;
 mod render;
 
 use clap::Subcommand;
@@ -65,6 +66,16 @@ pub enum PolicyCommand {
     },
     /// List the versions, the newest first.
     History {
+        /// Which broker.
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Print how many quotes were made and taken at which price, as a table for
+    /// `tandem policy backtest --conversion`.
+    Conversion {
+        /// Only quotes that this version of the policy made.
+        #[arg(long, value_name = "NUMBER")]
+        of: Option<u32>,
         /// Which broker.
         #[command(flatten)]
         connection: Connection,
@@ -144,6 +155,9 @@ pub async fn run(command: PolicyCommand, as_json: bool) -> anyhow::Result<()> {
             in_force(&applied.map_err(|error| of_file(error, &file))?, as_json)
         }
         PolicyCommand::History { connection } => history(connection, as_json).await,
+        PolicyCommand::Conversion { of, connection } => {
+            conversion::run(of, connection, as_json).await
+        }
         PolicyCommand::Rollback {
             number,
             note,

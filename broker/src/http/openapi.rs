@@ -11,8 +11,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::service;
 use super::v1::{
-    accounts, classifications, denials, events, jobs, keys, ledger, logs, offers, policies,
-    policy_changes, policy_shadow, quotes, receipts,
+    accounts, classifications, conversion, denials, events, jobs, keys, ledger, logs, offers,
+    policies, policy_changes, policy_shadow, quotes, receipts,
 };
 use crate::api::described;
 
@@ -45,6 +45,7 @@ use crate::api::described;
         ledger::balances,
         policies::list,
         policies::current,
+        conversion::list,
         policies::show,
         policies::check,
         policies::diff,

@@ -17,6 +17,7 @@ use tandem_sla::detect::Windows;
 use super::metrics::Metrics;
 use crate::engine::handle::EngineHandle;
 use crate::policies::Policies;
+use crate::sales::Sales;
 use crate::store::Store;
 use crate::store::tenants::Tenants;
 use crate::vault::Vault;
@@ -79,6 +80,8 @@ impl Default for ApiLimits {
 /// What the routes answer from. Whoever starts the broker builds it and gives it to
 /// [`super::server::serve`].
 pub struct ApiState {
+    /// What became of quotes.
+    pub sales: Arc<Sales>,
     /// What tokens cost, as far as that is known.
     pub token_rates: Vec<TokenRate>,
     /// Windows of detection, from which promises follow.

@@ -11,11 +11,15 @@ use tokio_util::sync::CancellationToken;
 use super::rented::Sandbox;
 use super::{Disk, world};
 use crate::clock::SystemClock;
+use crate::sales::Sales;
 use crate::store::tenants::Tenants;
 use crate::store::{PAGE_MAX, StoreError};
 
 /// Between two looks for what was kept long enough, on the wall.
 const FORGET_EVERY: Duration = Duration::from_secs(3_600);
+
+/// Between two writes of the counts of quotes, on the wall.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
 
 /// Starts them.
 pub(super) fn start(
@@ -30,11 +34,16 @@ pub(super) fn start(
     let marking = world::keep_marking(store, time, until);
     let (store, time, until) = task();
     let forgetting = keep_forgetting(store, time, denials_kept, until);
+    let (store, _, until) = task();
+    let counting = keep_counting(store, Arc::clone(&disk.sales), until);
     let following = sandbox.map(|sandbox| {
         let (_, time, until) = task();
         world::keep_following(sandbox.clock.clone(), time, until)
     });
-    [marking, forgetting].into_iter().chain(following).collect()
+    [marking, forgetting, counting]
+        .into_iter()
+        .chain(following)
+        .collect()
 }
 
 /// A moment so long before another.
@@ -71,6 +80,25 @@ fn keep_forgetting(
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(FORGET_EVERY) => {}
+            }
+        }
+    })
+}
+
+/// Writes the counts of quotes now and then, and once more at the end.
+fn keep_counting(
+    tenants: Arc<dyn Tenants>,
+    sales: Arc<Sales>,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(COUNT_EVERY) => {}
+            }
+            if let Err(error) = sales.flush(&*tenants).await {
+                tracing::warn!(%error, "the counts of quotes were not written");
             }
         }
     })

@@ -38,6 +38,7 @@ use crate::http::server::{self, AgentBinary};
 use crate::http::state::{ApiLimits, ApiState};
 use crate::networks::Networks;
 use crate::policies::{OpenError, Policies};
+use crate::sales::Sales;
 use crate::store::BrokerId;
 use crate::store::sqlite::SqliteStore;
 use crate::vault::Vault;
@@ -106,6 +107,7 @@ struct Disk {
     store: Arc<SqliteStore>,
     vault: Arc<Vault>,
     policies: Arc<Policies>,
+    sales: Arc<Sales>,
     checkpoint_store: CheckpointStore,
     agent: AgentBinary,
 }
@@ -168,8 +170,11 @@ impl Disk {
         installation::check_key(&store, &vault).await?;
         installation::check_kind(&store, options.world.kind()).await?;
         let policies = policies(&store).await?;
+        let sales = Sales::open(&store).await;
+        let sales = sales.map_err(|e| Failure::new(ErrorCode::DATA_DIR, e.to_string()))?;
         Ok(Self {
             policies: Arc::new(policies),
+            sales: Arc::new(sales),
             store: Arc::new(store),
             vault: Arc::new(vault),
             checkpoint_store: checkpoints(config)?,
@@ -263,6 +268,7 @@ fn api_state(
         windows: terms.windows,
         places: Arc::clone(&terms.places),
         policies: disk.policies,
+        sales: disk.sales,
         agent: disk.agent,
         checkpoint_store: Some(disk.checkpoint_store),
         limits: ApiLimits {

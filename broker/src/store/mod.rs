@@ -21,7 +21,7 @@ use tandem_settlement::ledger;
 
 pub use records::{
     BrokerId, Changes, ChargeRecord, Claim, Claimed, EventRecord, Expected, JobRecord, JobWrite,
-    Liveness, LogChunk, OutboxRecord, PlacementRecord, QuoteTaken,
+    Liveness, LogChunk, OutboxRecord, PlacementRecord, PromotionGiven, QuoteTaken,
 };
 
 /// Most jobs changed by one commit.

@@ -192,6 +192,15 @@ pub struct QuoteTaken {
     pub job: JobId,
 }
 
+/// What an accepted quote is given by a promotion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PromotionGiven {
+    /// Id of the promotion.
+    pub promotion: String,
+    /// What it gives over the whole term, not negative.
+    pub amount: MicroUsd,
+}
+
 /// Everything that one decision changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -211,6 +220,8 @@ pub struct Changes {
     pub ledger: Vec<ledger::Transaction>,
     /// Quotes taken; one that was taken before is refused.
     pub quotes_taken: Vec<QuoteTaken>,
+    /// What promotions give to the jobs of these quotes.
+    pub promotions_given: Vec<PromotionGiven>,
     /// Answers kept for idempotency keys; a key used before is refused.
     pub replies: Vec<ReplyRecord>,
 }
@@ -226,6 +237,7 @@ impl Changes {
         self.charges.append(&mut other.charges);
         self.ledger.append(&mut other.ledger);
         self.quotes_taken.append(&mut other.quotes_taken);
+        self.promotions_given.append(&mut other.promotions_given);
         self.replies.append(&mut other.replies);
     }
 }

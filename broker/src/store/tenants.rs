@@ -7,10 +7,12 @@ use std::time::Duration;
 use tandem_model::id::{AccountId, ApiKeyId};
 use tandem_model::network::Country;
 use tandem_model::time::WallTime;
+use tandem_model::workload::{Tier, WorkloadClass};
 use tandem_pricing::jurisdiction::Denial;
 use tandem_pricing::policy::Version;
 
 use super::Answer;
+use super::PromotionGiven;
 
 /// How long the answer of an idempotency key is kept.
 pub const REPLY_TTL: Duration = Duration::from_secs(24 * 3_600);
@@ -96,6 +98,28 @@ pub struct DenialRecord {
     pub last_at: WallTime,
 }
 
+/// Under what quotes are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConversionKey {
+    /// Version of the policy that made the price.
+    pub policy_version: u32,
+    /// Class of the workload.
+    pub class: WorkloadClass,
+    /// The tier.
+    pub tier: Tier,
+    /// Price over reference price, in permille, rounded down to the row.
+    pub ratio_permille_from: u32,
+}
+
+/// How many quotes were made and taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Conversion {
+    /// Made.
+    pub quoted: u64,
+    /// Taken.
+    pub accepted: u64,
+}
+
 /// Tenants, their keys and their answers.
 pub trait Tenants: Send + Sync {
     /// Adds an account, with the answer to keep when the request carried a key. Its id must be new.
@@ -155,6 +179,16 @@ pub trait Tenants: Send + Sync {
     /// Removes denials of days before the one of a moment, at most [`super::PAGE_MAX`] at once; how
     /// many.
     fn forget_denials(&self, before: WallTime) -> Answer<'_, u64>;
+
+    /// What every promotion gave to the jobs that were accepted so far.
+    fn promotions_given(&self) -> Answer<'_, Vec<PromotionGiven>>;
+
+    /// Adds to the counts of quotes.
+    fn add_conversion(&self, counts: Vec<(ConversionKey, Conversion)>) -> Answer<'_, ()>;
+
+    /// Counts of quotes in the order of their keys, `skip` of them left out; at most
+    /// [`super::PAGE_MAX`].
+    fn conversion(&self, skip: u32, limit: u32) -> Answer<'_, Vec<(ConversionKey, Conversion)>>;
 
     /// Adds a version of the pricing policy, with the answer to keep when the request carried a key.
     /// Its number must be the one after the last, or 1: of two that were made at once, one is

@@ -96,6 +96,7 @@ pub(super) mod tests {
                 lines: Vec::new(),
                 token_legs: Vec::new(),
                 tax_country: None,
+                promotion: None,
                 objectives: None,
                 expires_at: WallTime::from_micros(5),
             },

@@ -17,6 +17,7 @@ use tandem::http::server::{self, AgentBinary, Running};
 use tandem::http::state::{ApiLimits, ApiState};
 use tandem::networks::Networks;
 use tandem::policies::Policies;
+use tandem::sales::Sales;
 use tandem::store::BrokerId;
 use tandem::store::sqlite::SqliteStore;
 use tandem::vault::Vault;
@@ -231,6 +232,7 @@ impl Stage {
             clock: as_clock,
             installation: terms.installation,
             products: products(),
+            sales: Arc::new(Sales::open(&*store).await.expect("the store can be read")),
             token_rates: token_rates(),
             windows: Windows::DEFAULT,
             places: Arc::new(Digester::of(Rules::default())),

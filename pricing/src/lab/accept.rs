@@ -1,9 +1,10 @@
 //! How likely a price is accepted: by a table of what was accepted before, or by an elasticity.
 
 use serde::Serialize;
+use tandem_model::money::MicroUsd;
 
 use super::csv::{Rows, head};
-use super::parameters::Parameters;
+use super::parameters::{Parameters, REFERENCE_MARGIN_BASIS_POINTS};
 use super::problem::LabError;
 use crate::fixed::{MILLION, demand_ppm};
 
@@ -27,6 +28,23 @@ struct Bucket {
     accepted: u64,
     /// The share that is used, after rises were levelled.
     share_ppm: u64,
+}
+
+/// Width of a row of the counts that a broker keeps, in permille of the reference price.
+pub const RATIO_STEP_PERMILLE: u32 = 25;
+/// The last row of those counts.
+pub const RATIO_PERMILLE_MAX: u32 = 10_000;
+
+/// The row of a price beside the reference price of what costs so much: the reference is the cost
+/// and the usual margin.
+pub fn ratio_permille_from(price: MicroUsd, cost: MicroUsd) -> u32 {
+    let reference =
+        i128::from(cost.get().max(1)) * i128::from(10_000 + REFERENCE_MARGIN_BASIS_POINTS);
+    let ratio = i128::from(price.get().max(0)) * 10_000 * 1_000 / reference;
+    let ratio = u32::try_from(ratio)
+        .unwrap_or(u32::MAX)
+        .min(RATIO_PERMILLE_MAX);
+    ratio / RATIO_STEP_PERMILLE * RATIO_STEP_PERMILLE
 }
 
 impl Conversion {

@@ -27,7 +27,9 @@ mod spot;
 pub mod synthetic;
 mod tally;
 
-pub use accept::{BUCKETS_MAX, Conversion};
+pub use accept::{
+    BUCKETS_MAX, Conversion, RATIO_PERMILLE_MAX, RATIO_STEP_PERMILLE, ratio_permille_from,
+};
 pub use bootstrap::{Estimate, Estimates, Metric};
 pub use cards::STAND_INS;
 pub use csv::{LINE_BYTES_MAX, ROWS_MAX};

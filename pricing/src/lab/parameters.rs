@@ -36,6 +36,9 @@ impl ByTier {
     }
 }
 
+/// The reference price is the cost and this margin, in basis points.
+pub(super) const REFERENCE_MARGIN_BASIS_POINTS: u32 = 1_300;
+
 /// Assumptions of a replay. `docs/price-lab.md` says where each comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Parameters {
@@ -73,7 +76,7 @@ impl Parameters {
             starts_at,
             base_acceptance_ppm: 600_000,
             elasticity_permille: 1_500,
-            reference_margin_basis_points: 1_300,
+            reference_margin_basis_points: REFERENCE_MARGIN_BASIS_POINTS,
             enterprise_failures_per_billion_gpu_hours: failures::ENTERPRISE_PER_BILLION_GPU_HOURS,
             consumer_failures_per_billion_gpu_hours: failures::OTHER_PER_BILLION_GPU_HOURS,
             breach_per_failure_permille: ByTier {

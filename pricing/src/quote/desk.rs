@@ -134,7 +134,12 @@ impl<'a> Desk<'a> {
         let subject = self.subject(tier, aisle, country);
         Ok(Tariff {
             model: model.map_err(|_| Refusal::NotSold)?,
-            terms: self.pricing.policy.terms(&subject, self.pricing.now),
+            terms: {
+                let pricing = &self.pricing;
+                pricing
+                    .policy
+                    .terms_without(&subject, pricing.now, pricing.exhausted)
+            },
             backstop: backstop.map(|cost| {
                 let failures = supply.failures(aisle);
                 let gpu_seconds = self.effort.gpu_seconds();

@@ -69,6 +69,7 @@ impl Desk<'_> {
         let terms = &item.tariff.terms;
         let gpu_microseconds = u64::from(hit.gpus) * u64::from(terms.term_seconds) * MICROS;
         let valid = Duration::from_secs(u64::from(terms.valid_seconds));
+        let promotion = self.promotion(&item);
         Some(Quote {
             id,
             tier: tier.0,
@@ -84,9 +85,20 @@ impl Desk<'_> {
                 .into_iter()
                 .collect(),
             tax_country: self.pricing.tax_country,
+            promotion,
             objectives: None,
             expires_at: self.pricing.now.after(valid),
         })
+    }
+
+    /// The promotion behind a discount.
+    fn promotion(&self, item: &Itemised) -> Option<String> {
+        let promotion = item.tariff.terms.origins.promotion;
+        let promotion = promotion.filter(|_| item.priced.discount < MicroUsd::ZERO)?;
+        self.pricing
+            .policy
+            .promotion_id(promotion)
+            .map(str::to_owned)
     }
 
     /// What the network of an offer is paid for a term; none while no rate of its token is known.

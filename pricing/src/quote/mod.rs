@@ -28,7 +28,7 @@ use tandem_model::token::TokenRate;
 use tandem_model::workload::Workload;
 
 use crate::jurisdiction::Digest;
-use crate::policy::Policy;
+use crate::policy::{Exhausted, Policy};
 
 pub use considered::{Considered, Considering};
 pub use desk::Desk;
@@ -54,6 +54,8 @@ pub struct Pricing<'a> {
     pub policy: &'a Policy,
     /// Its version, written into accepted quotes.
     pub policy_version: u32,
+    /// Its promotions that gave all that they may.
+    pub exhausted: Exhausted,
     /// Who asks; none when nobody is known yet.
     pub account: Option<&'a AccountId>,
     /// What is known of the supply beside its offers.

@@ -18,6 +18,7 @@ use crate::classify::{Classification, classify};
 use crate::cost::Step;
 use crate::files;
 use crate::jurisdiction::{Digester, Rules};
+use crate::policy::Exhausted;
 
 mod assured;
 mod places;
@@ -85,6 +86,7 @@ fn under<'a>(policy: &'a Policy, usage: &'a Usage) -> Pricing<'a> {
     Pricing {
         policy,
         policy_version: 7,
+        exhausted: Exhausted::NONE,
         account: None,
         supply: Supply {
             products: &[],

@@ -14,6 +14,7 @@ use super::Ticket;
 use crate::engine::job::Job;
 use crate::engine::message::{AgentReply, AgentRequest, JobSpec, Refused, Reply, Request};
 use crate::engine::step::Input;
+use crate::store::PromotionGiven;
 use crate::store::tenants::ReplyRecord;
 use crate::store::{Changes, QuoteTaken};
 
@@ -93,6 +94,12 @@ impl Draft {
             quote: spec.quote.id,
             job: id,
         });
+        let given = spec.quote.given();
+        let given = given.map(|(promotion, amount)| PromotionGiven {
+            promotion: promotion.to_owned(),
+            amount,
+        });
+        self.changes.promotions_given.extend(given);
         self.changes.replies.extend(reply.cloned());
         self.job = Some(Job::new(id, installation, Arc::new(spec.clone())));
         Reply::Accepted(id)

@@ -140,6 +140,7 @@ pub(in crate::engine) fn spec(file: &str, offer: &Offer) -> JobSpec {
             lines: Vec::new(),
             token_legs: Vec::new(),
             tax_country: None,
+            promotion: None,
             objectives: None,
             expires_at: WallTime::default(),
         },

@@ -70,12 +70,15 @@ pub(in crate::http) async fn submit(
     })
     .await?;
     let view = job_view::accepted(job, &spec);
+    let (quote, class) = (spec.quote.clone(), spec.classification.class);
+    let version = spec.terms.policy_version;
     let text = serde_json::to_string(&view).map_err(|error| Problem::defect(&error))?;
     let answer = Secret::new(text);
     let reply = once.record(StatusCode::CREATED, &answer);
     match shared.state.engine.accept(job, spec, reply).await {
         Ok(_) => {
             shared.state.metrics.accepted.inc();
+            shared.state.sales.accepted(&quote, class, version);
             Ok(once.answer(StatusCode::CREATED, &answer))
         }
         // Another broker may have answered the same request meanwhile.

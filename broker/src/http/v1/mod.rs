@@ -2,6 +2,7 @@
 
 pub(super) mod accounts;
 pub(super) mod classifications;
+pub(super) mod conversion;
 pub(super) mod denials;
 pub(super) mod events;
 mod job_view;

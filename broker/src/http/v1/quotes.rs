@@ -119,6 +119,9 @@ pub(super) fn prices(
         let mut quote = tier.quote.clone()?;
         quote.objectives = Some(promise::objectives(&state.windows, &workload));
         state.metrics.quotes.inc();
+        state
+            .sales
+            .quoted(&quote, found.class, report.policy_version);
         let mut view = QuoteView::from(&quote);
         let gpu = market.book.view(tier.ranked.first()?.row).aisle().gpu;
         view.reference = ReferenceView::beside(gpu, quote.rate);
@@ -179,6 +182,7 @@ fn decide(
     let pricing = Pricing {
         policy: &live.policy,
         policy_version: live.version.number,
+        exhausted: state.sales.exhausted(&live.policy),
         account: Some(&customer.account),
         supply: Supply {
             products: &state.products,

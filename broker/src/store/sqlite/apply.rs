@@ -7,7 +7,7 @@ use serde::Serialize;
 use tandem_model::time::WorldTime;
 
 use super::rows::{array, hex_id, over, refused};
-use super::{money, tenants};
+use super::{money, sales, tenants};
 use crate::store::{
     Changes, EventRecord, Expected, JobWrite, OutboxRecord, PlacementRecord, QuoteTaken, Rule,
     StoreError,
@@ -18,6 +18,7 @@ pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), 
     tenants::keep_replies(connection, &changes.replies)?;
     jobs(connection, &changes.jobs)?;
     quotes(connection, &changes.quotes_taken)?;
+    sales::give(connection, &changes.promotions_given)?;
     placements(connection, &changes.placements)?;
     events(connection, &changes.events)?;
     outbox(connection, &changes.outbox)?;

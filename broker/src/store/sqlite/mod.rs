@@ -12,6 +12,7 @@ mod money;
 mod policies;
 mod read;
 mod rows;
+mod sales;
 mod schema;
 mod tenants;
 mod writer;

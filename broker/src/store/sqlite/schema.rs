@@ -202,6 +202,21 @@ CREATE TABLE denials (
 CREATE INDEX denials_by_account ON denials (account, sequence);
 CREATE INDEX denials_by_day ON denials (day);
 ",
+    "
+CREATE TABLE promotions_given (
+    promotion TEXT NOT NULL PRIMARY KEY,
+    micro_usd INTEGER NOT NULL CHECK (micro_usd >= 0)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE quote_log (
+    policy_version INTEGER NOT NULL,
+    class TEXT NOT NULL,
+    tier TEXT NOT NULL,
+    ratio_permille_from INTEGER NOT NULL,
+    quoted INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    PRIMARY KEY (policy_version, class, tier, ratio_permille_from)
+) STRICT, WITHOUT ROWID;
+",
 ];
 
 /// Settings of every connection: a write-ahead log that gives space back which one large commit

@@ -7,9 +7,11 @@ use tandem_model::time::WallTime;
 use tandem_pricing::policy::Version;
 
 use super::rows::{array, bytes, hex, hex_id, id, refused, word};
-use super::{SqliteStore, denials, policies};
+use super::{SqliteStore, denials, policies, sales};
+use crate::store::PromotionGiven;
 use crate::store::tenants::{
-    AccountRecord, DenialRecord, KeyRecord, REPLY_TTL, ReplyRecord, SETTING_BYTES_MAX, Tenants,
+    AccountRecord, Conversion, ConversionKey, DenialRecord, KeyRecord, REPLY_TTL, ReplyRecord,
+    SETTING_BYTES_MAX, Tenants,
 };
 use crate::store::{Answer, PAGE_MAX, Rule, StoreError};
 
@@ -294,6 +296,18 @@ impl Tenants for SqliteStore {
 
     fn forget_denials(&self, before: WallTime) -> Answer<'_, u64> {
         Box::pin(self.write(move |c| denials::forget(c, before)))
+    }
+
+    fn promotions_given(&self) -> Answer<'_, Vec<PromotionGiven>> {
+        Box::pin(async move { self.read(sales::given) })
+    }
+
+    fn add_conversion(&self, counts: Vec<(ConversionKey, Conversion)>) -> Answer<'_, ()> {
+        Box::pin(self.write(move |c| sales::log(c, &counts)))
+    }
+
+    fn conversion(&self, skip: u32, limit: u32) -> Answer<'_, Vec<(ConversionKey, Conversion)>> {
+        Box::pin(async move { self.read(|c| sales::conversion(c, skip, limit)) })
     }
 
     fn add_policy(&self, version: Version, reply: Option<ReplyRecord>) -> Answer<'_, ()> {

@@ -1,0 +1,75 @@
+//! `tandem policy conversion`: the counts of quotes as the table that the price lab reads.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::super::connection::Connection;
+use super::super::output::{say, tell};
+use crate::api::ConversionView;
+use crate::client::Answer;
+
+/// Prints the counts, all versions, classes and tiers together.
+pub(super) async fn run(
+    version: Option<u32>,
+    connection: Connection,
+    json: bool,
+) -> anyhow::Result<()> {
+    let path = "/v1/policies/conversion";
+    let counts: Answer<Vec<ConversionView>> = connection.client()?.all(path).await?;
+    let chosen = counts.view.iter();
+    let chosen = chosen.filter(|row| version.is_none_or(|version| version == row.policy_version));
+    let chosen: Vec<_> = chosen.collect();
+    if json {
+        return say(&serde_json::to_string_pretty(&chosen)?);
+    }
+    if chosen.is_empty() {
+        tell("no quote was counted yet; counts are written every few seconds");
+    } else {
+        tell("next: put this into a file and `tandem policy backtest POLICY --conversion FILE`");
+    }
+    say(table(&chosen).trim_end())
+}
+
+/// Quotes made and taken by price.
+fn table(counts: &[&ConversionView]) -> String {
+    let mut sums: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    for row in counts {
+        let sum = sums.entry(row.ratio_permille_from).or_default();
+        // A quote may be counted as taken and lost as made when a broker crashed.
+        *sum = (sum.0 + row.quoted.max(row.accepted), sum.1 + row.accepted);
+    }
+    let mut text = "ratio_permille_from,quoted,accepted\n".to_owned();
+    for (from, (quoted, accepted)) in sums {
+        let _ = writeln!(text, "{from},{quoted},{accepted}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tandem_pricing::lab::Conversion;
+
+    #[test]
+    fn counts_of_a_price_are_summed_into_a_table_that_the_lab_reads() {
+        let row = |version, from, quoted, accepted| ConversionView {
+            policy_version: version,
+            class: "rendering".into(),
+            tier: "consumer".into(),
+            ratio_permille_from: from,
+            quoted,
+            accepted,
+        };
+        let rows = [
+            row(1, 1_000, 10, 6),
+            row(2, 1_000, 4, 1),
+            row(2, 1_100, 0, 1),
+        ];
+        let text = table(&rows.iter().collect::<Vec<_>>());
+        assert_eq!(
+            text,
+            "ratio_permille_from,quoted,accepted\n1000,14,7\n1100,1,1\n"
+        );
+        Conversion::parse("counts", &text).unwrap();
+    }
+}
