@@ -64,7 +64,7 @@ impl<'a> Desk<'a> {
     }
 
     /// What is asked of the book for a tier.
-    pub(super) fn ask(&self, tier: Tier) -> Ask {
+    pub fn ask(&self, tier: Tier) -> Ask {
         let limits = &self.workload.limits;
         let ask = Ask::of(
             tier,
@@ -144,8 +144,8 @@ impl<'a> Desk<'a> {
         })
     }
 
-    /// The price function of the book for a tier.
-    pub(super) fn aisle_price(
+    /// The price function of the book for a tier; on `assured` with the cost of the backstop.
+    pub fn aisle_price(
         &self,
         tier: (Tier, Option<MicroUsd>),
         aisle: &Aisle,

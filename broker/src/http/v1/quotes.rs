@@ -63,20 +63,46 @@ pub(in crate::http) async fn quote(
         account,
         country: record.and_then(|record| record.country),
     };
-    let reply = off_thread(move || prices(&shared.state, &customer, &request)).await?;
-    Ok(Json(reply))
+    let work = move || {
+        let (state, market) = (&shared.state, shared.state.engine.market());
+        reply(state, &market, &customer, &request, |asked| {
+            decide(state, &market, &customer, asked)
+        })
+    };
+    Ok(Json(off_thread(work).await?))
 }
 
 /// Who asks, and where he is established.
-struct Customer {
-    account: AccountId,
-    country: Option<Country>,
+#[derive(Debug, Clone, Copy)]
+pub struct Customer {
+    /// The account.
+    pub account: AccountId,
+    /// Its country, when it is stated.
+    pub country: Option<Country>,
 }
 
-fn prices(
+/// What is to be decided: the workload, and where it could start.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What is to run.
+    pub workload: &'a Workload,
+    /// What was found of its file.
+    pub found: &'a Classification,
+    /// Where it could start.
+    pub products: &'a [ProductView],
+}
+
+/// Everything of the answer but the decision: reads the file, has `decide` price it on `market`, and
+/// signs and renders what it says.
+///
+/// # Errors
+/// The problem of a file that cannot be submitted, or that asks for another tier.
+pub fn reply(
     state: &ApiState,
+    market: &Market,
     customer: &Customer,
     request: &QuoteRequest,
+    decide: impl FnOnce(Asked<'_>) -> QuoteReport,
 ) -> Result<QuoteReply, Problem> {
     let refuse = |errors| Problem::workload(&errors);
     let document = files::look(&request.workload).map_err(refuse)?;
@@ -92,8 +118,11 @@ fn prices(
     }
     let found = classify::classify(&document);
     let products = products(&workload, &state.products);
-    let market = state.engine.market();
-    let report = report(state, &market, customer, (&workload, &found), &products);
+    let report = decide(Asked {
+        workload: &workload,
+        found: &found,
+        products: &products,
+    });
     let promise = |tier: &TierReport| {
         let quote = tier.quote.clone()?;
         state.metrics.quotes.inc();
@@ -120,20 +149,24 @@ fn prices(
         tiers: report
             .tiers
             .iter()
-            .map(|t| view(&market, t, promise(t)))
+            .map(|t| view(market, t, promise(t)))
             .collect(),
         products,
     })
 }
 
 /// What pricing says of the market.
-fn report(
+pub fn decide(
     state: &ApiState,
     market: &Market,
     customer: &Customer,
-    (workload, found): (&Workload, &Classification),
-    products: &[ProductView],
+    asked: Asked<'_>,
 ) -> QuoteReport {
+    let Asked {
+        workload,
+        found,
+        products,
+    } = asked;
     let can_start = |network: &NetworkId, product: &str| {
         let of_offer = |p: &&ProductView| p.network == *network && p.product == product;
         products.iter().find(of_offer).is_some_and(|p| p.can_start)
