@@ -10,6 +10,7 @@
 )]
 
 mod advisories;
+mod bench;
 mod process;
 mod setup;
 mod simulation;
@@ -41,24 +42,9 @@ enum Task {
     /// Measure in a release build, beside something measured in the same run.
     Bench {
         /// What is measured.
-        what: Benchmark,
+        #[command(subcommand)]
+        what: bench::Benchmark,
     },
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum Benchmark {
-    /// The engine beside the ceiling of its own store.
-    Engine,
-}
-
-fn bench(what: Benchmark) -> anyhow::Result<()> {
-    let Benchmark::Engine = what;
-    process::run(process::cargo(&[
-        "run",
-        "--release",
-        "--package",
-        "tandem-bench",
-    ]))
 }
 
 fn main() -> ExitCode {
@@ -66,7 +52,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(),
         Task::Simulate(what) => simulation::run(&what),
         Task::Test { only } => stages::run(only.as_deref()),
-        Task::Bench { what } => bench(what),
+        Task::Bench { what } => bench::run(&what),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -55,6 +55,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
             "tandem-sla",
             "tandem-adapters",
             "gpu-probe",
+            "tandem-sandbox",
         ],
     ),
     ("xtask", &[]),
@@ -62,7 +63,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
 
 /// Libraries that only some packages may name, in any kind of dependency.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("actix-web", &["tandem", "tandem-sandbox"]),
+    ("actix-web", &["tandem", "tandem-sandbox", "tandem-bench"]),
     ("rusqlite", &["tandem"]),
     ("tokio-postgres", &["tandem"]),
     ("alloy", &["tandem-settlement"]),

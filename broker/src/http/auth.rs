@@ -16,7 +16,7 @@ use crate::vault::api_key;
 
 /// The holder of a good API key.
 #[derive(Debug, Clone)]
-pub(super) struct Caller {
+pub struct Caller {
     /// The key's account: every read is made for it.
     pub account: AccountId,
     /// The key.
@@ -60,7 +60,11 @@ fn is_good(record: &KeyRecord, now: WallTime) -> bool {
 impl Caller {
     /// Whoever asks, when the key is good and has the scope. Handlers call this before they look at
     /// anything else of the request.
-    pub(super) async fn admit(
+    ///
+    /// # Errors
+    /// One problem for every key that is not good, another for a missing scope, another for too many
+    /// requests.
+    pub async fn admit(
         shared: &Shared,
         request: &HttpRequest,
         scope: Scope,

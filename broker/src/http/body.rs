@@ -35,7 +35,7 @@ const V1: Reading = Reading {
 };
 
 /// A JSON body of `/v1`, and the SHA-256 of its bytes.
-pub(super) struct Body<T> {
+pub struct Body<T> {
     /// What it says.
     pub value: T,
     /// Tells whether a repeated request is the same.
@@ -44,7 +44,10 @@ pub(super) struct Body<T> {
 
 impl<T: DeserializeOwned> Body<T> {
     /// Reads it.
-    pub(super) async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Problem> {
+    ///
+    /// # Errors
+    /// The problem of a body that is too long, too slow, no JSON, or of another shape.
+    pub async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Problem> {
         let bytes = read(request, payload, &V1).await?;
         Ok(Self {
             value: parse(&bytes, &V1)?,

@@ -6,8 +6,8 @@
 
 pub mod agent;
 mod around;
-mod auth;
-mod body;
+pub mod auth;
+pub mod body;
 mod context;
 pub mod idempotency;
 mod limiter;
@@ -19,4 +19,4 @@ pub mod routes;
 pub mod server;
 mod service;
 pub mod state;
-mod v1;
+pub mod v1;

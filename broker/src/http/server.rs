@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
-use actix_web::web::{self, Data};
+use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{App, HttpServer};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,8 +29,9 @@ const WORKERS: usize = 2;
 const CONNECTIONS_MAX: usize = 4_096;
 
 /// What all routes share.
-pub(super) struct Shared {
-    pub(super) state: ApiState,
+pub struct Shared {
+    /// What they answer from.
+    pub state: ApiState,
     pub(super) requests: Requests,
     pub(super) streams: Streams,
     pub(super) in_flight: super::idempotency::InFlight,
@@ -71,6 +72,16 @@ pub fn listen(address: SocketAddr) -> std::io::Result<(TcpListener, SocketAddr)>
 
 /// Serves every route on a listener.
 pub fn serve(listener: TcpListener, state: ApiState) -> std::io::Result<Running> {
+    serve_with(listener, state, |_| {})
+}
+
+/// Serves every route on a listener, and beside them those that `more` registers: under the same
+/// limits, with the same things done around every request.
+pub fn serve_with(
+    listener: TcpListener,
+    state: ApiState,
+    more: impl Fn(&mut ServiceConfig) + Clone + Send + 'static,
+) -> std::io::Result<Running> {
     let (draining_to, draining) = watch::channel(false);
     let shared = Data::new(Shared {
         requests: Requests::new(&state.limits),
@@ -84,6 +95,7 @@ pub fn serve(listener: TcpListener, state: ApiState) -> std::io::Result<Running>
             .app_data(shared.clone())
             .wrap(from_fn(around))
             .configure(routes::configure)
+            .configure(more.clone())
             .default_service(web::to(|| async { Err::<&str, _>(Problem::not_found()) }))
     })
     .workers(WORKERS)

@@ -18,7 +18,9 @@ impl GpuSet {
 
     /// The cards that a need accepts.
     pub fn accepted(need: &GpuNeed) -> Self {
-        GpuModel::all().filter(|m| need.accepts(*m)).collect()
+        let numbered = GpuModel::all().zip(0..CARDS);
+        let accepted = numbered.filter(|(model, _)| need.accepts(*model));
+        Self(accepted.fold(0, |set, (_, number)| set | 1 << number))
     }
 
     /// Whether a card is in the set.

@@ -6,6 +6,8 @@
 //! delay, so it is a floor and not a promise; large countries are one point. Centres are whole
 //! degrees as in the "Geographic coordinates" of the CIA World Factbook (public domain).
 
+use std::sync::LazyLock;
+
 use tandem_model::network::Country;
 
 use crate::countries::CountrySet;
@@ -65,20 +67,37 @@ fn cosine(angle: i64) -> i64 {
     sine(angle + 90 * PER_DEGREE)
 }
 
-fn centre_of(country: Country) -> Option<(i64, i64)> {
+/// The place of a country in the table.
+fn place_of(country: Country) -> Option<usize> {
     let at = CENTRES.binary_search_by(|(code, ..)| (*code).cmp(country.as_str()));
-    let (_, latitude, longitude) = CENTRES[at.ok()?];
-    let angle = |degrees: i16| i64::from(degrees) * PER_DEGREE;
-    Some((angle(latitude), angle(longitude)))
+    at.ok()
 }
+
+/// Round trips in milliseconds between all places of the table, row by row: half the globe is 201.
+/// Worked out once, because a search of near countries needs a whole row.
+static ROUND_TRIPS_MS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let pairs = (0..CENTRES.len()).flat_map(|a| (0..CENTRES.len()).map(move |b| (a, b)));
+    pairs.map(|(a, b)| between(a, b)).collect()
+});
 
 /// Estimated round trip between two countries in milliseconds, rounded up; none when the centre
 /// of one of them is not known here. A floor: see the top of the file.
 pub fn round_trip_ms(a: Country, b: Country) -> Option<u32> {
-    let ((lat_a, lon_a), (lat_b, lon_b)) = (centre_of(a)?, centre_of(b)?);
+    let at = place_of(a)? * CENTRES.len() + place_of(b)?;
+    Some(u32::from(ROUND_TRIPS_MS[at]))
+}
+
+/// The round trip between two places of the table.
+fn between(a: usize, b: usize) -> u8 {
     if a == b {
-        return Some(0);
+        return 0;
     }
+    let angles = |at: usize| {
+        let (_, latitude, longitude) = CENTRES[at];
+        let angle = |degrees: i16| i64::from(degrees) * PER_DEGREE;
+        (angle(latitude), angle(longitude))
+    };
+    let ((lat_a, lon_a), (lat_b, lon_b)) = (angles(a), angles(b));
     // Haversine formula: hav(angle) = hav(latitudes) + cos x cos x hav(longitudes), in ONE x ONE.
     let square = |a: i64, b: i64| sine((a - b) / 2).pow(2);
     let cosines = cosine(lat_a) * cosine(lat_b) / ONE;
@@ -95,20 +114,26 @@ pub fn round_trip_ms(a: Country, b: Country) -> Option<u32> {
     }
     let metres = 2 * low * METRES_PER_DEGREE / PER_DEGREE;
     let per_ms = KM_PER_ROUND_TRIP_MS * 1_000;
-    u32::try_from((metres + per_ms - 1) / per_ms).ok()
+    u8::try_from((metres + per_ms - 1) / per_ms).unwrap_or(u8::MAX)
 }
 
 impl CountrySet {
     /// Countries whose estimated round trip to every one of `regions` is at most so many
     /// milliseconds. A country whose place is not known here is near to none.
     pub fn near(regions: &[Country], round_trip_ms_max: u32) -> Self {
-        let near = |here: Country| {
-            regions.iter().all(|region| {
-                round_trip_ms(here, *region).is_some_and(|ms| ms <= round_trip_ms_max)
-            })
+        let places: Option<Vec<usize>> = regions.iter().map(|region| place_of(*region)).collect();
+        let Some(places) = places else {
+            return Self::EMPTY;
         };
-        let known = CENTRES.iter().filter_map(|(code, ..)| Country::parse(code));
-        known.filter(|here| near(*here)).collect()
+        let is_near = |place: usize, region: usize| {
+            u32::from(ROUND_TRIPS_MS[place * CENTRES.len() + region]) <= round_trip_ms_max
+        };
+        let near = |here: &(usize, &(&str, i16, i16))| {
+            places.iter().all(|region| is_near(here.0, *region))
+        };
+        let near = CENTRES.iter().enumerate().filter(near);
+        near.filter_map(|(_, (code, ..))| Country::parse(code))
+            .collect()
     }
 }
 

@@ -66,6 +66,15 @@ struct Cursor {
     level: Vec<u32>,
 }
 
+impl Cursor {
+    /// Takes the offer at a place into the level.
+    fn take(&mut self, place: u32, row: u32) {
+        self.level.push(row);
+        self.left -= 1;
+        self.place = place + 1;
+    }
+}
+
 /// The offers that fit, best first: an iterator that does the work of each offer when it is taken.
 #[derive(Debug)]
 pub struct Ranking<'a, P> {
@@ -204,7 +213,12 @@ fn view_of<'a>(book: &'a Book, lane: &Lane, row: u32) -> View<'a> {
 /// Takes the next offer of a lane; and with it all that cost the customer the same, sorted by id,
 /// where the price function puts different prices at one.
 fn take_level(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mut Cursor) {
-    let is_strict = sale.rate.is_strict() || sale.useful.is_strict();
+    if sale.rate.is_strict() || sale.useful.is_strict() {
+        if let Some((place, row)) = book.next_in(lane, test, cursor.place) {
+            cursor.take(place, row);
+        }
+        return;
+    }
     let mut highest = None;
     while cursor.left > 0 {
         let Some((place, row)) = book.next_in(lane, test, cursor.place) else {
@@ -221,12 +235,7 @@ fn take_level(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mu
         if i64::from(price) > highest {
             break;
         }
-        cursor.level.push(row);
-        cursor.left -= 1;
-        cursor.place = place + 1;
-        if is_strict {
-            break;
-        }
+        cursor.take(place, row);
     }
     let id = |row: u32| view_of(book, lane, row).id_text();
     cursor

@@ -69,15 +69,14 @@ impl Curve {
         small_up_to: SMALL,
     };
 
-    /// The steps in the order in which they apply.
+    /// The steps in the order in which they apply; those that change no price are left out.
     ///
     /// Fails on more than [`CURVE_STEPS_MAX`] steps and on numbers outside the range of their step.
     pub fn new(steps: &[Step]) -> Result<Self, CurveError> {
-        let len = u8::try_from(steps.len()).unwrap_or(u8::MAX);
         if steps.len() > CURVE_STEPS_MAX {
             return Err(CurveError::TooManySteps(steps.len()));
         }
-        let mut curve = Self { len, ..Self::SAME };
+        let mut curve = Self::SAME;
         for (at, step) in steps.iter().enumerate() {
             let small = |n: u64| i64::try_from(n).is_ok();
             let fits = match *step {
@@ -91,7 +90,10 @@ impl Curve {
             if !fits {
                 return Err(CurveError::StepOutOfRange(at + 1));
             }
-            curve.steps[at] = *step;
+            if !matches!(step, Step::Add(0) | Step::AtLeast(0)) {
+                curve.steps[usize::from(curve.len)] = *step;
+                curve.len += 1;
+            }
         }
         curve.small_up_to = curve.inverse(SMALL).unwrap_or(-1);
         Ok(curve)

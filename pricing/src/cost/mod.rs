@@ -209,6 +209,13 @@ const RESTART: usize = 5;
 
 /// `ceil(value x by / over)` of numbers that are not negative.
 fn ceil_ratio(value: i128, by: i128, over: i128) -> Result<i128, CostError> {
+    // Nearly every product fits a word, whose division is several times as quick.
+    let word = |n: i128| u64::try_from(n).ok();
+    if let (Some(value), Some(by), Some(over)) = (word(value), word(by), word(over))
+        && let Some(product) = value.checked_mul(by)
+    {
+        return Ok(i128::from(product.div_ceil(over)));
+    }
     let product = value.checked_mul(by).ok_or(CostError::OutOfRange)?;
     let up = product.checked_add(over - 1).ok_or(CostError::OutOfRange)?;
     Ok(up / over)

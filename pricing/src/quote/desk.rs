@@ -28,6 +28,8 @@ pub struct Desk<'a> {
     pub(super) pricing: Pricing<'a>,
     pub(super) effort: Effort,
     term_seconds: u32,
+    /// What is asked of the book, but for the tier.
+    ask: Ask,
 }
 
 /// What one aisle costs, before any offer's price is known.
@@ -49,13 +51,23 @@ impl<'a> Desk<'a> {
     ) -> Self {
         let term = pricing.policy.defaults().term_seconds;
         let term_seconds = workload.limits.max_duration_seconds.unwrap_or(term);
+        let effort = Effort::of(workload, classification.class, term);
+        let limit = workload.limits.max_price_micro_usd;
+        let ask = Ask::of(Tier::Consumer, workload, classification, limit);
+        let ask = Ask {
+            priced_apart: pricing.policy.countries_apart(),
+            age_max: pricing.age_max,
+            work: work(workload, &effort, &pricing),
+            ..ask.under(pricing.places)
+        };
         Self {
-            effort: Effort::of(workload, classification.class, term),
+            effort,
             workload,
             classification,
             book,
             pricing,
             term_seconds,
+            ask,
         }
     }
 
@@ -64,33 +76,11 @@ impl<'a> Desk<'a> {
     }
 
     /// What is asked of the book for a tier.
-    pub(super) fn ask(&self, tier: Tier) -> Ask {
-        let limits = &self.workload.limits;
-        let ask = Ask::of(
-            tier,
-            self.workload,
-            self.classification,
-            limits.max_price_micro_usd,
-        );
+    pub fn ask(&self, tier: Tier) -> Ask {
         Ask {
-            priced_apart: self.pricing.policy.countries_apart(),
-            age_max: self.pricing.age_max,
-            work: self.work(),
-            ..ask.under(self.pricing.places)
+            tier,
+            ..self.ask.clone()
         }
-    }
-
-    /// The work as deadline and budget look at it; none where there is neither.
-    fn work(&self) -> Option<Work> {
-        let limits = &self.workload.limits;
-        let now = self.pricing.world_now;
-        let by = limits.finish_by_seconds;
-        (by.is_some() || limits.budget_micro_usd.is_some()).then(|| Work {
-            useful_seconds: self.effort.useful_seconds,
-            starts_at: now.after(START),
-            finish_by: by.map(|seconds| now.after(Duration::from_secs(u64::from(seconds)))),
-            budget: limits.budget_micro_usd,
-        })
     }
 
     /// What the policy's rules are matched against.
@@ -149,8 +139,8 @@ impl<'a> Desk<'a> {
         })
     }
 
-    /// The price function of the book for a tier.
-    pub(super) fn aisle_price(
+    /// The price function of the book for a tier; on `assured` with the cost of the backstop.
+    pub fn aisle_price(
         &self,
         tier: (Tier, Option<MicroUsd>),
         aisle: &Aisle,
@@ -163,6 +153,19 @@ impl<'a> Desk<'a> {
             Err(why) => AislePrice::NotSold(why),
         }
     }
+}
+
+/// The work as deadline and budget look at it; none where there is neither.
+fn work(workload: &Workload, effort: &Effort, pricing: &Pricing<'_>) -> Option<Work> {
+    let limits = &workload.limits;
+    let now = pricing.world_now;
+    let by = limits.finish_by_seconds;
+    (by.is_some() || limits.budget_micro_usd.is_some()).then(|| Work {
+        useful_seconds: effort.useful_seconds,
+        starts_at: now.after(START),
+        finish_by: by.map(|seconds| now.after(Duration::from_secs(u64::from(seconds)))),
+        budget: limits.budget_micro_usd,
+    })
 }
 
 impl Tariff {

@@ -14,7 +14,7 @@ pub(super) mod offers;
 pub(super) mod policies;
 pub(super) mod policy_changes;
 pub(super) mod policy_shadow;
-pub(super) mod quotes;
+pub mod quotes;
 pub(super) mod receipts;
 mod startable;
 mod stream;
@@ -31,7 +31,10 @@ use crate::store::JobRecord;
 use tandem_model::id::{AccountId, JobId};
 
 /// Does what takes long on a thread of its own.
-async fn off_thread<T: Send + 'static>(
+///
+/// # Errors
+/// The problem of the work; a defect when it panicked.
+pub async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let (id, span) = (context::request_id(), tracing::Span::current());

@@ -79,16 +79,34 @@ pub(in crate::http) async fn quote(
 }
 
 /// The answer, and what rules about places denied.
-pub(super) struct Priced {
-    pub(super) reply: QuoteReply,
-    workload_sha256: String,
-    denials: Vec<(Denial, usize)>,
+#[derive(Debug)]
+pub struct Priced {
+    /// The answer.
+    pub reply: QuoteReply,
+    /// SHA-256 of the workload's text, 64 hex digits.
+    pub workload_sha256: String,
+    /// What was denied, with how many offers each denial refused.
+    pub denials: Vec<(Denial, usize)>,
 }
 
 /// Who asks, and where he is established.
-pub(super) struct Customer {
-    pub(super) account: AccountId,
-    pub(super) country: Option<Country>,
+#[derive(Debug, Clone, Copy)]
+pub struct Customer {
+    /// The account.
+    pub account: AccountId,
+    /// Its country, when it is stated.
+    pub country: Option<Country>,
+}
+
+/// What is to be decided: the workload, and where it could start.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// What is to run.
+    pub workload: &'a Workload,
+    /// What was found of its file.
+    pub found: &'a Classification,
+    /// Where it could start.
+    pub products: &'a [ProductView],
 }
 
 /// Prices of every tier that is asked for, each with its token.
@@ -96,6 +114,24 @@ pub(super) fn prices(
     state: &ApiState,
     customer: &Customer,
     request: &QuoteRequest,
+) -> Result<Priced, Problem> {
+    let market = state.engine.market();
+    reply(state, &market, customer, request, |asked| {
+        decide(state, &market, customer, asked)
+    })
+}
+
+/// Everything of the answer but the decision: reads the file, has `decide` price it on `market`, and
+/// signs and renders what it says.
+///
+/// # Errors
+/// The problem of a file that cannot be submitted, or that asks for another tier.
+pub fn reply(
+    state: &ApiState,
+    market: &Market,
+    customer: &Customer,
+    request: &QuoteRequest,
+    decide: impl FnOnce(Asked<'_>) -> Decided,
 ) -> Result<Priced, Problem> {
     let refuse = |errors| Problem::workload(&errors);
     let document = files::look(&request.workload).map_err(refuse)?;
@@ -111,8 +147,11 @@ pub(super) fn prices(
     }
     let found = classify::classify(&document);
     let products = startable::products(&workload, &state.products);
-    let market = state.engine.market();
-    let decided = decide(state, &market, customer, (&workload, &found), &products);
+    let decided = decide(Asked {
+        workload: &workload,
+        found: &found,
+        products: &products,
+    });
     let workload_sha256 = sha256_hex(request.workload.as_bytes());
     let report = &decided.report;
     let promise = |tier: &TierReport| {
@@ -137,7 +176,7 @@ pub(super) fn prices(
         Some(view)
     };
     let tiers = report.tiers.iter().zip(&decided.counterfactuals);
-    let tiers = tiers.map(|(tier, others)| view(&market, tier, promise(tier), others));
+    let tiers = tiers.map(|(tier, others)| view(market, tier, promise(tier), others));
     let reply = QuoteReply {
         tiers: tiers.collect(),
         name: workload.name,
@@ -157,21 +196,23 @@ pub(super) fn prices(
 }
 
 /// What pricing decided.
-struct Decided {
-    report: QuoteReport,
-    /// By tier, in the order of the report.
-    counterfactuals: Vec<Vec<Counterfactual>>,
-    denials: Vec<(Denial, usize)>,
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// Every tier.
+    pub report: QuoteReport,
+    /// What a change would save, by tier in the order of the report.
+    pub counterfactuals: Vec<Vec<Counterfactual>>,
+    /// What rules about places denied.
+    pub denials: Vec<(Denial, usize)>,
 }
 
 /// What pricing says of the market.
-fn decide(
-    state: &ApiState,
-    market: &Market,
-    customer: &Customer,
-    (workload, found): (&Workload, &Classification),
-    products: &[ProductView],
-) -> Decided {
+pub fn decide(state: &ApiState, market: &Market, customer: &Customer, asked: Asked<'_>) -> Decided {
+    let Asked {
+        workload,
+        found,
+        products,
+    } = asked;
     let can_start = |network: &NetworkId, product: &str| {
         let of_offer = |p: &&ProductView| p.network == *network && p.product == product;
         products.iter().find(of_offer).is_some_and(|p| p.can_start)

@@ -1,0 +1,113 @@
+//! Quotes in process, on books of a thousand to a million offers, beside a plain scan of them.
+
+use std::time::Instant;
+
+use tandem_model::offer::Offer;
+use tandem_model::workload::Tier;
+use tandem_pricing::book::Book;
+
+use super::sheet::{Aim, Section, Sheet};
+use super::stand::Stand;
+use super::times::Times;
+use super::{market, progress, scan, split};
+
+/// Offers of the books, the last the one that aims are about.
+const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
+/// Quotes that are timed for an ask.
+const QUOTES: usize = 2_000;
+/// Scans that are timed for an ask.
+const SCANS: usize = 5;
+/// Aims of a quote on the largest book, in microseconds.
+const MEDIAN_US: Aim = Aim::AtMost(10.0);
+const P99_US: Aim = Aim::AtMost(200.0);
+/// Aims of the largest book.
+const BUILT_S: Aim = Aim::AtMost(2.0);
+const BYTES_PER_OFFER: Aim = Aim::AtMost(300.0);
+
+/// Measures on every size.
+pub(super) fn measure(seed: u64, sheet: &mut Sheet) {
+    let [.., most] = SIZES;
+    progress(&format!("making {most} offers"));
+    let offers = market::offers(seed, most);
+    let mut growth = Section::new("Growth: all asks together, whole quotes of every tier");
+    let mut medians = Vec::new();
+    for size in SIZES {
+        progress(&format!("a book of {size} offers"));
+        let offers = &offers[..size as usize];
+        let start = Instant::now();
+        let book = Book::build(offers).unwrap();
+        let built_s = start.elapsed().as_secs_f64();
+        let stand = Stand::new(&book, seed);
+        let quotes: Vec<Times> = stand
+            .asks
+            .iter()
+            .map(|asked| Times::of(QUOTES, || stand.quote(asked, &book)))
+            .collect();
+        let all = quotes
+            .iter()
+            .fold(Times::default(), |all, one| all.and(one));
+        medians.push(all.median_us());
+        growth.figure(format!("{size} offers, median"), all.median_us(), "us");
+        growth.figure(format!("{size} offers, p99"), all.percentile_us(99), "us");
+        if size == most {
+            sheet.add(build(seed, &book, built_s));
+            sheet.add(asks(&stand, &book, offers, &quotes));
+            sheet.add(split::measure(&stand, &book));
+        }
+    }
+    let grown = medians.last().zip(medians.first());
+    let grown = grown.map_or(0.0, |(last, first)| last / first);
+    growth.figure("median of the largest over the smallest", grown, "x");
+    sheet.add(growth);
+}
+
+fn build(seed: u64, book: &Book, built_s: f64) -> Section {
+    let mut section = Section::new(format!("A book of {} offers (seed {seed})", book.len()));
+    section.aimed("built in", built_s, "s", BUILT_S);
+    let bytes = book.bytes() as f64 / book.len() as f64;
+    section.aimed("memory", bytes, "bytes/offer", BYTES_PER_OFFER);
+    section.figure("aisles", book.aisles().len() as f64, "");
+    section.figure("shelves", book.shelves().len() as f64, "");
+    section
+}
+
+/// Each ask: the quote beside the scan, which must find the same price.
+fn asks(stand: &Stand, book: &Book, offers: &[Offer], quotes: &[Times]) -> Section {
+    let mut section = Section::new("Quotes: every tier, ranked, priced by policy, itemised");
+    for (asked, quote) in stand.asks.iter().zip(quotes) {
+        progress(&format!("a scan for: {}", asked.name));
+        let name = asked.name;
+        section.aimed(
+            format!("{name}: median"),
+            quote.median_us(),
+            "us",
+            MEDIAN_US,
+        );
+        section.aimed(
+            format!("{name}: p99"),
+            quote.percentile_us(99),
+            "us",
+            P99_US,
+        );
+        let ask = stand.with_desk(asked, book, |desk| desk.ask(Tier::Consumer));
+        let scanned = || scan::cheapest_hour(offers, asked, &ask, market::now());
+        let found = scan::from_book(book, asked, &ask, market::now());
+        assert_eq!(scanned(), found, "scan and book disagree on: {name}");
+        let scans = Times::of(SCANS, scanned);
+        section.figure(
+            format!("{name}: plain scan, one tier"),
+            scans.median_us(),
+            "us",
+        );
+        let ratio = scans.median_us() / quote.median_us();
+        section.figure(format!("{name}: scan over quote"), ratio, "x");
+        let report = stand.quote(asked, book);
+        let quoted = report.quoted().count();
+        let fitting: Vec<_> = report.tiers.iter().map(|tier| tier.fitting).collect();
+        let hour = found.map_or(0.0, |hour| hour as f64 / 1e6);
+        section.note(format!(
+            "{name}: {quoted} tiers quoted, {fitting:?} offers fit; book and scan agree on {hour:.4} dollars an hour"
+        ));
+    }
+    section
+}

@@ -1,0 +1,146 @@
+//! What prices are made by in the measurements: the standard policy, a supply that is in use, and
+//! the careful rules about places.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use tandem_model::id::QuoteId;
+use tandem_model::network::{Grade, NetworkId, Product};
+use tandem_model::time::WallTime;
+use tandem_model::workload::{DataClass, Workload};
+use tandem_pricing::book::Book;
+use tandem_pricing::classify::Classification;
+use tandem_pricing::failures::Seen;
+use tandem_pricing::jurisdiction::{Digest, Digester, Rules};
+use tandem_pricing::policy::{Exhausted, Policy};
+use tandem_pricing::quote::{Desk, Pricing, QuoteReport, Supply, Usage};
+
+use super::asks::{self, Asked};
+use super::market::{self, Chance};
+
+/// Oldest observation that is believed, as the broker has it.
+const AGE_MAX: Duration = Duration::from_secs(600);
+
+/// What prices are made by.
+pub(super) struct Stand {
+    policy: Policy,
+    products: Vec<Product>,
+    usage: Usage,
+    pub(super) asks: Vec<Asked>,
+}
+
+impl Stand {
+    /// A stand whose supply is in use as chance has it.
+    pub(super) fn new(book: &Book, seed: u64) -> Self {
+        let products = asks::products();
+        let rules = Digester::of(Rules::default());
+        Self {
+            asks: asks::all(&products, &rules),
+            policy: Policy::standard(),
+            usage: usage(book, seed),
+            products,
+        }
+    }
+
+    /// The supply.
+    pub(super) fn supply(&self) -> Supply<'_> {
+        Supply {
+            products: &self.products,
+            usage: &self.usage,
+        }
+    }
+
+    /// Has `work` done with a desk for an ask.
+    pub(super) fn with_desk<T>(
+        &self,
+        asked: &Asked,
+        book: &Book,
+        work: impl FnOnce(&Desk<'_>) -> T,
+    ) -> T {
+        let can_start = |network: &NetworkId, product: &str| asked.can_start(network, product);
+        let pricing = Pricing {
+            policy: &self.policy,
+            policy_version: 1,
+            exhausted: Exhausted::NONE,
+            tax_country: None,
+            token_rates: &[],
+            account: None,
+            supply: self.supply(),
+            places: &asked.places,
+            can_start: &can_start,
+            age_max: Some(AGE_MAX),
+            now: WallTime::from_micros(0),
+            world_now: market::now(),
+        };
+        work(&Desk::new(&asked.workload, &asked.found, book, pricing))
+    }
+
+    /// A whole quote on every tier.
+    pub(super) fn quote(&self, asked: &Asked, book: &Book) -> QuoteReport {
+        self.with_desk(asked, book, |desk| desk.quote(fresh))
+    }
+}
+
+/// A quote of a workload from a book of offers about whose supply nothing is known.
+pub(super) fn plain_quote(
+    workload: &Workload,
+    found: &Classification,
+    book: &Book,
+    sells: &dyn Fn(&str) -> bool,
+) -> QuoteReport {
+    static STANDARD: LazyLock<(Policy, Digest, Usage)> = LazyLock::new(|| {
+        let places = Digester::of(Rules::default()).digest(None, DataClass::default());
+        (Policy::standard(), places, Usage::default())
+    });
+    let (policy, places, usage) = &*STANDARD;
+    let pricing = Pricing {
+        policy,
+        policy_version: 1,
+        exhausted: Exhausted::NONE,
+        tax_country: None,
+        token_rates: &[],
+        account: None,
+        supply: Supply {
+            products: &[],
+            usage,
+        },
+        places,
+        can_start: &|_, product| sells(product),
+        age_max: None,
+        now: WallTime::from_micros(0),
+        world_now: market::now(),
+    };
+    Desk::new(workload, found, book, pricing).quote(fresh)
+}
+
+fn fresh() -> QuoteId {
+    QuoteId::from_parts(1, &[1; 10])
+}
+
+/// Up to twice as many GPUs rented as are free, and failures that were seen.
+fn usage(book: &Book, seed: u64) -> Usage {
+    let mut chance = Chance(seed ^ u64::MAX);
+    let rented = book.free().iter().map(|(key, free)| {
+        let share = chance.below(2_000);
+        (key.clone(), free.gpus * share / 1_000)
+    });
+    let seen = [
+        ("ionet", Grade::Consumer, 900),
+        ("ionet", Grade::Datacenter, 120),
+        ("aethir", Grade::Datacenter, 40),
+    ];
+    Usage {
+        rented: rented.collect(),
+        assured_gpus: 64,
+        seen: seen
+            .map(|(network, grade, failures)| {
+                let gpu_seconds = 3_600_000_000;
+                let seen = Seen {
+                    failures,
+                    gpu_seconds,
+                };
+                ((NetworkId::from_static(network), grade), seen)
+            })
+            .into(),
+    }
+}
