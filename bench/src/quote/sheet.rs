@@ -95,7 +95,7 @@ impl Section {
         for figure in &self.figures {
             let aim = figure.aim.map(|aim| aim.words(figure.value));
             let line = format!(
-                "  {:<58} {:>12} {:<10} {}",
+                "  {:<68} {:>10} {:<11} {}",
                 figure.name,
                 shown(figure.value),
                 figure.unit,
