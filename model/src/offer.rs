@@ -76,3 +76,10 @@ pub struct Offer {
     /// When the network said so.
     pub observed_at: WorldTime,
 }
+
+impl Offer {
+    /// Whether it can be sold as enterprise: data-centre grade, A100 or better.
+    pub fn is_enterprise(&self) -> bool {
+        self.grade == Grade::Datacenter && self.gpu.is_a100_or_better()
+    }
+}

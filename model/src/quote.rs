@@ -60,6 +60,11 @@ pub struct Quote {
     pub expires_at: WallTime,
 }
 
+/// From acceptance to the start of the work, and from the end of a lost placement to its next start:
+/// the longest that is promised, in seconds. The networks' published times to a running machine are
+/// up to 15 minutes.
+pub const START_SECONDS: u32 = 900;
+
 /// The lines of a price that are cost.
 const COST_LINES: [&str; 7] = [
     "compute",

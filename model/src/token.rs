@@ -1,41 +1,12 @@
-//! The tokens in which networks are paid.
-
-use std::fmt;
+//! What tokens cost, and what networks are paid in them.
 
 use serde::{Deserialize, Serialize};
 
-use crate::money::MicroUsd;
+use crate::money::{MicroUsd, Token};
 use crate::network::NetworkId;
 use crate::time::WallTime;
 
-/// A token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Token {
-    /// io.net's, an SPL token on Solana.
-    #[serde(rename = "IO")]
-    Io,
-    /// Aethir's, an ERC-20 on Arbitrum.
-    #[serde(rename = "ATH")]
-    Ath,
-}
-
 impl Token {
-    /// Its symbol.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Io => "IO",
-            Self::Ath => "ATH",
-        }
-    }
-
-    /// Decimals of its base unit.
-    pub const fn decimals(self) -> u32 {
-        match self {
-            Self::Io => 8,
-            Self::Ath => 18,
-        }
-    }
-
     /// The token in which a network is paid; none for a network that is not known to take one.
     pub fn of_network(network: &NetworkId) -> Option<Self> {
         match network.as_str() {
@@ -52,12 +23,6 @@ impl Token {
         let units = nano_usd.checked_mul(10u128.pow(self.decimals()))?;
         let price = u128::from(nano_usd_per_token);
         (price > 0).then(|| units.div_ceil(price))
-    }
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 

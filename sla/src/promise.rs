@@ -3,14 +3,10 @@
 
 use std::time::Duration;
 
-use tandem_model::quote::Objectives;
+use tandem_model::quote::{Objectives, START_SECONDS};
 use tandem_model::workload::{Checkpoints, Workload, WorkloadKind};
 
 use crate::detect::Windows;
-
-/// From acceptance to the start of the work, and from a fence to its next start: the networks'
-/// published times to a running machine are up to 15 minutes.
-pub const START: Duration = Duration::from_secs(900);
 
 /// What is promised for a workload whose agent reports to us.
 ///
@@ -25,9 +21,9 @@ pub fn objectives(windows: &Windows, workload: &Workload) -> Objectives {
         _ => None,
     };
     Objectives {
-        start_seconds: seconds(START),
+        start_seconds: START_SECONDS,
         detection_seconds: seconds(certain),
-        recovery_seconds: seconds(certain + START),
+        recovery_seconds: seconds(certain).saturating_add(START_SECONDS),
         work_lost_seconds: work_lost,
         finish_by_seconds: workload.limits.finish_by_seconds,
     }

@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 use tandem_model::gpu::GpuModel;
+use tandem_model::money::Token;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::NetworkId;
 use tandem_model::quote::Objectives;
-use tandem_model::token::{Token, TokenLeg};
+use tandem_model::token::TokenLeg;
 use tandem_pricing::book::{Change, Counterfactual};
 use tandem_pricing::reference::{self, Reference};
 use utoipa::ToSchema;
@@ -34,8 +35,8 @@ pub struct TokenLegView {
     /// The network.
     #[schema(value_type = String)]
     pub network: NetworkId,
-    /// `IO` or `ATH`.
-    #[schema(value_type = String, example = "IO")]
+    /// `io` or `ath`.
+    #[schema(value_type = String, example = "io")]
     pub token: Token,
     /// Decimals of the base unit.
     pub decimals: u32,

@@ -2,6 +2,7 @@
 //! engine, shared by all who read it, never changed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use tandem_model::network::NetworkId;
@@ -13,15 +14,17 @@ use tandem_pricing::failures::Seen;
 use tandem_pricing::quote::{SeenByKind, Usage};
 use tandem_sla::incident::Health;
 
+use super::attempt::Attempt;
 use super::job::Job;
+use super::message::JobSpec;
 
 /// The market as last read.
 #[derive(Debug, Clone, Default)]
 pub struct Market {
     /// Offers of every network that answered, in the order of their ids.
-    pub offers: Vec<Offer>,
+    pub offers: Arc<Vec<Offer>>,
     /// The same offers, to be searched.
-    pub book: Book,
+    pub book: Arc<Book>,
     /// What is rented, and how often machines failed.
     pub usage: Usage,
     /// When each network was last read; none of it before the first time.
@@ -44,7 +47,7 @@ pub struct NetworkReading {
 }
 
 impl Market {
-    /// A market of these offers; of an id that comes twice the later observation stays.
+    /// A market of these offers; of an id that comes twice one stays.
     ///
     /// Fails on more offers than a book holds.
     pub fn of(
@@ -52,11 +55,17 @@ impl Market {
         usage: Usage,
         networks: BTreeMap<NetworkId, NetworkReading>,
     ) -> Result<Self, BookError> {
-        offers.sort_by(|a, b| (&a.id, b.observed_at).cmp(&(&b.id, a.observed_at)));
+        let book = Book::build(&offers)?;
+        // Of an id that came twice the book says which stays.
+        offers.retain(|offer| {
+            book.find(&offer.id)
+                .is_some_and(|view| view.to_offer() == *offer)
+        });
+        offers.sort_by(|a, b| a.id.cmp(&b.id));
         offers.dedup_by(|later, first| later.id == first.id);
         Ok(Self {
-            book: Book::build(&offers)?,
-            offers,
+            book: Arc::new(book),
+            offers: Arc::new(offers),
             usage,
             networks,
         })
@@ -79,7 +88,9 @@ pub fn usage<'a>(open: impl Iterator<Item = &'a Job>, settled: &SeenByKind) -> U
     };
     for job in open {
         count_seen(job, &mut usage.seen);
-        let Some(live) = job.last().filter(|a| job.is_live(a.placement.epoch)) else {
+        let live = job.last().filter(|a| job.is_live(a.placement.epoch));
+        usage.assured_gpus += assured_gpus(&job.spec, live, job.state().is_terminal());
+        let Some(live) = live else {
             continue;
         };
         let gpus = u64::from(job.spec.gpus_rented(&live.offer));
@@ -89,11 +100,19 @@ pub fn usage<'a>(open: impl Iterator<Item = &'a Job>, settled: &SeenByKind) -> U
             grade: live.offer.grade,
         };
         *usage.rented.entry(key).or_default() += gpus;
-        if job.spec.quote.tier == Tier::Assured {
-            usage.assured_gpus += u64::from(job.spec.quote.gpus);
-        }
     }
     usage
+}
+
+/// GPUs for which a job may need the backstop yet: those of an `assured` job that is not over and
+/// not on enterprise hardware already.
+pub fn assured_gpus(spec: &JobSpec, live: Option<&Attempt>, is_over: bool) -> u64 {
+    let is_backed = live.is_some_and(|live| live.offer.is_enterprise());
+    if spec.quote.tier != Tier::Assured || is_over || is_backed {
+        return 0;
+    }
+    let resources = &spec.workload.resources;
+    u64::from(resources.gpus_per_node.max(1)) * u64::from(resources.nodes.max(1))
 }
 
 /// Adds how long the attempts of a job ran, and those that were left because they failed.

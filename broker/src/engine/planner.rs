@@ -39,14 +39,6 @@ impl<'a> Planner<'a> {
         self.health.get(network).copied().unwrap_or_default()
     }
 
-    /// Whether all that is rented on an offer, whole nodes included, costs us more than was agreed
-    /// for a replacement, for the part of it that is charged.
-    fn is_too_dear(job: &Job, offer: &Offer, hit: &Hit) -> bool {
-        let charged = i64::from(job.spec.gpus_charged(offer));
-        let dearest = job.spec.quote.replacement_rate_max.price().get();
-        hit.hour_micro_usd.get() > dearest.saturating_mul(charged)
-    }
-
     /// Why a job is not placed on an offer now: what was seen of it, how its network stands, what
     /// others took of it since the market was read, and what it costs.
     fn passes_over(&self, job: &Job, offer: &Offer, hit: &Hit) -> Option<PassedOver> {
@@ -62,30 +54,33 @@ impl<'a> Planner<'a> {
             let left = offer.nodes_available.saturating_sub(taken);
             (left < u32::from(job.nodes())).then_some(PassedOver::NoRoom)
         };
-        let dear = || Self::is_too_dear(job, offer, hit).then_some(PassedOver::TooDear);
+        let dear = || is_too_dear(&job.spec, offer, hit).then_some(PassedOver::TooDear);
         seen.or_else(full).or_else(dear)
     }
 
-    /// Chooses the next offer of a job, with the report of what was considered. A job of the
-    /// `assured` tier that failed goes to enterprise hardware first.
+    /// Chooses the next offer of a job, with the report of what was considered.
+    ///
+    /// A job of the `assured` tier starts on hardware that is not enterprise while such fits. Once
+    /// it ran and was left because its machine failed, it goes to enterprise hardware first.
     pub fn plan(&self, job: &Job) -> Plan<'a> {
-        let tier = job.spec.quote.tier;
-        if tier == Tier::Assured && job.attempts.iter().any(Attempt::has_failed) {
-            let backstop = self.plan_on(job, &self.ask(job).backstop());
-            if backstop.choice.is_some() {
-                return backstop;
-            }
+        let ask = ask(&job.spec, &self.terms.places);
+        if job.spec.quote.tier != Tier::Assured {
+            return self.plan_on(job, &ask, Hardware::Any);
         }
-        self.plan_on(job, &self.ask(job))
+        let has_failed = job.attempts.iter().any(Attempt::has_failed);
+        let backstop = || self.plan_on(job, &ask.clone().backstop(), Hardware::Any);
+        let first = || self.plan_on(job, &ask, Hardware::NotEnterprise);
+        let plan = if has_failed { backstop() } else { first() };
+        match plan.choice {
+            Some(_) => plan,
+            None if has_failed => first(),
+            None => backstop(),
+        }
     }
 
-    fn ask(&self, job: &Job) -> Ask {
-        ask(&job.spec, &self.terms.places)
-    }
-
-    fn plan_on(&self, job: &Job, ask: &Ask) -> Plan<'a> {
+    fn plan_on(&self, job: &Job, ask: &Ask, hardware: Hardware) -> Plan<'a> {
         let (products, market) = (&self.terms.products, self.market);
-        let price = cost_prices(&job.spec, products, &market.usage);
+        let price = cost_prices(&job.spec, products, &market.usage, hardware);
         // Offers that grew old were taken out when their network was last not read.
         let ranking = market.book.rank(ask, price, WorldTime::default());
         let fitting = ranking.fitting();
@@ -105,11 +100,29 @@ pub fn ask(spec: &JobSpec, places: &Digester) -> Ask {
     Ask::of(spec.quote.tier, workload, found, limit).under(&digest)
 }
 
+/// Whether all that is rented on an offer, whole nodes included, costs us more than was agreed for a
+/// replacement, for the part of it that is charged.
+pub fn is_too_dear(spec: &JobSpec, offer: &Offer, hit: &Hit) -> bool {
+    let charged = i64::from(spec.gpus_charged(offer));
+    let dearest = spec.quote.replacement_rate_max.price().get();
+    hit.hour_micro_usd.get() > dearest.saturating_mul(charged)
+}
+
+/// On what a job may be placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hardware {
+    /// Whatever fits.
+    Any,
+    /// What cannot be sold as enterprise.
+    NotEnterprise,
+}
+
 /// What the machines on which a job can start cost us.
 pub fn cost_prices<'a>(
     spec: &JobSpec,
     products: &'a [Product],
     usage: &'a Usage,
+    hardware: Hardware,
 ) -> impl Fn(&Aisle, Option<Country>) -> AislePrice + use<'a> {
     let supply = Supply { products, usage };
     let class = spec.classification.class;
@@ -119,8 +132,13 @@ pub fn cost_prices<'a>(
         .filter(|product| launch::obstacles(&spec.workload, product).is_empty())
         .map(|product| (&product.network, product.name))
         .collect();
-    move |aisle, _| match startable.contains(&(&aisle.network, &*aisle.product)) {
-        true => supply.cost_price(&effort, aisle),
-        false => AislePrice::NotSold(Refusal::CannotStart),
+    move |aisle, _| {
+        if !startable.contains(&(&aisle.network, &*aisle.product)) {
+            AislePrice::NotSold(Refusal::CannotStart)
+        } else if hardware == Hardware::NotEnterprise && aisle.is_enterprise() {
+            AislePrice::NotSold(Refusal::IsBackstop)
+        } else {
+            supply.cost_price(&effort, aisle)
+        }
     }
 }

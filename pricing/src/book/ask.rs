@@ -73,12 +73,16 @@ pub struct Ask {
     pub consumer_fits: bool,
     /// Whether a machine's owner could read secrets that he must not.
     pub secrets_exposed: bool,
+    /// Whether rules keep the work's data off hardware of consumer grade.
+    pub data_exposed: bool,
     /// GPUs of each node.
     pub gpus_per_node: u16,
     /// Nodes of one offer, at one place; 0 counts as 1.
     pub nodes: u16,
     /// Whether several nodes must be linked by RDMA.
     pub fast_link: bool,
+    /// Whether nodes of which more GPUs must be rented than are needed are out.
+    pub exact_nodes: bool,
     /// Countries that policy forbids. No counterfactual relaxes them.
     pub forbidden: Forbidden,
     /// The only countries that the customer accepts; none when all are.
@@ -118,6 +122,8 @@ impl Ask {
             secrets_exposed: !w.secrets.is_empty() && !w.secrets_on_consumer,
             gpus_per_node: r.gpus_per_node,
             nodes: r.nodes,
+            data_exposed: false,
+            exact_nodes: false,
             fast_link: classification.needs.fast_interconnect || r.fast_interconnect,
             forbidden: Forbidden::default(),
             countries_allowed: (!allowed.is_empty()).then(|| allowed.iter().copied().collect()),
@@ -138,8 +144,12 @@ impl Ask {
     #[must_use]
     pub fn under(self, digest: &Digest) -> Self {
         Self {
-            forbidden: digest.forbidden,
-            consumer_fits: self.consumer_fits && !digest.is_consumer_out,
+            // Who may buy nothing may buy it nowhere.
+            forbidden: match &digest.customer {
+                Some(_) => Forbidden::everywhere(CountrySet::ALL),
+                None => digest.forbidden,
+            },
+            data_exposed: digest.is_consumer_out,
             ..self
         }
     }
@@ -154,6 +164,7 @@ impl Ask {
             tier: Tier::Enterprise,
             vram_gb_min: self.vram_gb_min.max(smallest),
             gpus: GpuModel::all().collect(),
+            exact_nodes: false,
             ..self
         }
     }

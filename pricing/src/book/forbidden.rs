@@ -1,10 +1,12 @@
-//! Which offers stand where policy forbids them: for the record of what was denied.
+//! Which offers rules about places and data forbid: for the record of what was denied.
 
 use tandem_model::gpu::GpuModel;
 use tandem_model::network::{Country, Grade};
 
+use super::survey::refusal_of_aisle;
 use super::{Ask, Book};
 use crate::countries::country_of;
+use crate::quote::Refusal;
 
 /// Offers of one card and grade in a country that an ask forbids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +22,16 @@ pub struct ForbiddenStock {
 }
 
 impl Book {
-    /// What an ask would accept by card and policy forbids by place, aisle by aisle.
+    /// What an ask would accept by card and grade, and rules forbid by place or kind of data, aisle
+    /// by aisle.
     pub fn forbidden(&self, ask: &Ask) -> Vec<ForbiddenStock> {
         let mut found = Vec::new();
         for (aisle, stock) in self.aisles.iter().zip(&self.stocks) {
-            let places = stock.places.set.and(ask.forbidden.of(stock.export));
-            if places.is_empty() || !ask.gpus.contains_number(stock.gpu_number) {
-                continue;
-            }
+            let places = match refusal_of_aisle(ask, stock) {
+                None => stock.places.set.and(ask.forbidden.of(stock.export)),
+                Some(Refusal::DataOnConsumer) => stock.places.set,
+                Some(_) => continue,
+            };
             for code in places.codes() {
                 found.push(ForbiddenStock {
                     gpu: aisle.gpu,

@@ -186,6 +186,10 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
         if s.gpus_per_node == 0 || s.gpus_per_node < self.ask.gpus_per_node {
             return self.refuse(Refusal::TooFewGpus, s.valid());
         }
+        let rented = self.ask.gpus_rented(s.gpus_per_node, s.divisible);
+        if self.ask.exact_nodes && rented != self.ask.gpus_rented(s.gpus_per_node, true) {
+            return self.refuse(Refusal::WholeNodesOnly, s.valid());
+        }
         let nodes = self.test.nodes;
         let roomy = book.count(s, nodes, u32::MAX);
         let full = s.idle() + u64::from(s.at_least[0] - roomy);

@@ -32,6 +32,11 @@ pub struct Aisle {
 }
 
 impl Aisle {
+    /// Whether it can be sold as enterprise: data-centre grade, A100 or better.
+    pub fn is_enterprise(&self) -> bool {
+        self.grade == Grade::Datacenter && self.gpu.is_a100_or_better()
+    }
+
     /// Its number in the book, from 0: the place of its price in a table prepared once.
     pub fn number(&self) -> usize {
         self.number as usize

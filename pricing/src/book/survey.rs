@@ -39,7 +39,7 @@ pub(super) struct Survey<'a, P> {
 }
 
 /// Why no offer of an aisle fits.
-fn refusal_of_aisle(ask: &Ask, stock: &Stock) -> Option<Refusal> {
+pub(super) fn refusal_of_aisle(ask: &Ask, stock: &Stock) -> Option<Refusal> {
     if ask.tier == Tier::Enterprise && !stock.is_enterprise {
         Some(Refusal::BelowTier)
     } else if !ask.gpus.contains_number(stock.gpu_number) {
@@ -50,6 +50,8 @@ fn refusal_of_aisle(ask: &Ask, stock: &Stock) -> Option<Refusal> {
         Some(Refusal::NeedsDatacenter)
     } else if !stock.is_datacenter && ask.secrets_exposed {
         Some(Refusal::SecretsOnConsumer)
+    } else if !stock.is_datacenter && ask.data_exposed {
+        Some(Refusal::DataOnConsumer)
     } else {
         None
     }
@@ -78,7 +80,8 @@ fn roomy(book: &Book, ask: &Ask, masks: &Masks, stock: &Stock) -> Option<Roomy> 
     } else {
         masks.out
     };
-    let is_counted = exact && !stock.steps.is_empty() && stock.counts_places(&outside);
+    let is_counted =
+        exact && !ask.exact_nodes && !stock.steps.is_empty() && stock.counts_places(&outside);
     if !is_counted || !outside.and(&masks.apart).is_empty() {
         return None;
     }

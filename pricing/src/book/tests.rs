@@ -71,6 +71,8 @@ pub(super) fn any_ask() -> impl Strategy<Value = Ask> {
             vram_gb_min,
             consumer_fits: flags[0] || flags[1],
             secrets_exposed: rare && flags[1],
+            data_exposed: rare && flags[2],
+            exact_nodes: flags[0] && flags[3],
             gpus_per_node,
             nodes,
             fast_link: flags[2],

@@ -65,6 +65,8 @@ pub(super) fn anything() -> Ask {
         vram_gb_min: None,
         consumer_fits: true,
         secrets_exposed: false,
+        data_exposed: false,
+        exact_nodes: false,
         gpus_per_node: 1,
         nodes: 1,
         fast_link: false,
@@ -149,8 +151,11 @@ fn misfit(o: &Offer, ask: &Ask) -> Result<(), Refusal> {
         !datacenter && ask.secrets_exposed,
         Refusal::SecretsOnConsumer,
     )?;
+    no(!datacenter && ask.data_exposed, Refusal::DataOnConsumer)?;
     let few = o.gpus_per_node == 0 || o.gpus_per_node < ask.gpus_per_node;
     no(few, Refusal::TooFewGpus)?;
+    let more = !o.divisible && o.gpus_per_node > ask.gpus_per_node.max(1);
+    no(ask.exact_nodes && more, Refusal::WholeNodesOnly)?;
     no(o.nodes_available < nodes, Refusal::TooFewNodes)?;
     let slow = nodes > 1 && ask.fast_link && o.fabric != Fabric::Rdma;
     no(slow, Refusal::NoFastLink)?;

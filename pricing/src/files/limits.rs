@@ -47,7 +47,7 @@ pub(super) fn read(field: &Field<'_>, p: &mut Problems) -> Limits {
     let dollars = |name: &str, p: &mut Problems| draft::usd(&fields.get(name)?, p);
     let names = DataClass::ALL.map(DataClass::as_str);
     let data = |p: &mut Problems| DataClass::parse(fields.get("data")?.word(&names, p)?);
-    Limits {
+    let limits = Limits {
         max_price_micro_usd: dollars("max_price_usd_per_gpu_hour", p),
         start_by_seconds: seconds("start_by_seconds", p),
         max_duration_seconds: seconds("max_duration_seconds", p),
@@ -61,6 +61,30 @@ pub(super) fn read(field: &Field<'_>, p: &mut Problems) -> Limits {
         countries_denied: countries(&fields, "countries_denied", p),
         near: fields.get("near").and_then(|f| near(&f, p)),
         data: data(p).unwrap_or_default(),
+    };
+    length_is_known(&limits, &fields, p);
+    limits
+}
+
+/// Refuses limits on a length that nothing tells.
+fn length_is_known(limits: &Limits, fields: &Fields<'_>, p: &mut Problems) {
+    if limits
+        .expected_seconds
+        .or(limits.max_duration_seconds)
+        .is_some()
+    {
+        return;
+    }
+    let set = [
+        ("finish_by_seconds", limits.finish_by_seconds.is_some()),
+        ("budget_usd", limits.budget_micro_usd.is_some()),
+    ];
+    for (name, _) in set.iter().filter(|(_, is_set)| *is_set) {
+        if let Some(field) = fields.get(name) {
+            let text = "cannot be kept while nothing says how long the work takes: give \
+                        `expected_seconds` or `max_duration_seconds` too";
+            p.invalid(&field, text);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use tandem_model::workload::Tier;
 
-use super::{Desk, QuoteReport, Refusal};
+use super::{Desk, QuoteReport, Refusal, TierReport};
 use crate::jurisdiction::{Denial, Digester, Party, Rule, Subject};
 
 impl Desk<'_> {
@@ -15,13 +15,14 @@ impl Desk<'_> {
         if let Some(denial) = &self.pricing.places.customer {
             return vec![(denial.clone(), self.book.len())];
         }
-        let is_denied =
-            |tier: &super::TierReport| tier.refused.contains_key(&Refusal::Jurisdiction);
+        let rules = [Refusal::Jurisdiction, Refusal::DataOnConsumer];
+        let is_denied = |tier: &TierReport| rules.iter().any(|why| tier.refused.contains_key(why));
         if !report.tiers.iter().any(is_denied) {
             return Vec::new();
         }
+        let tier = self.workload.tier.unwrap_or(Tier::Consumer);
         let mut found: BTreeMap<(Rule, Party, String), (Denial, usize)> = BTreeMap::new();
-        for stock in self.book.forbidden(&self.ask(Tier::Consumer)) {
+        for stock in self.book.forbidden(&self.ask(tier)) {
             let subject = Subject {
                 customer: self.pricing.tax_country,
                 allowed: &[],

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tandem_model::money::MicroUsd;
 use tandem_model::network::Country;
+use tandem_model::quote::START_SECONDS;
 use tandem_model::workload::{Tier, Workload, WorkloadClass};
 
-use super::supply::{SPEED_PERMILLE, is_enterprise};
-use super::{Effort, Pricing, RESTART_SECONDS, Refusal};
+use super::supply::SPEED_PERMILLE;
+use super::{Effort, Pricing, Refusal};
 use crate::backstop;
 use crate::book::{Aisle, AislePrice, Ask, Book, Sale, Work};
 use crate::classify::Classification;
@@ -16,8 +17,8 @@ use crate::cost::{CostModel, Curve};
 use crate::policy::{NotSold, Subject, Terms, slope};
 
 const HOUR_SECONDS: u64 = 3_600;
-/// From acceptance to the start of the work where nothing was measured.
-const START: Duration = Duration::from_secs(RESTART_SECONDS as u64);
+/// From acceptance to the start of the work: what is promised.
+const START: Duration = Duration::from_secs(START_SECONDS as u64);
 
 /// One request for prices.
 #[derive(Debug)]
@@ -75,10 +76,12 @@ impl<'a> Desk<'a> {
         self.classification.class
     }
 
-    /// What is asked of the book for a tier.
+    /// What is asked of the book for a tier. Prices of `assured` are those of the GPUs that are
+    /// needed, so nodes of which more must be rented are out.
     pub fn ask(&self, tier: Tier) -> Ask {
         Ask {
             tier,
+            exact_nodes: tier == Tier::Assured,
             ..self.ask.clone()
         }
     }
@@ -116,14 +119,14 @@ impl<'a> Desk<'a> {
         if !(self.pricing.can_start)(&aisle.network, &aisle.product) {
             return Err(Refusal::CannotStart);
         }
-        if tier == Tier::Assured && is_enterprise(aisle) {
+        if tier == Tier::Assured && aisle.is_enterprise() {
             return Err(Refusal::IsBackstop);
         }
         let supply = &self.pricing.supply;
         let model = supply.model(&self.effort, aisle);
         let subject = self.subject(tier, aisle, country);
         Ok(Tariff {
-            model: model.map_err(|_| Refusal::NotSold)?,
+            model: model.map_err(|_| Refusal::WouldNotEnd)?,
             terms: {
                 let pricing = &self.pricing;
                 pricing
@@ -161,7 +164,7 @@ fn work(workload: &Workload, effort: &Effort, pricing: &Pricing<'_>) -> Option<W
     let now = pricing.world_now;
     let by = limits.finish_by_seconds;
     (by.is_some() || limits.budget_micro_usd.is_some()).then(|| Work {
-        useful_seconds: effort.useful_seconds,
+        useful_seconds: effort.billed_seconds(),
         starts_at: now.after(START),
         finish_by: by.map(|seconds| now.after(Duration::from_secs(u64::from(seconds)))),
         budget: limits.budget_micro_usd,

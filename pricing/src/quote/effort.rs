@@ -68,6 +68,22 @@ impl Effort {
         u32::from(self.gpus_per_node) * u32::from(self.nodes)
     }
 
+    /// How long it runs with its checkpoints where nothing fails, in seconds: what a deadline and a
+    /// budget look at.
+    pub fn billed_seconds(&self) -> u64 {
+        match self.recovery {
+            Recovery::Checkpoints {
+                save_ms,
+                interval_seconds: Some(interval),
+            } => {
+                let interval_ms = u64::from(interval.max(1)) * 1_000;
+                let saves = self.useful_seconds.saturating_mul(save_ms) / interval_ms;
+                self.useful_seconds.saturating_add(saves)
+            }
+            _ => self.useful_seconds,
+        }
+    }
+
     /// GPU-seconds of the work at reference speed.
     pub fn gpu_seconds(&self) -> u128 {
         u128::from(self.useful_seconds) * u128::from(self.gpus())

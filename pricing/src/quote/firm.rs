@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tandem_model::id::QuoteId;
+use tandem_model::money::Token;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::quote::{Quote, QuoteLine};
-use tandem_model::token::{Token, TokenLeg};
+use tandem_model::token::TokenLeg;
 use tandem_model::workload::Tier;
 
 use super::cost_of;
@@ -23,6 +24,13 @@ pub(super) struct Itemised {
     pub(super) tariff: Tariff,
     pub(super) priced: Priced,
     lines: Vec<QuoteLine>,
+}
+
+/// GPU-microseconds of a term; none beyond what is counted.
+fn gpu_microseconds(gpus: u32, term_seconds: u32) -> Option<u64> {
+    u64::from(gpus)
+        .checked_mul(term_seconds.into())?
+        .checked_mul(MICROS)
 }
 
 impl Desk<'_> {
@@ -67,7 +75,7 @@ impl Desk<'_> {
         let item = self.itemised(tier, &view)?;
         let rate = RatePerGpuHour::new(item.priced.price);
         let terms = &item.tariff.terms;
-        let gpu_microseconds = u64::from(hit.gpus) * u64::from(terms.term_seconds) * MICROS;
+        let gpu_microseconds = gpu_microseconds(hit.gpus, terms.term_seconds)?;
         let valid = Duration::from_secs(u64::from(terms.valid_seconds));
         let promotion = self.promotion(&item);
         Some(Quote {
@@ -108,8 +116,8 @@ impl Desk<'_> {
         let mut rates = self.pricing.token_rates.iter();
         let rate = rates.find(|rate| rate.token == token)?;
         let offer = view.to_offer();
-        let gpu_microseconds = u64::from(gpus) * u64::from(term_seconds) * MICROS;
-        let paid = RatePerGpuHour::new(cost_of(&offer)?).charge_for(gpu_microseconds);
+        let time = gpu_microseconds(gpus, term_seconds)?;
+        let paid = RatePerGpuHour::new(cost_of(&offer)?).charge_for(time);
         Some(TokenLeg {
             network: network.clone(),
             rate: *rate,

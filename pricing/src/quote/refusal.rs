@@ -18,8 +18,12 @@ pub enum Refusal {
     NeedsDatacenter,
     /// The work uses secrets that the machine's owner could read.
     SecretsOnConsumer,
+    /// The rules keep this kind of data off hardware of consumer grade.
+    DataOnConsumer,
     /// Fewer GPUs in a node.
     TooFewGpus,
+    /// The node has more GPUs than are needed and cannot be split, which this tier does not sell.
+    WholeNodesOnly,
     /// Fewer nodes are free.
     TooFewNodes,
     /// The nodes have no fast link.
@@ -34,6 +38,8 @@ pub enum Refusal {
     CannotStart,
     /// `assured` starts on other hardware: this is what it falls back to.
     IsBackstop,
+    /// Machines of this kind fail so often that the work would not get on.
+    WouldNotEnd,
     /// The pricing policy leaves no price for it.
     NotSold,
     /// The work would end after its deadline.
@@ -46,18 +52,22 @@ pub enum Refusal {
     AbovePriceLimit,
     /// The whole work would cost more than its budget.
     AboveBudget,
+    /// The tier is not asked for, or nothing of it can be sold now.
+    TierNotOffered,
 }
 
 impl Refusal {
     /// Every reason, in the order in which they are asked.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 23] = [
         Self::PriceInvalid,
         Self::BelowTier,
         Self::OtherGpu,
         Self::TooLittleVram,
         Self::NeedsDatacenter,
         Self::SecretsOnConsumer,
+        Self::DataOnConsumer,
         Self::TooFewGpus,
+        Self::WholeNodesOnly,
         Self::TooFewNodes,
         Self::NoFastLink,
         Self::Jurisdiction,
@@ -65,10 +75,12 @@ impl Refusal {
         Self::TooFar,
         Self::CannotStart,
         Self::IsBackstop,
+        Self::WouldNotEnd,
         Self::NotSold,
         Self::TooLate,
         Self::Stale,
         Self::AbovePriceLimit,
         Self::AboveBudget,
+        Self::TierNotOffered,
     ];
 }

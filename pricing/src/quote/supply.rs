@@ -6,10 +6,9 @@ use std::collections::BTreeMap;
 use tandem_model::network::{Grade, NetworkId, Product};
 
 use super::Effort;
-use crate::book::{Aisle, AislePrice, Book, Free, FreeKey, Sale};
+use crate::book::{Aisle, AislePrice, Book, FreeKey, Sale};
 use crate::cost::{CostError, CostModel, Curve, Step};
 use crate::failures::{self, Seen};
-use crate::quote::Refusal;
 
 /// Speed of every card in thousandths of its reference, until probes measure it.
 pub(super) const SPEED_PERMILLE: u32 = 1_000;
@@ -41,17 +40,12 @@ pub struct Supply<'a> {
     pub usage: &'a Usage,
 }
 
-/// Whether hardware can be sold as enterprise.
-pub(super) fn is_enterprise(aisle: &Aisle) -> bool {
-    aisle.grade == Grade::Datacenter && aisle.gpu.is_a100_or_better()
-}
-
 impl<'a> Supply<'a> {
     /// Expected failures of an aisle's machines in a billion GPU-hours.
     pub(super) fn failures(&self, aisle: &Aisle) -> u32 {
         let key = (aisle.network.clone(), aisle.grade);
         let seen = self.usage.seen.get(&key).copied().unwrap_or_default();
-        failures::per_billion_gpu_hours(is_enterprise(aisle), seen)
+        failures::per_billion_gpu_hours(aisle.is_enterprise(), seen)
     }
 
     /// How much of an aisle's capacity is taken, 0 to 1,000 permille.
@@ -82,24 +76,20 @@ impl<'a> Supply<'a> {
     /// An aisle as we buy it: the rate is the network's price with its fee, and offers are ranked
     /// by what a useful GPU-hour costs us.
     pub fn cost_price(&self, effort: &Effort, aisle: &Aisle) -> AislePrice {
-        let Ok(model) = self.model(effort, aisle) else {
-            return AislePrice::NotSold(Refusal::NotSold);
-        };
         let fee = Step::Scale {
             numerator: BASIS_POINTS + u64::from(aisle.fee_basis_points),
             denominator: BASIS_POINTS,
         };
+        let rate = Curve::new(&[fee]).expect("a fee above the whole price is a step of a curve");
+        // Where failures are expected to undo the work, an accepted job still goes on, by price.
+        let useful = self
+            .model(effort, aisle)
+            .map_or(rate, |model| model.curve());
         AislePrice::Sold(Sale {
-            rate: Curve::new(&[fee]).expect("a fee above the whole price is a step of a curve"),
-            useful: model.curve(),
+            rate,
+            useful,
             speed_permille: SPEED_PERMILLE,
             price_max: None,
         })
-    }
-
-    /// Free enterprise GPUs of every network.
-    pub(super) fn free_enterprise(book: &Book) -> Free {
-        book.free()
-            .sum(|key| key.grade == Grade::Datacenter && key.gpu.is_a100_or_better())
     }
 }

@@ -300,6 +300,45 @@ fn brute_force(desk: &Desk<'_>, offers: &[Offer], wanted: Tier) -> Vec<(i64, i64
     hours
 }
 
+/// A policy with bounds on the price, and a share of everything for the backstop.
+fn bounded(floor: u32, ceiling: u32) -> Policy {
+    let text = format!(
+        "tandem_policy: 1\nname: a\ndefaults: {{margin_basis_points: 1_000, rate_risk_basis_points: 100, \
+         term_seconds: 86_400, valid_seconds: 60, assured_share_permille: 1_000, \
+         replacement_rate_max_basis_points: 12_500}}\n\
+         guard_rails: {{price_change_max_permille: 100, margin_min_basis_points: 0}}\nrules:\n\
+         \x20 - {{id: a, priority: 1, set: {{floor_micro_usd_per_gpu_hour: {floor}, ceiling_micro_usd_per_gpu_hour: {ceiling}}}}}\n"
+    );
+    Policy::parse(&text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The best offer of `assured`, one by one.
+fn assured_brute_force(
+    desk: &Desk<'_>,
+    offers: &[Offer],
+    backstop: MicroUsd,
+) -> Option<(i64, i64)> {
+    let consumer = plain::rank(
+        Tier::Consumer,
+        desk.workload,
+        desk.classification,
+        offers,
+        None,
+    );
+    let needed = desk.effort.gpus();
+    let each = consumer.fitting.iter().filter(|fit| fit.gpus == needed);
+    let each = each
+        .filter(|fit| !fit.offer.is_enterprise())
+        .filter_map(|fit| {
+            let view = desk.book.find(&fit.offer.id)?;
+            let item = desk.itemised((Tier::Assured, Some(backstop)), &view)?;
+            let own = desk.itemised((Tier::Consumer, None), &view)?;
+            let rate = item.priced.price.get();
+            (own.priced.cost < backstop).then_some((rate * i64::from(fit.gpus), rate))
+        });
+    each.min()
+}
+
 proptest! {
     #[test]
     fn quotes_are_never_below_cost_their_lines_add_up_and_brute_force_agrees(
@@ -308,6 +347,7 @@ proptest! {
         gpus in 1u16..5,
         nodes in 1u16..3,
         run in prop::sample::select(vec!["./x", "torchrun train.py --model a/m-7b", "vllm serve a/m-13b"]),
+        (floor, ceiling) in (1u32..3_000_000, 3_000_000u32..6_000_000),
     ) {
         let text = format!("tandem: 1\nname: a\nrun: {run}\nresources: {{gpu: {gpu}, gpus_per_node: {gpus}, nodes: {nodes}}}\nlimits: {{countries_denied: [US]}}\n");
         let document = files::read(&text).unwrap();
@@ -317,11 +357,20 @@ proptest! {
         named.extend(offers.into_iter().map(|o| (o.id.clone(), o)));
         let offers: Vec<Offer> = named.into_values().collect();
         let book = Book::build(&offers).unwrap();
-        let (policy, usage) = (Policy::standard(), Usage::default());
+        let (policy, usage) = (bounded(floor, ceiling), Usage::default());
         let desk = Desk::new(&w, &classification, &book, under(&policy, &usage));
         let forward = desk.quote(fresh());
         for tier in &forward.tiers {
+            let refused: usize = tier.refused.values().sum();
+            prop_assert_eq!(refused + tier.fitting, offers.len());
             if tier.tier == Tier::Assured {
+                let Some(quote) = &tier.quote else { continue };
+                let backstop = desk.backstop().unwrap();
+                let best = &tier.ranked[0];
+                let expected = assured_brute_force(&desk, &offers, backstop);
+                let found = (best.rate.price().get() * i64::from(best.gpus), best.rate.price().get());
+                prop_assert_eq!(Some(found), expected);
+                prop_assert_eq!(quote.rate, best.rate);
                 continue;
             }
             let hours: Vec<_> = tier
@@ -329,22 +378,21 @@ proptest! {
                 .iter()
                 .map(|hit| (hit.useful_hour_micro_usd.get(), hit.rate.price().get()))
                 .collect();
-            let refused: usize = tier.refused.values().sum();
-            prop_assert_eq!(refused + tier.fitting, offers.len());
             let expected = brute_force(&desk, &offers, tier.tier);
             prop_assert_eq!(tier.fitting, expected.len());
             prop_assert_eq!(&hours, &expected[..expected.len().min(RANKED_MAX)]);
             let Some(quote) = &tier.quote else {
-                prop_assert!(expected.is_empty() || tier.no_quote.clone().unwrap().text.contains("enterprise costs less"));
+                let enterprise = brute_force(&desk, &offers, Tier::Enterprise);
+                let is_dearer = enterprise.first().is_some_and(|best| best.0 < expected[0].0);
+                prop_assert!(expected.is_empty() || (tier.tier == Tier::Consumer && is_dearer));
                 continue
             };
             let sum: i64 = quote.lines.iter().map(|l| l.micro_usd_per_gpu_hour.get()).sum();
             prop_assert_eq!(sum, quote.rate.price().get());
             prop_assert_eq!(quote.rate, tier.ranked[0].rate);
-            let best = book.view(tier.ranked[0].row).to_offer();
-            let price = i128::from(best.price.price().get());
-            let cost = price * (10_000 + i128::from(best.fee_basis_points));
-            prop_assert!(i128::from(sum) * 10_000 >= cost);
+            let item = desk.itemised((tier.tier, None), &book.view(tier.ranked[0].row)).unwrap();
+            prop_assert!(quote.rate.price() >= item.priced.cost);
+            prop_assert_eq!(quote.cost(), item.priced.cost);
         }
         let turned: Vec<_> = offers.iter().rev().cloned().collect();
         prop_assert_eq!(report(&w, &classification, &offers), report(&w, &classification, &turned));

@@ -6,19 +6,20 @@ use tandem_model::money::MicroUsd;
 use tandem_model::workload::Tier;
 
 use super::desk::Desk;
-use super::supply::Supply;
 use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, Refusal, TierReport};
-use crate::book::{Ask, Change, Counterfactual, Hit, Rules, counterfactuals};
+use crate::book::{Ask, Change, Counterfactual, Hit, Rules, Work, counterfactuals};
 use crate::jurisdiction::Denial;
 
 /// A thousand permille are the whole.
-const PERMILLE: u128 = 1_000;
+const PERMILLE: u64 = 1_000;
+/// Most offers that are looked at for the capacity of a backstop: each has one GPU or more.
+const BACKSTOPS_LOOKED_AT_MAX: usize = 10_000;
 
 impl Desk<'_> {
     /// Every tier without a price, because the customer may buy nothing.
     fn denied(&self, why: &Denial) -> QuoteReport {
         let tiers = Tier::ALL.map(|tier| {
-            let mut report = Draft::empty(tier).report;
+            let mut report = self.not_offered(tier).report;
             report.no_quote = Some(NoQuote {
                 code: Some(ErrorCode::PLACE_DENIED),
                 text: why.to_string(),
@@ -26,6 +27,24 @@ impl Desk<'_> {
             report
         });
         self.report_of(tiers.into())
+    }
+
+    /// A tier for which no offer was looked at.
+    fn not_offered(&self, tier: Tier) -> Draft {
+        let offers = self.book.len();
+        let counted = (offers > 0).then_some((Refusal::TierNotOffered, offers));
+        Draft {
+            backstop: None,
+            report: TierReport {
+                tier,
+                quote: None,
+                no_quote: None,
+                basis: None,
+                ranked: Vec::new(),
+                fitting: 0,
+                refused: counted.into_iter().collect(),
+            },
+        }
     }
 
     fn report_of(&self, tiers: Vec<TierReport>) -> QuoteReport {
@@ -55,7 +74,8 @@ impl Desk<'_> {
 
     /// What one change of the request would save on a tier that was reported.
     pub fn counterfactuals(&self, report: &TierReport) -> Vec<Counterfactual> {
-        if report.tier == Tier::Assured || !self.is_wanted(report.tier) {
+        let is_denied = self.pricing.places.customer.is_some();
+        if is_denied || report.tier == Tier::Assured || !self.is_wanted(report.tier) {
             return Vec::new();
         }
         let rules = Rules {
@@ -100,16 +120,17 @@ impl Desk<'_> {
         }
     }
 
-    /// Refuses a tier whose best useful hour costs more than the best enterprise one.
+    /// Refuses a tier whose best useful hour of all GPUs costs more than the best enterprise one.
     fn refuse_dearer(&self, draft: &mut Draft, enterprise: &Draft) {
         let (Some(own), Some(other)) = (draft.best(), enterprise.best()) else {
             return;
         };
         if own.useful_hour_micro_usd > other.useful_hour_micro_usd {
             let text = format!(
-                "enterprise costs less: {} per GPU-hour, where this tier would cost {}",
-                other.rate.price(),
-                own.rate.price()
+                "enterprise costs less: {} for a useful hour of all GPUs, where {} would cost {}",
+                other.useful_hour_micro_usd,
+                draft.report.tier.as_str(),
+                own.useful_hour_micro_usd
             );
             draft.report.no_quote = Some(NoQuote::because(text));
         }
@@ -118,39 +139,67 @@ impl Desk<'_> {
     /// `assured`: the consumer price and the expected cost of the backstop, where there is one.
     fn assured(&self, enterprise: &Draft, consumer: &Draft) -> Draft {
         let refused = |text: String| {
-            let mut draft = Draft::empty(Tier::Assured);
+            let mut draft = self.not_offered(Tier::Assured);
             draft.report.no_quote = Some(NoQuote::because(text));
             draft
         };
-        let backstop = Ask {
-            price_limit: None,
-            ..self.ask(Tier::Assured).backstop()
-        };
-        let found = self.draft(&backstop, None);
-        let Some(best) = found.best() else {
+        if let Some(dearer) = &consumer.report.no_quote {
+            return refused(format!("as for consumer: {}", dearer.text));
+        }
+        let Some(cost) = self.backstop() else {
             return refused("no enterprise offer fits that could be the backstop".to_owned());
         };
-        if let Some(dearer) = &consumer.report.no_quote {
-            return refused(dearer.text.clone());
+        if let Err(why) = self.may_back(&self.backstop_ask()) {
+            return refused(why);
         }
-        let free = Supply::free_enterprise(self.book).gpus;
-        let share = self.pricing.policy.defaults().assured_share_permille;
-        let may_back = u128::from(free) * u128::from(share) / PERMILLE;
-        let promised = self.pricing.supply.usage.assured_gpus;
-        let needed = u128::from(promised) + u128::from(best.gpus);
-        if needed > may_back {
-            return refused(format!(
-                "{promised} GPUs are promised a backstop already, and {} more would be beyond the \
-                 {share} permille of {free} free enterprise GPUs that may back this tier",
-                best.gpus
-            ));
-        }
-        let Some(cost) = self.cost_per_needed_gpu(best) else {
-            return refused("the cost of the backstop leaves the range of money".to_owned());
-        };
         let mut draft = self.tier(Tier::Assured, Some(cost));
         self.refuse_dearer(&mut draft, enterprise);
         draft
+    }
+
+    /// What the backstop must be; the customer pays the price of the first machine, so his limits
+    /// on money do not hold for it.
+    fn backstop_ask(&self) -> Ask {
+        let ask = self.ask(Tier::Assured).backstop();
+        Ask {
+            price_limit: None,
+            work: ask.work.map(|work| Work {
+                budget: None,
+                ..work
+            }),
+            ..ask
+        }
+    }
+
+    /// Whether the share of the free GPUs that may back this tier holds one job more: of those that
+    /// could back this one.
+    fn may_back(&self, ask: &Ask) -> Result<(), String> {
+        let share = u64::from(self.pricing.policy.defaults().assured_share_permille);
+        let promised = self.pricing.supply.usage.assured_gpus;
+        let needed = promised.saturating_add(self.effort.gpus().into());
+        let tier = (Tier::Enterprise, None);
+        let price = |aisle: &_, country| self.aisle_price(tier, aisle, country);
+        let fitting = self.book.rank(ask, price, self.pricing.world_now);
+        let mut free = 0u64;
+        for hit in fitting.take(BACKSTOPS_LOOKED_AT_MAX) {
+            let view = self.book.view(hit.row);
+            let gpus = u64::from(view.shelf().gpus_per_node);
+            free = free.saturating_add(gpus * u64::from(view.nodes_available()));
+            if free.saturating_mul(share) / PERMILLE >= needed {
+                return Ok(());
+            }
+        }
+        Err(format!(
+            "{promised} GPUs are promised a backstop already, and {} more would be beyond the \
+             {share} permille of {free} free enterprise GPUs that may back this tier",
+            self.effort.gpus()
+        ))
+    }
+
+    /// What the best backstop costs us for each GPU-hour that is needed; none when there is none.
+    pub(super) fn backstop(&self) -> Option<MicroUsd> {
+        let best = self.draft(&self.backstop_ask(), None).best().copied()?;
+        self.cost_per_needed_gpu(&best)
     }
 
     /// What an enterprise offer costs us for each GPU-hour that is needed: whole nodes that cannot
@@ -169,7 +218,7 @@ impl Desk<'_> {
         let tier = (draft.report.tier, draft.backstop);
         let report = &mut draft.report;
         if !self.is_wanted(report.tier) {
-            *report = Draft::empty(report.tier).report;
+            *report = self.not_offered(report.tier).report;
             report.no_quote = Some(NoQuote::because("another tier is asked for"));
             return;
         }
@@ -180,7 +229,8 @@ impl Desk<'_> {
         }
         report.quote = best.and_then(|hit| self.firm(tier, &hit, fresh_id()));
         if report.quote.is_none() {
-            let only_places = report.refused.keys().max() == Some(&Refusal::Jurisdiction);
+            let last = report.refused.keys().max();
+            let only_places = matches!(last, Some(Refusal::Jurisdiction | Refusal::DataOnConsumer));
             report.no_quote = Some(NoQuote::error(match only_places {
                 true => ErrorCode::PLACE_DENIED,
                 false => ErrorCode::NO_OFFER_FITS,
@@ -207,21 +257,6 @@ struct Draft {
 }
 
 impl Draft {
-    fn empty(tier: Tier) -> Self {
-        Self {
-            backstop: None,
-            report: TierReport {
-                tier,
-                quote: None,
-                no_quote: None,
-                basis: None,
-                ranked: Vec::new(),
-                fitting: 0,
-                refused: Default::default(),
-            },
-        }
-    }
-
     fn best(&self) -> Option<&Hit> {
         self.report.ranked.first()
     }

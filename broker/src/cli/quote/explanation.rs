@@ -119,7 +119,9 @@ fn leg(leg: &TokenLegView) -> String {
     let rest = rest.get(..4).unwrap_or(rest);
     format!(
         "{} is paid {units}.{rest} {} for the term, at a locked rate of {} billionths of a dollar",
-        leg.network, leg.token, leg.nano_usd_per_token
+        leg.network,
+        leg.token.symbol(),
+        leg.nano_usd_per_token
     )
 }
 
@@ -143,8 +145,8 @@ fn considered(tier: &TierView, offers: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tandem_model::money::Token;
     use tandem_model::network::NetworkId;
-    use tandem_model::token::Token;
 
     fn told(base_units: &str, token: Token) -> String {
         leg(&TokenLegView {

@@ -9,6 +9,7 @@
 
 mod beats;
 mod draft;
+mod market_read;
 mod networks;
 mod turn;
 

@@ -10,13 +10,12 @@ use tandem_model::network::NetworkId;
 use tandem_model::offer::Offer;
 use tandem_model::placement::Observed;
 use tandem_model::time::WorldTime;
-use tandem_pricing::gate;
 use tandem_settlement::ledger::{Currency, Transaction};
 use tandem_sla::incident::{self, Census, Health};
 
 use super::Kernel;
 use crate::engine::commands::tag_of;
-use crate::engine::market::{self, Market, NetworkReading};
+use crate::engine::market::{Market, NetworkReading};
 use crate::engine::planted::Planted;
 use crate::engine::terms::Terms;
 
@@ -24,10 +23,6 @@ use crate::engine::terms::Terms;
 const CENSUS_EVERY: Duration = Duration::from_secs(5);
 /// A census later than this shows that the broker itself was held up.
 const LATE_AFTER: Duration = Duration::from_secs(15);
-/// Time between two readings of a market whose network is in doubt.
-const READ_IN_DOUBT: Duration = Duration::from_secs(10);
-/// Offers older than this are not placed on.
-const STALE_AFTER: Duration = Duration::from_secs(300);
 /// The first sweep comes this long after the start, when claimed jobs were taken over.
 const FIRST_SWEEP: Duration = Duration::from_secs(120);
 /// Silence for this long after the broker was away says nothing: an agent that got no answer waits
@@ -64,11 +59,11 @@ pub enum NetworkAnswer {
 }
 
 #[derive(Debug)]
-struct Network {
-    reading: NetworkReading,
-    read_at: WorldTime,
+pub(super) struct Network {
+    pub(super) reading: NetworkReading,
+    pub(super) read_at: WorldTime,
     sweep_at: WorldTime,
-    reads: bool,
+    pub(super) reads: bool,
     sweeps: bool,
     /// What the last sweep found unclaimed.
     unclaimed: BTreeSet<String>,
@@ -76,8 +71,8 @@ struct Network {
 
 #[derive(Debug)]
 pub(super) struct Networks {
-    all: BTreeMap<NetworkId, Network>,
-    health: BTreeMap<NetworkId, Health>,
+    pub(super) all: BTreeMap<NetworkId, Network>,
+    pub(super) health: BTreeMap<NetworkId, Health>,
     census_at: WorldTime,
     /// Until then the broker itself counts as late.
     late_until: WorldTime,
@@ -179,68 +174,6 @@ impl Kernel {
     /// A posting that could not be written: it comes with the next ones.
     pub fn not_posted(&mut self, loss: Transaction) {
         self.networks.losses.push(loss);
-    }
-
-    fn market_read(
-        &mut self,
-        id: &NetworkId,
-        read: Result<(Vec<Offer>, usize), String>,
-        now: WorldTime,
-    ) {
-        let doubtful = self.networks.health.get(id).is_some_and(|h| !h.may_enter());
-        let rounds = self.terms.rounds.market;
-        let Some(network) = self.networks.all.get_mut(id) else {
-            return;
-        };
-        network.reads = false;
-        let again = if doubtful {
-            READ_IN_DOUBT.min(rounds)
-        } else {
-            rounds
-        };
-        network.read_at = now.after(again);
-        let fresh = match read {
-            Ok((offers, unreadable)) => {
-                let screened = gate::screen(offers, now);
-                network.reading = NetworkReading {
-                    read_at: Some(now),
-                    failed: None,
-                    unreadable,
-                    refused: screened.refused,
-                    health: network.reading.health,
-                };
-                Some(screened.admitted)
-            }
-            Err(why) => {
-                network.reading.failed = Some(why);
-                let last = network.reading.read_at;
-                let is_stale = last.is_none_or(|at| now.since(at) > STALE_AFTER);
-                is_stale.then(Vec::new)
-            }
-        };
-        let mut networks = self.market.networks.clone();
-        networks.insert(id.clone(), network.reading.clone());
-        let offers = self.offers_after(id, fresh);
-        let usage = market::usage(self.jobs.values().map(|held| &held.job), &self.seen);
-        match Market::of(offers, usage, networks) {
-            Ok(market) => self.market = Arc::new(market),
-            Err(why) => tracing::error!(%why, "the market stays as it was last read"),
-        }
-    }
-
-    /// The offers of all networks, after one of them was read again, or was not.
-    fn offers_after(&mut self, id: &NetworkId, fresh: Option<Vec<Offer>>) -> Vec<Offer> {
-        let known = &self.market.offers;
-        let Some(mut offers) = fresh else {
-            return known.clone();
-        };
-        // The new reading knows what was taken on this network.
-        self.taken.retain(|offer, _| {
-            let at = known.binary_search_by(|known| known.id.cmp(offer));
-            at.is_ok_and(|at| known[at].network != *id)
-        });
-        offers.extend(known.iter().filter(|o| o.network != *id).cloned());
-        offers
     }
 
     /// Counts who is silent where, and judges each network.

@@ -198,6 +198,7 @@ impl Kernel {
                     held.job = decision.after;
                 }
                 None if decision.is_new => {
+                    self.promise_backstop(&decision.after.spec);
                     let claim = Claim {
                         owner: self.terms.broker,
                         generation: 1,

@@ -12,6 +12,7 @@ use super::*;
 use crate::engine::job::ATTEMPTS_MAX;
 
 mod agents;
+mod assured;
 mod release;
 mod time;
 

@@ -7,7 +7,7 @@ use tandem_model::id::JobId;
 use tandem_model::job::JobState;
 use tandem_model::secret::Secret;
 
-use super::{job_of, job_view, off_thread, submission};
+use super::{job_of, job_view, off_thread, quotes, submission};
 use crate::api::described::{IdempotencyKeyText, JobIdText, JobStateWord, PageLimit};
 use crate::api::{CancelReply, JobRequest, JobSummary, JobView, Page, ProblemView, Scope};
 use crate::engine::message::Refused;
@@ -63,12 +63,16 @@ pub(in crate::http) async fn submit(
     submission::check_policy(&shared.state, &body.value.quote_token).await?;
     let job = fresh(shared.state.clock.as_ref(), JobId::from_parts);
     let (state, request) = (shared.clone(), body.value);
-    let spec = off_thread(move || {
+    let (spec, fresh) = off_thread(move || {
         let spec = submission::spec(&state.state, account, &request, job)?;
-        submission::check_capacity(&state.state, &spec, &request.workload)?;
-        Ok(spec)
+        let fresh = submission::fresh_quote(&state.state, &spec, &request.workload)?;
+        Ok((spec, fresh))
     })
     .await?;
+    if let Some(fresh) = fresh {
+        let reply = quotes::recorded(&shared.state, account, fresh).await?;
+        return Err(submission::capacity_gone(reply));
+    }
     let view = job_view::accepted(job, &spec);
     let (quote, class) = (spec.quote.clone(), spec.classification.class);
     let version = spec.terms.policy_version;

@@ -66,20 +66,22 @@ pub(in crate::http) async fn quote(
     };
     let state = shared.clone();
     let priced = off_thread(move || prices(&state.state, &customer, &request)).await?;
-    let state = &shared.state;
-    denials::record(
-        &*state.tenants,
-        account,
-        &priced.workload_sha256,
-        priced.denials,
-        state.clock.wall(),
-    )
-    .await?;
-    Ok(Json(priced.reply))
+    Ok(Json(recorded(&shared.state, account, priced).await?))
+}
+
+/// The answer, once what rules about places denied is on record.
+pub(super) async fn recorded(
+    state: &ApiState,
+    account: AccountId,
+    priced: Priced,
+) -> Result<QuoteReply, Problem> {
+    let (sha256, denied) = (&priced.workload_sha256, priced.denials);
+    denials::record(&*state.tenants, account, sha256, denied, state.clock.wall()).await?;
+    Ok(priced.reply)
 }
 
 /// The answer, and what rules about places denied.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Priced {
     /// The answer.
     pub reply: QuoteReply,

@@ -8,13 +8,13 @@ use gpu_probe::protocol::{BindReply, SECRET_VALUE_LEN_MAX};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::time::WorldTime;
-use tandem_model::workload::Workload;
+use tandem_model::workload::{Tier, Workload};
 use tandem_pricing::{classify, files};
 
-use super::quotes;
-use crate::api::{FieldProblem, JobRequest, QuoteRequest, SecretText};
+use super::quotes::{self, Priced};
+use crate::api::{FieldProblem, JobRequest, QuoteReply, QuoteRequest, SecretText};
 use crate::engine::message::{JobSpec, QuoteTerms};
-use crate::engine::planner;
+use crate::engine::planner::{self, Hardware};
 use crate::http::problem::Problem;
 use crate::http::state::{ApiState, sha256_hex};
 use crate::vault::quote_token::Promise;
@@ -71,23 +71,17 @@ pub(super) async fn check_policy(state: &ApiState, token: &str) -> Result<(), Pr
     Err(revoked.hint("ask for a new quote"))
 }
 
-/// Refuses a quote when nothing is left on which its job could run within its agreed cost, and the
-/// same workload has another price: the answer carries it. With no other price the job may wait.
-pub(super) fn check_capacity(
+/// What the workload of a quote costs now, when nothing is left on which its job could run within
+/// its agreed cost, or when the backstop that was promised is promised to others. None when the
+/// quote is good; and when the workload has no other price, for then the job may wait.
+pub(super) fn fresh_quote(
     state: &ApiState,
     spec: &JobSpec,
     workload: &str,
-) -> Result<(), Problem> {
-    let market = state.engine.market();
-    let ask = planner::ask(spec, &state.places);
-    let price = planner::cost_prices(spec, &state.products, &market.usage);
-    if market
-        .book
-        .rank(&ask, price, WorldTime::default())
-        .fitting()
-        > 0
-    {
-        return Ok(());
+) -> Result<Option<Priced>, Problem> {
+    let is_assured = spec.quote.tier == Tier::Assured;
+    if !is_assured && has_room(state, spec) {
+        return Ok(None);
     }
     let customer = quotes::Customer {
         account: spec.account,
@@ -97,15 +91,32 @@ pub(super) fn check_capacity(
         workload: workload.to_owned(),
         tier: None,
     };
-    let fresh = quotes::prices(state, &customer, &request)?.reply;
-    if fresh.tiers.iter().all(|tier| tier.quote.is_none()) {
-        return Ok(());
-    }
+    let fresh = quotes::prices(state, &customer, &request)?;
+    let mut quoted = fresh.reply.tiers.iter().filter(|tier| tier.quote.is_some());
+    let is_backed = quoted.clone().any(|tier| tier.tier == Tier::Assured);
+    let is_good = is_assured && is_backed && has_room(state, spec);
+    Ok(Some(fresh.clone()).filter(|_| !is_good && quoted.next().is_some()))
+}
+
+/// Whether the market has an offer on which a job could be placed within its agreed cost.
+fn has_room(state: &ApiState, spec: &JobSpec) -> bool {
+    let market = state.engine.market();
+    let ask = planner::ask(spec, &state.places);
+    let (products, usage) = (&state.products, &market.usage);
+    let price = planner::cost_prices(spec, products, usage, Hardware::Any);
+    let mut fitting = market.book.rank(&ask, price, WorldTime::default());
+    fitting.any(|hit| {
+        let offer = market.offer(&market.book.view(hit.row));
+        offer.is_some_and(|offer| !planner::is_too_dear(spec, offer, &hit))
+    })
+}
+
+/// The refusal that carries a fresh quote.
+pub(super) fn capacity_gone(fresh: QuoteReply) -> Problem {
     let detail = "no offer is left on which the job could run within the cost that was agreed";
-    let gone = Problem::new(StatusCode::CONFLICT, ErrorCode::QUOTE_CAPACITY, detail);
-    Err(gone
+    Problem::new(StatusCode::CONFLICT, ErrorCode::QUOTE_CAPACITY, detail)
         .hint("accept a token of `fresh_quote`, which says what it costs now")
-        .fresh_quote(fresh))
+        .fresh_quote(fresh)
 }
 
 /// What the quote's token promises, to this account, for this text, now.

@@ -109,7 +109,7 @@ fn neither_consumer_nor_assured_is_offered_where_enterprise_costs_less() {
     for refused in [Tier::Consumer, Tier::Assured] {
         let none = tier(&report, refused).no_quote.clone().unwrap();
         assert!(
-            none.text.starts_with("enterprise costs less"),
+            none.text.contains("enterprise costs less: $1.73"),
             "{}",
             none.text
         );

@@ -1,0 +1,100 @@
+//! A network's market was read, or was not: the market of all of them after it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tandem_model::network::NetworkId;
+use tandem_model::offer::Offer;
+use tandem_model::time::WorldTime;
+use tandem_pricing::gate;
+
+use super::Kernel;
+use crate::engine::market::{self, Market, NetworkReading};
+use crate::engine::message::JobSpec;
+
+/// Time between two readings of a market whose network is in doubt.
+const READ_IN_DOUBT: Duration = Duration::from_secs(10);
+/// Offers older than this are not placed on.
+const STALE_AFTER: Duration = Duration::from_secs(300);
+
+impl Kernel {
+    /// Takes in a reading of a network's market, or why it failed.
+    pub(super) fn market_read(
+        &mut self,
+        id: &NetworkId,
+        read: Result<(Vec<Offer>, usize), String>,
+        now: WorldTime,
+    ) {
+        let doubtful = self.networks.health.get(id).is_some_and(|h| !h.may_enter());
+        let rounds = self.terms.rounds.market;
+        let Some(network) = self.networks.all.get_mut(id) else {
+            return;
+        };
+        network.reads = false;
+        let again = if doubtful {
+            READ_IN_DOUBT.min(rounds)
+        } else {
+            rounds
+        };
+        network.read_at = now.after(again);
+        let fresh = match read {
+            Ok((offers, unreadable)) => {
+                let screened = gate::screen(offers, now);
+                network.reading = NetworkReading {
+                    read_at: Some(now),
+                    failed: None,
+                    unreadable,
+                    refused: screened.refused,
+                    health: network.reading.health,
+                };
+                Some(screened.admitted)
+            }
+            Err(why) => {
+                network.reading.failed = Some(why);
+                let last = network.reading.read_at;
+                let is_stale = last.is_none_or(|at| now.since(at) > STALE_AFTER);
+                is_stale.then(Vec::new)
+            }
+        };
+        let mut networks = self.market.networks.clone();
+        networks.insert(id.clone(), network.reading.clone());
+        let usage = market::usage(self.jobs.values().map(|held| &held.job), &self.seen);
+        let Some(mut offers) = fresh else {
+            self.market = Arc::new(Market {
+                usage,
+                networks,
+                ..(*self.market).clone()
+            });
+            return;
+        };
+        let known = Arc::clone(&self.market.offers);
+        offers.extend(known.iter().filter(|o| o.network != *id).cloned());
+        match Market::of(offers, usage, networks) {
+            Ok(market) => {
+                self.market = Arc::new(market);
+                // The new reading knows what was taken on this network.
+                self.taken.retain(|offer, _| {
+                    let at = known.binary_search_by(|known| known.id.cmp(offer));
+                    at.is_ok_and(|at| known[at].network != *id)
+                });
+            }
+            Err(why) => {
+                tracing::error!(%why, "the market stays as it was last read");
+                if let Some(network) = self.networks.all.get_mut(id) {
+                    network.reading.failed = Some(why.to_string());
+                }
+            }
+        }
+    }
+
+    /// A job was accepted: what it may need of the backstop is promised from now on, not only from
+    /// the next reading.
+    pub(super) fn promise_backstop(&mut self, spec: &JobSpec) {
+        let more = market::assured_gpus(spec, None, false);
+        if more > 0 {
+            let mut market = (*self.market).clone();
+            market.usage.assured_gpus += more;
+            self.market = Arc::new(market);
+        }
+    }
+}
