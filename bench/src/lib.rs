@@ -33,6 +33,7 @@ use tandem_model::workload::Tier;
 use tandem_pricing::classify::{Classification, classify};
 use tandem_pricing::files;
 use tandem_pricing::jurisdiction::{Digester, Rules};
+use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
 
 const FILE: &str = "tandem: 1\nname: load\nrun: ./train\nresources:\n  gpu: RTX4090\n";
@@ -98,6 +99,7 @@ pub fn terms() -> Terms {
         broker: BrokerId(uuid::Uuid::from_bytes([9; 16])),
         windows: Windows::DEFAULT,
         places: Arc::new(Digester::of(Rules::default())),
+        seen: SeenByKind::new(),
         rounds: Rounds::DEFAULT,
         products: NETWORKS.map(product).into(),
         ssh_public_key: "ssh-ed25519 AAAA".into(),

@@ -13,6 +13,7 @@ use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
 use tandem_pricing::jurisdiction::{Digester, Rules};
+use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
 
 /// A well-formed key that opens nothing but the sandbox's machines.
@@ -45,6 +46,7 @@ pub(crate) fn terms(
         broker,
         windows: Windows::DEFAULT,
         places: Arc::new(Digester::of(Rules::default())),
+        seen: SeenByKind::new(),
         rounds: Rounds {
             market,
             sweep,

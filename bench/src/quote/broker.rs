@@ -172,6 +172,7 @@ fn terms(networks: &Networks, vault: &Arc<Vault>) -> Terms {
         broker: BrokerId(uuid::Uuid::new_v4()),
         windows: Windows::DEFAULT,
         places: Arc::new(Digester::of(Rules::default())),
+        seen: Default::default(),
         rounds: Rounds::DEFAULT,
         products: asks::products(),
         ssh_public_key: networks.ssh_public_key(),

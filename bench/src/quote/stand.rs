@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use tandem_model::id::QuoteId;
-use tandem_model::network::{Grade, NetworkId, Product};
+use tandem_model::network::{NetworkId, Product};
 use tandem_model::time::WallTime;
 use tandem_model::workload::{DataClass, Workload};
 use tandem_pricing::book::Book;
@@ -125,21 +125,21 @@ fn usage(book: &Book, seed: u64) -> Usage {
         (key.clone(), free.gpus * share / 1_000)
     });
     let seen = [
-        ("ionet", Grade::Consumer, 900),
-        ("ionet", Grade::Datacenter, 120),
-        ("aethir", Grade::Datacenter, 40),
+        ("ionet", false, 900),
+        ("ionet", true, 120),
+        ("aethir", true, 40),
     ];
     Usage {
         rented: rented.collect(),
         assured_gpus: 64,
         seen: seen
-            .map(|(network, grade, failures)| {
+            .map(|(network, is_enterprise, failures)| {
                 let gpu_seconds = 3_600_000_000;
                 let seen = Seen {
                     failures,
                     gpu_seconds,
                 };
-                ((NetworkId::from_static(network), grade), seen)
+                ((NetworkId::from_static(network), is_enterprise), seen)
             })
             .into(),
     }

@@ -1,7 +1,7 @@
 //! `tandem policy`: check and compare documents without a broker; apply, list, roll back and watch
 //! them on one.
 
-mod conversion;
+pub mod conversion;
 mod render;
 
 use clap::Subcommand;
@@ -72,14 +72,7 @@ pub enum PolicyCommand {
     },
     /// Print how many quotes were made and taken at which price, as a table for
     /// `tandem policy backtest --conversion`.
-    Conversion {
-        /// Only quotes that this version of the policy made.
-        #[arg(long, value_name = "NUMBER")]
-        of: Option<u32>,
-        /// Which broker.
-        #[command(flatten)]
-        connection: Connection,
-    },
+    Conversion(conversion::Arguments),
     /// Take an earlier version's document up again.
     Rollback {
         /// The version.
@@ -155,9 +148,7 @@ pub async fn run(command: PolicyCommand, as_json: bool) -> anyhow::Result<()> {
             in_force(&applied.map_err(|error| of_file(error, &file))?, as_json)
         }
         PolicyCommand::History { connection } => history(connection, as_json).await,
-        PolicyCommand::Conversion { of, connection } => {
-            conversion::run(of, connection, as_json).await
-        }
+        PolicyCommand::Conversion(arguments) => conversion::run(arguments, as_json).await,
         PolicyCommand::Rollback {
             number,
             note,

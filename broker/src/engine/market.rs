@@ -27,6 +27,8 @@ pub struct Market {
     pub book: Arc<Book>,
     /// What is rented, and how often machines failed.
     pub usage: Usage,
+    /// What the jobs that are over had seen of it, to be kept over a restart.
+    pub settled: SeenByKind,
     /// When each network was last read; none of it before the first time.
     pub networks: BTreeMap<NetworkId, NetworkReading>,
 }
@@ -67,6 +69,7 @@ impl Market {
             book: Arc::new(book),
             offers: Arc::new(offers),
             usage,
+            settled: SeenByKind::new(),
             networks,
         })
     }
@@ -119,7 +122,7 @@ pub fn assured_gpus(spec: &JobSpec, live: Option<&Attempt>, is_over: bool) -> u6
 pub fn count_seen(job: &Job, seen: &mut SeenByKind) {
     for attempt in job.attempts.iter().filter(|a| a.bound_at.is_some()) {
         let gpus = u64::from(job.spec.gpus_rented(&attempt.offer));
-        let key = (attempt.offer.network.clone(), attempt.offer.grade);
+        let key = (attempt.offer.network.clone(), attempt.offer.is_enterprise());
         let entry: &mut Seen = seen.entry(key).or_default();
         *entry = entry.plus(Seen {
             failures: u64::from(attempt.has_failed()),

@@ -11,6 +11,7 @@ use tandem_model::offer::Offer;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
 use tandem_pricing::jurisdiction::Digester;
+use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
 
 use super::plan::LaunchSettings;
@@ -77,6 +78,8 @@ pub struct Terms {
     pub products: Vec<Product>,
     /// Rules about where work may run.
     pub places: Arc<Digester>,
+    /// What was seen of the supply before this run.
+    pub seen: SeenByKind,
     /// Public key that machines must accept, in OpenSSH form.
     pub ssh_public_key: String,
     /// What every launch plan is told.

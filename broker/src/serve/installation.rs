@@ -11,8 +11,11 @@ use tandem_model::time::{Clock, WorldTime};
 
 use crate::api::Scope;
 use crate::cli::failure::Failure;
+use crate::clock::SystemClock;
 use crate::ids::fresh;
+use crate::policies::{OpenError, Policies};
 use crate::store::StoreError;
+use crate::store::sqlite::SqliteStore;
 use crate::store::tenants::{KeyRecord, Tenants};
 use crate::vault::first_admin::first_admin;
 use crate::vault::{Vault, api_key};
@@ -169,6 +172,16 @@ async fn agreed_text(
         store_failed(StoreError::Database(format!(
             "the setting `{setting}` is no text"
         )))
+    })
+}
+
+/// The policy in force, by the store.
+pub(super) async fn policies(store: &SqliteStore) -> Result<Policies, Failure> {
+    let opened = Policies::open(store, SystemClock::new(1).wall()).await;
+    opened.map_err(|error| match &error {
+        OpenError::Store(_) => Failure::new(ErrorCode::DATA_DIR, error.to_string()),
+        OpenError::Version { .. } => super::start_failure(error.to_string())
+            .hint("it was applied by another release, or the store was changed: start that release, or put a backup in its place"),
     })
 }
 

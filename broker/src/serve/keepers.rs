@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::rented::Sandbox;
-use super::{Disk, world};
+use super::{Disk, seen, world};
 use crate::clock::SystemClock;
+use crate::engine::handle::EngineHandle;
 use crate::sales::Sales;
 use crate::store::tenants::Tenants;
 use crate::store::{PAGE_MAX, StoreError};
@@ -21,9 +22,13 @@ const FORGET_EVERY: Duration = Duration::from_secs(3_600);
 /// Between two writes of the counts of quotes, on the wall.
 const COUNT_EVERY: Duration = Duration::from_secs(10);
 
+/// Between two writes of what was seen of the supply, on the wall.
+const SEEN_EVERY: Duration = Duration::from_secs(60);
+
 /// Starts them.
 pub(super) fn start(
     disk: &Disk,
+    engine: &EngineHandle,
     sandbox: Option<&Sandbox>,
     clock: &Arc<SystemClock>,
     denials_kept: Duration,
@@ -36,11 +41,13 @@ pub(super) fn start(
     let forgetting = keep_forgetting(store, time, denials_kept, until);
     let (store, _, until) = task();
     let counting = keep_counting(store, Arc::clone(&disk.sales), until);
+    let (store, _, until) = task();
+    let observing = keep_seen(store, engine.clone(), until);
     let following = sandbox.map(|sandbox| {
         let (_, time, until) = task();
         world::keep_following(sandbox.clock.clone(), time, until)
     });
-    [marking, forgetting, counting]
+    [marking, forgetting, counting, observing]
         .into_iter()
         .chain(following)
         .collect()
@@ -99,6 +106,31 @@ fn keep_counting(
             }
             if let Err(error) = sales.flush(&*tenants).await {
                 tracing::warn!(%error, "the counts of quotes were not written");
+            }
+        }
+    })
+}
+
+/// Keeps what was seen of the supply now and then, and once more at the end.
+fn keep_seen(
+    tenants: Arc<dyn Tenants>,
+    engine: EngineHandle,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut kept = engine.market().settled.clone();
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(SEEN_EVERY) => {}
+            }
+            let seen = engine.market().settled.clone();
+            if seen == kept {
+                continue;
+            }
+            match seen::save(&*tenants, &seen).await {
+                Ok(()) => kept = seen,
+                Err(error) => tracing::warn!(%error, "the failures seen were not kept"),
             }
         }
     })

@@ -8,6 +8,7 @@ mod folder;
 mod installation;
 mod keepers;
 mod rented;
+mod seen;
 mod world;
 
 use std::net::SocketAddr;
@@ -37,7 +38,7 @@ use crate::http::metrics::Metrics;
 use crate::http::server::{self, AgentBinary};
 use crate::http::state::{ApiLimits, ApiState};
 use crate::networks::Networks;
-use crate::policies::{OpenError, Policies};
+use crate::policies::Policies;
 use crate::sales::Sales;
 use crate::store::BrokerId;
 use crate::store::sqlite::SqliteStore;
@@ -153,15 +154,6 @@ fn checkpoints(config: &Config) -> Result<CheckpointStore, Failure> {
     })
 }
 
-async fn policies(store: &SqliteStore) -> Result<Policies, Failure> {
-    let opened = Policies::open(store, SystemClock::new(1).wall()).await;
-    opened.map_err(|error| match &error {
-        OpenError::Store(_) => Failure::new(ErrorCode::DATA_DIR, error.to_string()),
-        OpenError::Version { .. } => start_failure(error.to_string())
-            .hint("it was applied by another release, or the store was changed: start that release, or put a backup in its place"),
-    })
-}
-
 impl Disk {
     async fn open(options: &Options) -> Result<Self, Failure> {
         let config = &options.config;
@@ -169,9 +161,10 @@ impl Disk {
         let store = folder::open_store(&config.data_dir)?;
         installation::check_key(&store, &vault).await?;
         installation::check_kind(&store, options.world.kind()).await?;
-        let policies = policies(&store).await?;
-        let sales = Sales::open(&store).await;
-        let sales = sales.map_err(|e| Failure::new(ErrorCode::DATA_DIR, e.to_string()))?;
+        let policies = installation::policies(&store).await?;
+        let sales = Sales::open(&store)
+            .await
+            .map_err(installation::store_failed)?;
         Ok(Self {
             policies: Arc::new(policies),
             sales: Arc::new(sales),
@@ -237,6 +230,9 @@ async fn terms(
         },
         products: networks.all_products(),
         places: Arc::new(Digester::of(config.jurisdiction.clone())),
+        seen: seen::load(&*disk.store)
+            .await
+            .map_err(installation::store_failed)?,
         ssh_public_key: networks.ssh_public_key(),
         launch: LaunchSettings {
             agent_url: format!("{broker_url}/agent/v1/binary"),
@@ -312,7 +308,14 @@ impl Broker {
         .await
         .map_err(installation::store_failed)?;
         let denials_kept = options.config.denials_kept;
-        let rest = keepers::start(&disk, sandbox.as_ref(), &clock, denials_kept, &stop_rest);
+        let rest = keepers::start(
+            &disk,
+            &handle,
+            sandbox.as_ref(),
+            &clock,
+            denials_kept,
+            &stop_rest,
+        );
         let state = api_state(&options, disk, &terms, handle, as_clock);
         state
             .metrics

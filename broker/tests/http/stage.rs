@@ -34,6 +34,7 @@ use tandem_model::time::Clock;
 use tandem_model::time::WallTime;
 use tandem_model::token::TokenRate;
 use tandem_pricing::jurisdiction::{Digester, Rules};
+use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -149,6 +150,7 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
         broker: BrokerId(uuid::Uuid::new_v4()),
         windows: Windows::DEFAULT,
         places: Arc::new(Digester::of(Rules::default())),
+        seen: SeenByKind::new(),
         rounds: Rounds::DEFAULT,
         products: if choices.market {
             products()
@@ -202,16 +204,13 @@ impl Stage {
         let vault = Arc::new(Vault::new(&Secret::new(MASTER)).expect("a good key"));
         let clock = Arc::new(SystemClock::new(10));
         let as_clock: Arc<dyn Clock> = clock.clone();
-        let (account, admin) = first_admin(&*store, &vault, &*clock)
-            .await
-            .expect("the store works")
-            .expect("it is the first start");
+        let first = first_admin(&*store, &vault, &*clock).await;
+        let (account, admin) = first.unwrap().expect("it is the first start");
         let sandbox = sandbox(&choices).await;
         let all = sandbox.as_ref().map(joined).unwrap_or_default();
         let networks =
             Networks::new(all, SshKeyPair::generate(), &as_clock).expect("good networks");
-        let (listener, address) = server::listen(([127, 0, 0, 1], 0).into()).expect("a free port");
-        let url = format!("http://{address}");
+        let (listener, url) = listening();
         let terms = terms(&choices, &url, &networks, &vault);
         let stop = CancellationToken::new();
         let (handle, engine) = runner::start(Parts {
@@ -233,10 +232,10 @@ impl Stage {
             clock: as_clock,
             installation: terms.installation,
             products: products(),
-            sales: Arc::new(Sales::open(&*store).await.expect("the store can be read")),
+            sales: sales(&store).await,
             token_rates: token_rates(),
             windows: Windows::DEFAULT,
-            places: Arc::new(Digester::of(Rules::default())),
+            places: terms.places,
             agent: AgentBinary::of(PROGRAM.to_vec()),
             checkpoint_store: None,
             limits: choices.limits,
@@ -376,4 +375,14 @@ fn token_rates() -> Vec<TokenRate> {
         nano_usd_per_token: 150_000_000,
         at: WallTime::from_micros(7),
     }]
+}
+
+/// A free port, and its address.
+fn listening() -> (std::net::TcpListener, String) {
+    let (listener, address) = server::listen(([127, 0, 0, 1], 0).into()).expect("a free port");
+    (listener, format!("http://{address}"))
+}
+
+async fn sales(store: &SqliteStore) -> Arc<Sales> {
+    Arc::new(Sales::open(store).await.expect("the store can be read"))
 }

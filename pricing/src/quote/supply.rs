@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use tandem_model::network::{Grade, NetworkId, Product};
+use tandem_model::network::{NetworkId, Product};
 
 use super::Effort;
 use crate::book::{Aisle, AislePrice, Book, FreeKey, Sale};
@@ -17,8 +17,8 @@ const BASIS_POINTS: u64 = 10_000;
 /// A thousand permille are the whole.
 const PERMILLE_MAX: u16 = 1_000;
 
-/// Failures and running time by network and grade.
-pub type SeenByKind = BTreeMap<(NetworkId, Grade), Seen>;
+/// Failures and running time by network and by whether the machines can be sold as enterprise.
+pub type SeenByKind = BTreeMap<(NetworkId, bool), Seen>;
 
 /// What was seen of the supply.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +27,7 @@ pub struct Usage {
     pub rented: BTreeMap<FreeKey, u64>,
     /// GPUs that run under `assured` and may need the backstop.
     pub assured_gpus: u64,
-    /// Failures and running time by network and grade.
+    /// Failures and running time by kind of machine.
     pub seen: SeenByKind,
 }
 
@@ -43,7 +43,7 @@ pub struct Supply<'a> {
 impl<'a> Supply<'a> {
     /// Expected failures of an aisle's machines in a billion GPU-hours.
     pub(super) fn failures(&self, aisle: &Aisle) -> u32 {
-        let key = (aisle.network.clone(), aisle.grade);
+        let key = (aisle.network.clone(), aisle.is_enterprise());
         let seen = self.usage.seen.get(&key).copied().unwrap_or_default();
         failures::per_billion_gpu_hours(aisle.is_enterprise(), seen)
     }

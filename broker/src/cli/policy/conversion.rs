@@ -8,17 +8,22 @@ use super::super::output::{say, tell};
 use crate::api::ConversionView;
 use crate::client::Answer;
 
-/// Prints the counts, all versions, classes and tiers together.
-pub(super) async fn run(
-    version: Option<u32>,
+/// Arguments of `tandem policy conversion`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Only quotes that this version of the policy made.
+    #[arg(long, value_name = "NUMBER")]
+    of: Option<u32>,
+    #[command(flatten)]
     connection: Connection,
-    json: bool,
-) -> anyhow::Result<()> {
+}
+
+/// Prints the counts: of all versions that are asked for, all classes and tiers together.
+pub(super) async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     let path = "/v1/policies/conversion";
-    let counts: Answer<Vec<ConversionView>> = connection.client()?.all(path).await?;
-    let chosen = counts.view.iter();
-    let chosen = chosen.filter(|row| version.is_none_or(|version| version == row.policy_version));
-    let chosen: Vec<_> = chosen.collect();
+    let counts: Answer<Vec<ConversionView>> = arguments.connection.client()?.all(path).await?;
+    let is_asked = |row: &&ConversionView| arguments.of.is_none_or(|of| of == row.policy_version);
+    let chosen: Vec<_> = counts.view.iter().filter(is_asked).collect();
     if json {
         return say(&serde_json::to_string_pretty(&chosen)?);
     }

@@ -1,5 +1,6 @@
 //! A network's market was read, or was not: the market of all of them after it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,10 +59,21 @@ impl Kernel {
         };
         let mut networks = self.market.networks.clone();
         networks.insert(id.clone(), network.reading.clone());
+        self.show_market(id, fresh, networks);
+    }
+
+    /// Makes the market of what a network sells now, if that was read, and what the others do.
+    fn show_market(
+        &mut self,
+        id: &NetworkId,
+        fresh: Option<Vec<Offer>>,
+        networks: BTreeMap<NetworkId, NetworkReading>,
+    ) {
         let usage = market::usage(self.jobs.values().map(|held| &held.job), &self.seen);
         let Some(mut offers) = fresh else {
             self.market = Arc::new(Market {
                 usage,
+                settled: self.seen.clone(),
                 networks,
                 ..(*self.market).clone()
             });
@@ -71,7 +83,10 @@ impl Kernel {
         offers.extend(known.iter().filter(|o| o.network != *id).cloned());
         match Market::of(offers, usage, networks) {
             Ok(market) => {
-                self.market = Arc::new(market);
+                self.market = Arc::new(Market {
+                    settled: self.seen.clone(),
+                    ..market
+                });
                 // The new reading knows what was taken on this network.
                 self.taken.retain(|offer, _| {
                     let at = known.binary_search_by(|known| known.id.cmp(offer));

@@ -94,6 +94,7 @@ impl Kernel {
     pub fn new(terms: Terms, now: WorldTime) -> Self {
         Self {
             networks: networks::Networks::new(&terms, now),
+            seen: terms.seen.clone(),
             terms,
             jobs: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -103,7 +104,6 @@ impl Kernel {
             market: Arc::default(),
             taken: BTreeMap::new(),
             ended: VecDeque::new(),
-            seen: SeenByKind::new(),
             answers: Vec::new(),
             alone: BTreeSet::new(),
         }

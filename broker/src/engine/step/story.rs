@@ -23,6 +23,7 @@ use tandem_model::workload::Tier;
 use tandem_pricing::classify::classify;
 use tandem_pricing::files;
 use tandem_pricing::jurisdiction::{Digester, Rules};
+use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
 use tandem_sla::incident::Health;
 
@@ -107,6 +108,7 @@ pub(in crate::engine) fn terms() -> Terms {
         broker: BrokerId(uuid::Uuid::from_bytes([9; 16])),
         windows: Windows::DEFAULT,
         places: Arc::new(Digester::of(Rules::default())),
+        seen: SeenByKind::new(),
         rounds: Rounds::DEFAULT,
         products: vec![product("ionet"), product("aethir")],
         ssh_public_key: "ssh-ed25519 AAAA".into(),

@@ -36,7 +36,7 @@ fn assured_costs_the_consumer_price_and_the_backstop_at_the_measured_failure_rat
     // What would be paid on the backstop may be paid: 1.5 times its cost.
     assert!(quote.replacement_rate_max.price().get() > 1_500_000);
     let mut reliable = Usage::default();
-    let key = (NetworkId::from_static("ionet"), Grade::Consumer);
+    let key = (NetworkId::from_static("ionet"), false);
     let calm = crate::failures::Seen {
         failures: 0,
         gpu_seconds: 3_600_000_000,
