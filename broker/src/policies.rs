@@ -21,7 +21,7 @@ use crate::store::{Rule, StoreError};
 /// Differences of a shadow that are kept; the oldest go first.
 pub const DIFFERENCES_MAX: usize = 1_000;
 /// Networks on which policies are compared where none is configured.
-const NETWORKS: [&str; 2] = ["aethir", "ionet"];
+pub const NETWORKS: [&str; 2] = ["aethir", "ionet"];
 
 /// Why the policy in force cannot be taken from the store.
 #[derive(Debug, thiserror::Error)]

@@ -41,8 +41,9 @@ pub use log::{LogChunkView, LogPage};
 pub use moment::Moment;
 pub use offer::{NetworkView, OfferPage, OfferView};
 pub use policy::{
-    ConversionView, PolicyApplied, PolicyCheckReply, PolicyDiffReply, PolicyRequest, PolicyText,
-    PolicyView, RollbackRequest, ShadowView, ViolationView,
+    ConversionView, PolicyApplied, PolicyBacktestReply, PolicyBacktestRequest, PolicyCheckReply,
+    PolicyDiffReply, PolicyRequest, PolicyText, PolicyView, RollbackRequest, ShadowView,
+    ViolationView,
 };
 pub use problem::{FieldProblem, ProblemView};
 pub use quote::{

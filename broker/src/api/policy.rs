@@ -233,3 +233,36 @@ impl From<&(ConversionKey, Conversion)> for ConversionView {
         }
     }
 }
+
+/// Replays the policy in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyBacktestRequest {
+    /// A YAML document to replay beside it, on the same draws.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Seed of everything that is drawn; 1 when absent.
+    #[serde(default = "first_seed")]
+    pub seed: u64,
+    /// Elasticity of acceptance in permille, where the broker's own counts are too few: at 1,500 a
+    /// price 1 % higher is accepted 1.5 % less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(format = Int64, maximum = 20_000)]
+    pub elasticity_permille: Option<u32>,
+}
+
+const fn first_seed() -> u64 {
+    1
+}
+
+/// What came of a replay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyBacktestReply {
+    /// Version of the policy in force.
+    #[schema(format = Int64)]
+    pub base: u32,
+    /// Quotes of this broker that were counted: with 1,000 or more, their conversion was used.
+    pub quotes_counted: u64,
+    /// The result; the document of `tandem policy backtest --json`.
+    pub backtest: Value,
+}

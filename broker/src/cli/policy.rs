@@ -22,10 +22,9 @@ use crate::api::{
 };
 use crate::client::Answer;
 use crate::clock::SystemClock;
+use crate::policies::NETWORKS;
 use render::{changes, report};
 
-/// Networks on which two documents are compared without a broker.
-const NETWORKS: [&str; 2] = ["aethir", "ionet"];
 /// Note of a change that gives none.
 const NO_NOTE: &str = "no note";
 

@@ -12,7 +12,7 @@ use utoipa::{Modify, OpenApi};
 use super::service;
 use super::v1::{
     accounts, classifications, conversion, denials, events, jobs, keys, ledger, logs, offers,
-    policies, policy_changes, policy_shadow, quotes, receipts,
+    policies, policy_backtest, policy_changes, policy_shadow, quotes, receipts,
 };
 use crate::api::described;
 
@@ -46,6 +46,7 @@ use crate::api::described;
         policies::list,
         policies::current,
         conversion::list,
+        policy_backtest::backtest,
         policies::show,
         policies::check,
         policies::diff,

@@ -8,7 +8,7 @@ use actix_web::{Route, guard};
 use super::problem::Problem;
 use super::v1::{
     accounts, classifications, conversion, denials, events, jobs, keys, ledger, logs, offers,
-    policies, policy_changes, policy_shadow, quotes, receipts,
+    policies, policy_backtest, policy_changes, policy_shadow, quotes, receipts,
 };
 use super::{agent, service};
 
@@ -95,6 +95,7 @@ fn public() -> Vec<Address> {
             .get(Route::new().to(policies::list))
             .post(Route::new().to(policy_changes::apply)),
         at("/v1/policies/current").get(Route::new().to(policies::current)),
+        at("/v1/policies/backtest").post(Route::new().to(policy_backtest::backtest)),
         at("/v1/policies/conversion").get(Route::new().to(conversion::list)),
         at("/v1/policies/check").post(Route::new().to(policies::check)),
         at("/v1/policies/diff").post(Route::new().to(policies::diff)),

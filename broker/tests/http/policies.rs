@@ -351,3 +351,41 @@ async fn only_keys_with_the_scope_see_or_change_policies() {
     let seen = Answer::of(stage.ask_as(&operator, Method::GET, "/v1/policies/current")).await;
     assert_eq!(seen.status, 200, "{}", seen.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_is_replayed_beside_the_policy_in_force_and_nothing_changes() {
+    let stage = Stage::bare().await;
+    let good = standard(&stage).await;
+    let alone = stage.post("/v1/policies/backtest", json!({})).await;
+    assert_eq!(alone.status, 200, "{}", alone.text);
+    let alone = alone.json();
+    assert_eq!(
+        (&alone["base"], &alone["quotes_counted"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(
+        alone["backtest"]["policies"].as_array().map(Vec::len),
+        Some(1)
+    );
+    let body = json!({"text": with_margin(&good, 2_400), "seed": 7});
+    let both = stage
+        .post("/v1/policies/backtest", body.clone())
+        .await
+        .json();
+    assert_eq!(
+        both["backtest"]["policies"].as_array().map(Vec::len),
+        Some(2)
+    );
+    let again = stage.post("/v1/policies/backtest", body).await.json();
+    assert_eq!(both["backtest"]["policies"], again["backtest"]["policies"]);
+    let bad = stage
+        .post("/v1/policies/backtest", json!({"text": "x"}))
+        .await;
+    bad.problem(422, "TDM-1301");
+    let far = json!({"elasticity_permille": 20_001});
+    stage
+        .post("/v1/policies/backtest", far)
+        .await
+        .problem(422, "TDM-6004");
+    assert_eq!(current(&stage).await["number"], 1);
+}

@@ -1,5 +1,8 @@
 //! How likely a price is accepted: by a table of what was accepted before, or by an elasticity.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
 use serde::Serialize;
 use tandem_model::money::MicroUsd;
 
@@ -45,6 +48,25 @@ pub fn ratio_permille_from(price: MicroUsd, cost: MicroUsd) -> u32 {
         .unwrap_or(u32::MAX)
         .min(RATIO_PERMILLE_MAX);
     ratio / RATIO_STEP_PERMILLE * RATIO_STEP_PERMILLE
+}
+
+/// The name under which a broker's own counts stand among the inputs of a replay.
+pub const CONVERSION_FILE: &str = "quotes counted by this broker";
+
+/// The table that [`Conversion::parse`] reads, of counts: price over reference price in permille,
+/// quotes made and taken. Rows of one price are summed, and a quote that was taken was made, even
+/// where only the one was counted.
+pub fn conversion_table(counts: impl IntoIterator<Item = (u32, u64, u64)>) -> String {
+    let mut sums: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    for (from, quoted, accepted) in counts {
+        let sum = sums.entry(from).or_default();
+        *sum = (sum.0 + quoted.max(accepted), sum.1 + accepted);
+    }
+    let mut text = format!("{HEADER}\n");
+    for (from, (quoted, accepted)) in sums.into_iter().filter(|(_, sum)| sum.0 > 0) {
+        let _ = writeln!(text, "{from},{quoted},{accepted}");
+    }
+    text
 }
 
 impl Conversion {

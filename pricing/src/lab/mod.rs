@@ -28,7 +28,8 @@ pub mod synthetic;
 mod tally;
 
 pub use accept::{
-    BUCKETS_MAX, Conversion, RATIO_PERMILLE_MAX, RATIO_STEP_PERMILLE, ratio_permille_from,
+    BUCKETS_MAX, CONVERSION_FILE, Conversion, RATIO_PERMILLE_MAX, RATIO_STEP_PERMILLE,
+    conversion_table, ratio_permille_from,
 };
 pub use bootstrap::{Estimate, Estimates, Metric};
 pub use cards::STAND_INS;

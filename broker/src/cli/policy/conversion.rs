@@ -1,7 +1,6 @@
 //! `tandem policy conversion`: the counts of quotes as the table that the price lab reads.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use tandem_pricing::lab::conversion_table;
 
 use super::super::connection::Connection;
 use super::super::output::{say, tell};
@@ -37,17 +36,8 @@ pub(super) async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> 
 
 /// Quotes made and taken by price.
 fn table(counts: &[&ConversionView]) -> String {
-    let mut sums: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
-    for row in counts {
-        let sum = sums.entry(row.ratio_permille_from).or_default();
-        // A quote may be counted as taken and lost as made when a broker crashed.
-        *sum = (sum.0 + row.quoted.max(row.accepted), sum.1 + row.accepted);
-    }
-    let mut text = "ratio_permille_from,quoted,accepted\n".to_owned();
-    for (from, (quoted, accepted)) in sums {
-        let _ = writeln!(text, "{from},{quoted},{accepted}");
-    }
-    text
+    let row = |row: &&ConversionView| (row.ratio_permille_from, row.quoted, row.accepted);
+    conversion_table(counts.iter().map(row))
 }
 
 #[cfg(test)]

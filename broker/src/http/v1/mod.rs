@@ -12,6 +12,7 @@ pub(super) mod ledger;
 pub(super) mod logs;
 pub(super) mod offers;
 pub(super) mod policies;
+pub(super) mod policy_backtest;
 pub(super) mod policy_changes;
 pub(super) mod policy_shadow;
 pub mod quotes;
