@@ -243,7 +243,8 @@ pub struct PolicyBacktestRequest {
     pub text: Option<String>,
     /// Seed of everything that is drawn; 1 when absent.
     #[serde(default = "first_seed")]
-    pub seed: u64,
+    #[schema(format = Int64, minimum = 0, maximum = 4_294_967_295.0)]
+    pub seed: u32,
     /// Elasticity of acceptance in permille, where the broker's own counts are too few: at 1,500 a
     /// price 1 % higher is accepted 1.5 % less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,7 +252,7 @@ pub struct PolicyBacktestRequest {
     pub elasticity_permille: Option<u32>,
 }
 
-const fn first_seed() -> u64 {
+const fn first_seed() -> u32 {
     1
 }
 

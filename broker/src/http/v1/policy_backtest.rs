@@ -57,7 +57,7 @@ pub(in crate::http) async fn backtest(
             ..Files::default()
         };
         let scenario = Scenario::read(&files).map_err(|error| Problem::defect(&error))?;
-        let mut parameters = Parameters::standard(wanted.seed, shared.state.clock.wall());
+        let mut parameters = Parameters::standard(wanted.seed.into(), shared.state.clock.wall());
         if let Some(elasticity) = wanted.elasticity_permille {
             if elasticity > ELASTICITY_PERMILLE_MAX {
                 let most = format!("at most {ELASTICITY_PERMILLE_MAX}");
