@@ -111,6 +111,23 @@ async fn when_the_capacity_is_gone_the_refusal_carries_a_fresh_quote_that_is_goo
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_assured_quote_on_a_consumer_card_is_taken_while_its_backstop_is_free() {
+    let stage = Stage::open().await;
+    let asked = json!({"workload": GOOD, "tier": "assured"});
+    let reply = stage.post("/v1/quotes", asked).await.json();
+    let quote = &reply["tiers"][1]["quote"];
+    let lines = quote["lines"].as_array().expect("lines");
+    assert!(
+        lines.iter().any(|line| line["kind"] == "backstop"),
+        "{quote}"
+    );
+    let token = quote["quote_token"].as_str().unwrap();
+    let taken = stage.post("/v1/jobs", body(token, GOOD)).await;
+    assert_eq!(taken.status, 201, "{}", taken.text);
+    assert_eq!(taken.json()["tier"], "assured");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_can_start_nowhere_gets_no_price_but_every_obstacle() {
     let stage = Stage::open().await;
     let workload =

@@ -35,7 +35,7 @@ pub use desk::Desk;
 pub use effort::{Effort, PROBE_SECONDS, RESTART_SECONDS, SAVE_MS};
 pub use refusal::Refusal;
 pub use report::{Basis, NoQuote, QuoteReport, TierReport};
-pub use supply::{SeenByKind, Supply, Usage};
+pub use supply::{SeenByKind, Supply, Usage, share_holds};
 
 use supply::SPEED_PERMILLE;
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tandem_model::network::{NetworkId, Product};
 
 use super::Effort;
-use crate::book::{Aisle, AislePrice, Book, FreeKey, Sale};
+use crate::book::{Aisle, AislePrice, Book, FreeKey, Hit, Sale};
 use crate::cost::{CostError, CostModel, Curve, Step};
 use crate::failures::{self, Seen};
 
@@ -19,6 +19,33 @@ const PERMILLE_MAX: u16 = 1_000;
 
 /// Failures and running time by network and by whether the machines can be sold as enterprise.
 pub type SeenByKind = BTreeMap<(NetworkId, bool), Seen>;
+
+/// A thousand permille are the whole.
+const PERMILLE: u64 = 1_000;
+/// Most offers that are looked at for the capacity of a backstop: each has one GPU or more.
+const BACKSTOPS_LOOKED_AT_MAX: usize = 10_000;
+
+/// Whether a share of the free GPUs of some offers is so many GPUs or more.
+///
+/// # Errors
+/// The free GPUs that were counted, when it is not.
+pub fn share_holds(
+    book: &Book,
+    offers: impl Iterator<Item = Hit>,
+    share_permille: u32,
+    needed: u64,
+) -> Result<(), u64> {
+    let mut free = 0u64;
+    for hit in offers.take(BACKSTOPS_LOOKED_AT_MAX) {
+        let view = book.view(hit.row);
+        let gpus = u64::from(view.shelf().gpus_per_node);
+        free = free.saturating_add(gpus * u64::from(view.nodes_available()));
+        if free.saturating_mul(share_permille.into()) / PERMILLE >= needed {
+            return Ok(());
+        }
+    }
+    Err(free)
+}
 
 /// What was seen of the supply.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -6,14 +6,10 @@ use tandem_model::money::MicroUsd;
 use tandem_model::workload::Tier;
 
 use super::desk::Desk;
+use super::supply::share_holds;
 use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, Refusal, TierReport};
 use crate::book::{Ask, Change, Counterfactual, Hit, Rules, Work, counterfactuals};
 use crate::jurisdiction::Denial;
-
-/// A thousand permille are the whole.
-const PERMILLE: u64 = 1_000;
-/// Most offers that are looked at for the capacity of a backstop: each has one GPU or more.
-const BACKSTOPS_LOOKED_AT_MAX: usize = 10_000;
 
 impl Desk<'_> {
     /// Every tier without a price, because the customer may buy nothing.
@@ -174,21 +170,15 @@ impl Desk<'_> {
     /// Whether the share of the free GPUs that may back this tier holds one job more: of those that
     /// could back this one.
     fn may_back(&self, ask: &Ask) -> Result<(), String> {
-        let share = u64::from(self.pricing.policy.defaults().assured_share_permille);
+        let share = self.pricing.policy.defaults().assured_share_permille;
         let promised = self.pricing.supply.usage.assured_gpus;
         let needed = promised.saturating_add(self.effort.gpus().into());
         let tier = (Tier::Enterprise, None);
         let price = |aisle: &_, country| self.aisle_price(tier, aisle, country);
         let fitting = self.book.rank(ask, price, self.pricing.world_now);
-        let mut free = 0u64;
-        for hit in fitting.take(BACKSTOPS_LOOKED_AT_MAX) {
-            let view = self.book.view(hit.row);
-            let gpus = u64::from(view.shelf().gpus_per_node);
-            free = free.saturating_add(gpus * u64::from(view.nodes_available()));
-            if free.saturating_mul(share) / PERMILLE >= needed {
-                return Ok(());
-            }
-        }
+        let Err(free) = share_holds(self.book, fitting, share, needed) else {
+            return Ok(());
+        };
         Err(format!(
             "{promised} GPUs are promised a backstop already, and {} more would be beyond the \
              {share} permille of {free} free enterprise GPUs that may back this tier",

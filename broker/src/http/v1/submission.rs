@@ -9,10 +9,12 @@ use tandem_model::error::ErrorCode;
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::time::WorldTime;
 use tandem_model::workload::{Tier, Workload};
+use tandem_pricing::quote::share_holds;
 use tandem_pricing::{classify, files};
 
 use super::quotes::{self, Priced};
 use crate::api::{FieldProblem, JobRequest, QuoteReply, QuoteRequest, SecretText};
+use crate::engine::market;
 use crate::engine::message::{JobSpec, QuoteTerms};
 use crate::engine::planner::{self, Hardware};
 use crate::http::problem::Problem;
@@ -79,8 +81,7 @@ pub(super) fn fresh_quote(
     spec: &JobSpec,
     workload: &str,
 ) -> Result<Option<Priced>, Problem> {
-    let is_assured = spec.quote.tier == Tier::Assured;
-    if !is_assured && has_room(state, spec) {
+    if has_room(state, spec) && is_backed(state, spec) {
         return Ok(None);
     }
     let customer = quotes::Customer {
@@ -92,10 +93,28 @@ pub(super) fn fresh_quote(
         tier: None,
     };
     let fresh = quotes::prices(state, &customer, &request)?;
-    let mut quoted = fresh.reply.tiers.iter().filter(|tier| tier.quote.is_some());
-    let is_backed = quoted.clone().any(|tier| tier.tier == Tier::Assured);
-    let is_good = is_assured && is_backed && has_room(state, spec);
-    Ok(Some(fresh.clone()).filter(|_| !is_good && quoted.next().is_some()))
+    let is_quoted = fresh.reply.tiers.iter().any(|tier| tier.quote.is_some());
+    Ok(is_quoted.then_some(fresh))
+}
+
+/// Whether the share of the free enterprise GPUs that may back `assured` holds this job too.
+fn is_backed(state: &ApiState, spec: &JobSpec) -> bool {
+    if spec.quote.tier != Tier::Assured {
+        return true;
+    }
+    let market = state.engine.market();
+    let ask = planner::ask(spec, &state.places).backstop();
+    let (products, usage) = (&state.products, &market.usage);
+    let price = planner::cost_prices(spec, products, usage, Hardware::Any);
+    let fitting = market.book.rank(&ask, price, WorldTime::default());
+    let share = state
+        .policies
+        .current()
+        .policy
+        .defaults()
+        .assured_share_permille;
+    let needed = usage.assured_gpus + market::assured_gpus(spec, None, false);
+    share_holds(&market.book, fitting, share, needed).is_ok()
 }
 
 /// Whether the market has an offer on which a job could be placed within its agreed cost.
