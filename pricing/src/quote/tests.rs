@@ -365,7 +365,7 @@ proptest! {
             prop_assert_eq!(refused + tier.fitting, offers.len());
             if tier.tier == Tier::Assured {
                 let Some(quote) = &tier.quote else { continue };
-                let backstop = desk.backstop().unwrap();
+                let backstop = desk.backing().unwrap().0;
                 let best = &tier.ranked[0];
                 let expected = assured_brute_force(&desk, &offers, backstop);
                 let found = (best.rate.price().get() * i64::from(best.gpus), best.rate.price().get());

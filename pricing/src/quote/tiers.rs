@@ -142,12 +142,13 @@ impl Desk<'_> {
         if let Some(dearer) = &consumer.report.no_quote {
             return refused(format!("as for consumer: {}", dearer.text));
         }
-        let Some(cost) = self.backstop() else {
-            return refused("no enterprise offer fits that could be the backstop".to_owned());
+        let cost = match self.backing() {
+            Some((cost, Ok(()))) => cost,
+            Some((_, Err(why))) => return refused(why),
+            None => {
+                return refused("no enterprise offer fits that could be the backstop".to_owned());
+            }
         };
-        if let Err(why) = self.may_back(&self.backstop_ask()) {
-            return refused(why);
-        }
         let mut draft = self.tier(Tier::Assured, Some(cost));
         self.refuse_dearer(&mut draft, enterprise);
         draft
@@ -167,29 +168,27 @@ impl Desk<'_> {
         }
     }
 
-    /// Whether the share of the free GPUs that may back this tier holds one job more: of those that
-    /// could back this one.
-    fn may_back(&self, ask: &Ask) -> Result<(), String> {
+    /// What the best backstop costs us for each GPU-hour that is needed, and whether the share of the
+    /// free GPUs that may back this tier holds one job more, or why not. None without a backstop.
+    pub(super) fn backing(&self) -> Option<(MicroUsd, Result<(), String>)> {
         let share = self.pricing.policy.defaults().assured_share_permille;
         let promised = self.pricing.supply.usage.assured_gpus;
-        let needed = promised.saturating_add(self.effort.gpus().into());
-        let tier = (Tier::Enterprise, None);
-        let price = |aisle: &_, country| self.aisle_price(tier, aisle, country);
-        let fitting = self.book.rank(ask, price, self.pricing.world_now);
-        let Err(free) = share_holds(self.book, fitting, share, needed) else {
-            return Ok(());
-        };
-        Err(format!(
-            "{promised} GPUs are promised a backstop already, and {} more would be beyond the \
-             {share} permille of {free} free enterprise GPUs that may back this tier",
-            self.effort.gpus()
-        ))
-    }
-
-    /// What the best backstop costs us for each GPU-hour that is needed; none when there is none.
-    pub(super) fn backstop(&self) -> Option<MicroUsd> {
-        let best = self.draft(&self.backstop_ask(), None).best().copied()?;
-        self.cost_per_needed_gpu(&best)
+        let gpus = self.effort.gpus();
+        let price = |aisle: &_, country| self.aisle_price((Tier::Enterprise, None), aisle, country);
+        let ask = self.backstop_ask();
+        let mut fitting = self
+            .book
+            .rank(&ask, price, self.pricing.world_now)
+            .peekable();
+        let cost = self.cost_per_needed_gpu(fitting.peek()?)?;
+        let needed = promised.saturating_add(gpus.into());
+        let holds = share_holds(self.book, fitting, share, needed).map_err(|free| {
+            format!(
+                "{promised} GPUs are promised a backstop already, and {gpus} more would be beyond \
+                 the {share} permille of {free} free enterprise GPUs that may back this tier"
+            )
+        });
+        Some((cost, holds))
     }
 
     /// What an enterprise offer costs us for each GPU-hour that is needed: whole nodes that cannot
