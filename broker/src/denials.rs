@@ -1,9 +1,7 @@
 //! Keeping what rules about places denied, so that operators and customers can see it later.
 //!
-//! What a quote was denied is joined first: one row of the store is one rule about one subject, and
-//! its count rises by one a quote, however many offers it refused.
-
-use std::collections::BTreeMap;
+//! One row of the store is one rule about one subject, and its count rises by one a quote, however
+//! many offers it refused.
 
 use tandem_model::id::AccountId;
 use tandem_model::time::WallTime;
@@ -12,7 +10,7 @@ use tandem_pricing::jurisdiction::Denial;
 use crate::store::StoreError;
 use crate::store::tenants::{DENIALS_PER_DAY_MAX, DenialRecord, Tenants};
 
-/// Keeps the denials of one quote, each with how many offers it refused.
+/// Keeps the denials of one quote, one a rule and subject, each with how many offers it refused.
 ///
 /// # Errors
 /// The store's, and nothing is kept then.
@@ -23,21 +21,15 @@ pub async fn record(
     denials: Vec<(Denial, usize)>,
     now: WallTime,
 ) -> Result<(), StoreError> {
-    let mut joined = BTreeMap::new();
-    for (denial, offers) in denials {
-        let subject = (denial.rule, denial.party, denial.about.clone());
-        let (_, sum) = joined.entry(subject).or_insert((denial, 0_u64));
-        *sum = sum.saturating_add(offers as u64);
-    }
-    if joined.is_empty() {
+    if denials.is_empty() {
         return Ok(());
     }
-    let records = joined.into_values().map(|(denial, offers)| DenialRecord {
+    let records = denials.into_iter().map(|(denial, offers)| DenialRecord {
         sequence: 0,
         account,
         denial,
         workload_sha256: workload_sha256.to_owned(),
-        offers,
+        offers: offers as u64,
         count: 1,
         first_at: now,
         last_at: now,
@@ -69,7 +61,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_quote_counts_once_for_each_subject_and_its_offers_are_summed() {
+    async fn a_quote_counts_once_for_each_subject_however_many_offers_it_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("tandem.db")).unwrap();
         let (account, now) = (AccountId::from_parts(1, &[1; 10]), WallTime::from_micros(9));
@@ -86,7 +78,7 @@ mod tests {
             .unwrap();
         assert!(store.denials(None, None, 9).await.unwrap().is_empty());
         for times in 1..=2 {
-            let denied = vec![(denial("IR"), 3), (denial("CU"), 2), (denial("IR"), 4)];
+            let denied = vec![(denial("CU"), 2), (denial("IR"), 7)];
             record(&store, account, &sha256, denied, now).await.unwrap();
             let kept = store.denials(Some(account), None, 9).await.unwrap();
             let shown: Vec<_> = kept

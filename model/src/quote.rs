@@ -61,8 +61,7 @@ pub struct Quote {
 }
 
 /// From acceptance to the start of the work, and from the end of a lost placement to its next start:
-/// the longest that is promised, in seconds. The networks' published times to a running machine are
-/// up to 15 minutes.
+/// the longest that is promised, in seconds. A choice of ours: neither network promises a time.
 pub const START_SECONDS: u32 = 900;
 
 /// The lines of a price that are cost.

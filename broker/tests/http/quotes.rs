@@ -85,7 +85,12 @@ async fn a_price_stands_beside_what_a_hyperscaler_asks_and_what_a_change_would_s
     let rate = tier["quote"]["rate_micro_usd_per_gpu_hour"].as_i64();
     let cheaper = reference["on_demand_micro_usd_per_gpu_hour"].as_i64() < rate;
     assert_eq!(reference["on_demand_is_cheaper"], cheaper);
-    for found in tier["counterfactuals"].as_array().unwrap() {
+    let others = tier["counterfactuals"].as_array().unwrap();
+    assert!(
+        !others.is_empty(),
+        "the sandbox sells cheaper cards: {tier}"
+    );
+    for found in others {
         let permille = found["saves_permille"].as_i64().unwrap();
         assert!(permille >= 50, "{found}");
         let now = found["rate_micro_usd_per_gpu_hour"].as_i64();

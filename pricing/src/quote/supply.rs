@@ -14,14 +14,12 @@ use crate::failures::{self, Seen};
 pub(super) const SPEED_PERMILLE: u32 = 1_000;
 /// Ten thousand basis points are the whole.
 const BASIS_POINTS: u64 = 10_000;
-/// A thousand permille are the whole.
-const PERMILLE_MAX: u16 = 1_000;
 
 /// Failures and running time by network and by whether the machines can be sold as enterprise.
 pub type SeenByKind = BTreeMap<(NetworkId, bool), Seen>;
 
 /// A thousand permille are the whole.
-const PERMILLE: u64 = 1_000;
+const PERMILLE: u16 = 1_000;
 /// Most offers that are looked at for the capacity of a backstop: each has one GPU or more.
 const BACKSTOPS_LOOKED_AT_MAX: usize = 10_000;
 
@@ -40,7 +38,7 @@ pub fn share_holds(
         let view = book.view(hit.row);
         let gpus = u64::from(view.shelf().gpus_per_node);
         free = free.saturating_add(gpus * u64::from(view.nodes_available()));
-        if free.saturating_mul(share_permille.into()) / PERMILLE >= needed {
+        if free.saturating_mul(share_permille.into()) / u64::from(PERMILLE) >= needed {
             return Ok(());
         }
     }
@@ -84,8 +82,8 @@ impl<'a> Supply<'a> {
         };
         let rented = self.usage.rented.get(&key).copied().unwrap_or(0);
         let taken = book.free().of(&key).utilisation_permille(rented);
-        let taken = u16::try_from(taken.unwrap_or(0)).unwrap_or(PERMILLE_MAX);
-        taken.min(PERMILLE_MAX)
+        let taken = u16::try_from(taken.unwrap_or(0)).unwrap_or(PERMILLE);
+        taken.min(PERMILLE)
     }
 
     /// The cost of a workload on an aisle, whatever its offers' prices.

@@ -217,7 +217,10 @@ impl Desk<'_> {
             return;
         }
         report.quote = best.and_then(|hit| self.firm(tier, &hit, fresh_id()));
-        if report.quote.is_none() {
+        if report.quote.is_none() && best.is_some() {
+            let text = "the total of the best offer leaves the range of amounts";
+            report.no_quote = Some(NoQuote::because(text));
+        } else if report.quote.is_none() {
             let last = report.refused.keys().max();
             let only_places = matches!(last, Some(Refusal::Jurisdiction | Refusal::DataOnConsumer));
             report.no_quote = Some(NoQuote::error(match only_places {

@@ -42,38 +42,36 @@ fn short_enough(denial: &Denial) -> Result<(), StoreError> {
     Err(refused(Rule::Other, detail))
 }
 
-/// Joins a denial to the row that is there; whether there is one.
-fn join(connection: &Connection, r: &DenialRecord) -> Result<bool, StoreError> {
-    let changed = connection
+/// Whether there is a row that a denial joins.
+fn has_row(connection: &Connection, r: &DenialRecord) -> Result<bool, StoreError> {
+    let has = connection
         .prepare_cached(
-            "UPDATE denials SET
-                 reason = ?6, change = ?7, lists_dated = ?8, workload_sha256 = ?9, offers = ?10,
-                 count = count + ?11, last_at_us = max(last_at_us, ?12)
+            "SELECT 1 FROM denials
              WHERE account = ?1 AND day = ?2 AND rule = ?3 AND party = ?4 AND about = ?5",
         )?
-        .execute(params![
+        .exists(params![
             bytes(r.account.uuid()),
             day(r.first_at),
             r.denial.rule.as_str(),
             r.denial.party.as_str(),
             r.denial.about,
-            r.denial.reason,
-            r.denial.change,
-            r.denial.lists_dated,
-            r.workload_sha256,
-            count(r.offers),
-            count(r.count),
-            r.last_at.micros(),
         ])?;
-    Ok(changed == 1)
+    Ok(has)
 }
 
-fn insert(connection: &Connection, r: &DenialRecord) -> Result<(), StoreError> {
+/// Adds a denial, or joins it to the row that is there.
+fn put(connection: &Connection, r: &DenialRecord) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO denials (account, day, rule, party, about, reason, change, lists_dated,
                                   workload_sha256, offers, count, first_at_us, last_at_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             ON CONFLICT (account, day, rule, party, about) DO UPDATE SET
+                 reason = excluded.reason, change = excluded.change,
+                 lists_dated = excluded.lists_dated,
+                 workload_sha256 = excluded.workload_sha256, offers = excluded.offers,
+                 count = count + excluded.count,
+                 last_at_us = max(last_at_us, excluded.last_at_us)",
         )?
         .execute(params![
             bytes(r.account.uuid()),
@@ -107,7 +105,8 @@ pub(super) fn add(connection: &Connection, denials: &[DenialRecord]) -> Result<u
     let mut left_out = 0;
     for record in denials {
         short_enough(&record.denial)?;
-        if join(connection, record)? {
+        if has_row(connection, record)? {
+            put(connection, record)?;
             continue;
         }
         let whose = (record.account, day(record.first_at));
@@ -118,7 +117,7 @@ pub(super) fn add(connection: &Connection, denials: &[DenialRecord]) -> Result<u
         if left == 0 {
             left_out += 1;
         } else {
-            insert(connection, record)?;
+            put(connection, record)?;
         }
         rooms.insert(whose, left.saturating_sub(1));
     }

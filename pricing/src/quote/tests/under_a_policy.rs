@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::book::FreeKey;
+use tandem_model::money::Token;
+use tandem_model::token::TokenRate;
 
 /// A policy of defaults and these rules.
 fn policy(rules: &str) -> Policy {
@@ -89,4 +91,67 @@ fn the_longest_time_that_the_customer_allows_is_the_term_that_rules_are_matched_
         let margin = quote.lines.iter().any(|line| line.kind == "margin");
         assert_eq!(margin, has_margin, "{seconds}");
     }
+}
+
+#[test]
+fn a_promotion_that_gave_all_it_may_gives_nothing_and_a_discount_names_its_promotion() {
+    let text = "tandem_policy: 1
+name: a
+defaults: {margin_basis_points: 1_000, rate_risk_basis_points: 0, term_seconds: 7_200, valid_seconds: 60, assured_share_permille: 0, replacement_rate_max_basis_points: 12_500}
+guard_rails: {price_change_max_permille: 100, margin_min_basis_points: 0}
+promotions:
+  - {id: launch, discount_basis_points: 500, from: 1970-01-01T00:00:00Z, until: 2027-01-01T00:00:00Z, total_cap_micro_usd: 1_000_000}
+";
+    let policy = Policy::parse(text).unwrap_or_else(|e| panic!("{e}"));
+    let (launch, _, _) = policy.promotions().next().unwrap();
+    let document = files::read(JOB).unwrap();
+    let found = classify(&document);
+    let workload = document.workload.unwrap();
+    let usage = Usage::default();
+    let book = Book::build(&[offer("a", "rtx4090", 40)]).unwrap();
+    let quoted = |exhausted| {
+        let pricing = Pricing {
+            exhausted,
+            ..under(&policy, &usage)
+        };
+        let report = Desk::new(&workload, &found, &book, pricing).quote(fresh());
+        tier(&report, Tier::Consumer).quote.clone().unwrap()
+    };
+    let (with, without) = (
+        quoted(Exhausted::NONE),
+        quoted(Exhausted::NONE.with(launch)),
+    );
+    assert_eq!(with.promotion.as_deref(), Some("launch"));
+    assert!(with.given().unwrap().1 > MicroUsd::ZERO && with.rate < without.rate);
+    assert_eq!(
+        (without.promotion, without.lines.len()),
+        (None, with.lines.len() - 1)
+    );
+}
+
+#[test]
+fn the_token_leg_is_what_the_network_is_paid_for_the_term_at_the_locked_rate() {
+    let policy = policy("  - {id: a, priority: 1, set: {margin_basis_points: 0}}\n");
+    let document = files::read(JOB).unwrap();
+    let found = classify(&document);
+    let workload = document.workload.unwrap();
+    let usage = Usage::default();
+    let book = Book::build(&[offer("a", "rtx4090", 40)]).unwrap();
+    let rate = TokenRate {
+        token: Token::Io,
+        nano_usd_per_token: 150_000_000,
+        at: WallTime::from_micros(3),
+    };
+    let pricing = Pricing {
+        token_rates: &[rate],
+        ..under(&policy, &usage)
+    };
+    let report = Desk::new(&workload, &found, &book, pricing).quote(fresh());
+    let quote = tier(&report, Tier::Consumer).quote.clone().unwrap();
+    // $0.41 with the fee, for two hours, is $0.82: 5.46666667 IO at $0.15.
+    assert_eq!(quote.token_legs.len(), 1);
+    assert_eq!(
+        (quote.token_legs[0].rate, quote.token_legs[0].base_units),
+        (rate, 546_666_667)
+    );
 }
