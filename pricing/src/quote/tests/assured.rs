@@ -116,3 +116,19 @@ fn neither_consumer_nor_assured_is_offered_where_enterprise_costs_less() {
     }
     assert!(tier(&report, Tier::Enterprise).quote.is_some());
 }
+
+#[test]
+fn the_customers_limits_on_money_hold_for_what_he_pays_and_not_for_the_backstop() {
+    // $1.50 for the backstop's hour; he pays about half a dollar.
+    for limits in [
+        "max_price_usd_per_gpu_hour: 1.00",
+        "expected_seconds: 86400, budget_usd: 20",
+    ] {
+        let report = of(
+            &format!("{JOB}limits: {{{limits}}}\n"),
+            &market(),
+            &Usage::default(),
+        );
+        assert!(report.quote.is_some(), "{limits}: {:?}", report.no_quote);
+    }
+}
