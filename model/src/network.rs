@@ -66,10 +66,17 @@ impl Country {
     /// Reads two ASCII letters of either case; none for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         match text.as_bytes() {
-            [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
-                Some(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase()]))
-            }
+            [a, b] => Self::from_letters([*a, *b]),
             _ => None,
+        }
+    }
+
+    /// The same of two ASCII letters.
+    pub const fn from_letters(letters: [u8; 2]) -> Option<Self> {
+        let [a, b] = letters;
+        match a.is_ascii_alphabetic() && b.is_ascii_alphabetic() {
+            true => Some(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase()])),
+            false => None,
         }
     }
 

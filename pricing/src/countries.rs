@@ -49,9 +49,9 @@ pub(crate) fn code_of(country: Country) -> u16 {
 
 /// The country with this number.
 pub(crate) fn country_of(code: u16) -> Country {
-    let letter = |n: u16| char::from(b'A' + u8::try_from(n % LETTERS).unwrap_or(0));
-    let text: String = [letter(code / LETTERS), letter(code)].into_iter().collect();
-    Country::parse(&text).expect("two letters are a country code")
+    let letter = |n: u16| b'A' + u8::try_from(n % LETTERS).unwrap_or(0);
+    let letters = [letter(code / LETTERS), letter(code)];
+    Country::from_letters(letters).expect("two letters are a country code")
 }
 
 /// A set of countries.
@@ -94,7 +94,7 @@ impl CountrySet {
 
     /// Whether a country is in both sets.
     pub fn intersects(&self, other: &Self) -> bool {
-        !self.and(other).is_empty()
+        self.0.iter().zip(other.0).any(|(a, b)| a & b != 0)
     }
 
     /// How many countries it holds.
@@ -130,18 +130,16 @@ impl CountrySet {
         self.codes().map(country_of)
     }
 
-    pub(crate) fn codes(&self) -> impl Iterator<Item = u16> + use<> {
-        let words = self.0;
-        (0u16..).zip(words).flat_map(|(at, word)| {
-            let mut rest = word;
-            std::iter::from_fn(move || {
-                let bit = u16::try_from(rest.trailing_zeros()).unwrap_or(0);
-                (rest != 0).then(|| {
-                    rest &= rest - 1;
-                    at * 64 + bit
-                })
-            })
-        })
+    /// A bit for each code.
+    pub(crate) fn words(&self) -> &[u64; WORDS] {
+        &self.0
+    }
+
+    pub(crate) fn codes(&self) -> Codes {
+        Codes {
+            words: self.0,
+            at: 0,
+        }
     }
 
     /// How many of its codes lie before each of its words.
@@ -158,6 +156,29 @@ impl CountrySet {
     pub(crate) fn rank_in_word(&self, code: u16) -> u32 {
         let word = self.0[usize::from(code / 64)];
         (word & ((1 << (code % 64)) - 1)).count_ones()
+    }
+}
+
+/// The codes of a set, rising.
+#[derive(Debug, Clone)]
+pub(crate) struct Codes {
+    words: [u64; WORDS],
+    at: u16,
+}
+
+impl Iterator for Codes {
+    type Item = u16;
+
+    fn next(&mut self) -> Option<u16> {
+        while let Some(word) = self.words.get_mut(usize::from(self.at)) {
+            if *word != 0 {
+                let bit = u16::try_from(word.trailing_zeros()).unwrap_or(0);
+                *word &= *word - 1;
+                return Some(self.at * 64 + bit);
+            }
+            self.at += 1;
+        }
+        None
     }
 }
 

@@ -11,7 +11,7 @@ use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::network::NetworkId;
 use tandem_model::time::WorldTime;
 use tandem_pricing::policy::{Exhausted, Policy};
-use tandem_pricing::quote::{Desk, Pricing, Supply};
+use tandem_pricing::quote::{Desk, Pricing};
 use tandem_pricing::{classify, files, launch};
 
 use crate::broker::Asker;
@@ -245,10 +245,7 @@ impl Sim {
             policy_version: 1,
             exhausted: Exhausted::NONE,
             account: Some(&account),
-            supply: Supply {
-                products: &products,
-                usage: &market.usage,
-            },
+            supply: &market.supply,
             tax_country: None,
             token_rates: &[],
             places: &places,

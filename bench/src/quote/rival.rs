@@ -13,7 +13,7 @@ use tandem_model::workload::{Tier, Workload};
 use tandem_pricing::book::{Aisle, AislePrice, Ask, Book, Hit};
 use tandem_pricing::classify::{Classification, classify};
 use tandem_pricing::files;
-use tandem_pricing::quote::Refusal;
+use tandem_pricing::quote::{Refusal, Supply, Usage};
 
 use super::asks;
 use super::catalogue::{self, Catalogue, SPOT};
@@ -82,6 +82,7 @@ pub(super) fn measure(python: Option<&Path>) -> Section {
     let read_s = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let book = Book::build(&all.offers).unwrap();
+    let supply = Supply::of(&book, &[], Usage::default());
     let mut section = Section::new(title(&all));
     section.figure("files read through the gate", read_s, "s");
     section.figure("book built", start.elapsed().as_secs_f64() * 1e3, "ms");
@@ -112,7 +113,7 @@ pub(super) fn measure(python: Option<&Path>) -> Section {
             found: classify(&document),
             workload: document.workload.unwrap(),
         };
-        case.measure(&book, theirs.as_ref(), &mut section);
+        case.measure((&book, &supply), theirs.as_ref(), &mut section);
     }
     section
 }
@@ -193,18 +194,18 @@ impl Case {
     }
 
     /// A firm quote on every tier.
-    fn quotes(&self, book: &Book) -> Vec<Quote> {
+    fn quotes(&self, market: (&Book, &Supply)) -> Vec<Quote> {
         let sells = |product: &str| self.sells(product);
-        let report = plain_quote(&self.workload, &self.found, book, &sells);
+        let report = plain_quote(&self.workload, &self.found, market, &sells);
         report.quoted().map(|(quote, _)| quote.clone()).collect()
     }
 
-    fn measure(&self, book: &Book, theirs: Option<&Theirs>, section: &mut Section) {
-        let name = self.name;
+    fn measure(&self, market: (&Book, &Supply), theirs: Option<&Theirs>, section: &mut Section) {
+        let (name, book) = (self.name, market.0);
         progress(&format!("our decisions on {name}"));
         let hit = self.cheapest(book).expect("the files have such machines");
         let decided = Times::of(DECISIONS, || self.cheapest(book)).median_us();
-        let quoted = Times::of(DECISIONS, || self.quotes(book)).median_us();
+        let quoted = Times::of(DECISIONS, || self.quotes(market)).median_us();
         let ours_usd = hit.hour_micro_usd.get() as f64 / 1e6;
         let chosen = book.view(hit.row).id();
         section.figure(format!("{name}: cheapest machine"), decided, "us");

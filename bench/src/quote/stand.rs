@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use tandem_model::id::QuoteId;
-use tandem_model::network::{NetworkId, Product};
+use tandem_model::network::NetworkId;
 use tandem_model::time::WallTime;
 use tandem_model::workload::{DataClass, Workload};
 use tandem_pricing::book::Book;
@@ -24,8 +24,7 @@ const AGE_MAX: Duration = Duration::from_secs(600);
 /// What prices are made by.
 pub(super) struct Stand {
     policy: Policy,
-    products: Vec<Product>,
-    usage: Usage,
+    supply: Supply,
     pub(super) asks: Vec<Asked>,
 }
 
@@ -37,16 +36,7 @@ impl Stand {
         Self {
             asks: asks::all(&products, &rules),
             policy: Policy::standard(),
-            usage: usage(book, seed),
-            products,
-        }
-    }
-
-    /// The supply.
-    pub(super) fn supply(&self) -> Supply<'_> {
-        Supply {
-            products: &self.products,
-            usage: &self.usage,
+            supply: Supply::of(book, &products, usage(book, seed)),
         }
     }
 
@@ -65,7 +55,7 @@ impl Stand {
             tax_country: None,
             token_rates: &[],
             account: None,
-            supply: self.supply(),
+            supply: &self.supply,
             places: &asked.places,
             can_start: &can_start,
             age_max: Some(AGE_MAX),
@@ -81,18 +71,18 @@ impl Stand {
     }
 }
 
-/// A quote of a workload from a book of offers about whose supply nothing is known.
+/// A quote of a workload from a book with its supply, under the standard policy.
 pub(super) fn plain_quote(
     workload: &Workload,
     found: &Classification,
-    book: &Book,
+    (book, supply): (&Book, &Supply),
     sells: &dyn Fn(&str) -> bool,
 ) -> QuoteReport {
-    static STANDARD: LazyLock<(Policy, Digest, Usage)> = LazyLock::new(|| {
+    static STANDARD: LazyLock<(Policy, Digest)> = LazyLock::new(|| {
         let places = Digester::of(Rules::default()).digest(None, DataClass::default());
-        (Policy::standard(), places, Usage::default())
+        (Policy::standard(), places)
     });
-    let (policy, places, usage) = &*STANDARD;
+    let (policy, places) = &*STANDARD;
     let pricing = Pricing {
         policy,
         policy_version: 1,
@@ -100,10 +90,7 @@ pub(super) fn plain_quote(
         tax_country: None,
         token_rates: &[],
         account: None,
-        supply: Supply {
-            products: &[],
-            usage,
-        },
+        supply,
         places,
         can_start: &|_, product| sells(product),
         age_max: None,

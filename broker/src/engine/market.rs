@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tandem_model::network::NetworkId;
+use tandem_model::network::{NetworkId, Product};
 use tandem_model::offer::Offer;
 use tandem_model::time::WorldTime;
 use tandem_model::workload::Tier;
 use tandem_pricing::book::{Book, BookError, FreeKey, View};
 use tandem_pricing::failures::Seen;
-use tandem_pricing::quote::{SeenByKind, Usage};
+use tandem_pricing::quote::{SeenByKind, Supply, Usage};
 use tandem_sla::incident::Health;
 
 use super::attempt::Attempt;
@@ -25,8 +25,8 @@ pub struct Market {
     pub offers: Arc<Vec<Offer>>,
     /// The same offers, to be searched.
     pub book: Arc<Book>,
-    /// What is rented, and how often machines failed.
-    pub usage: Usage,
+    /// How the time of the offers is bought, what of it is rented, and how often machines failed.
+    pub supply: Supply,
     /// What the jobs that are over had seen of it, to be kept over a restart.
     pub settled: SeenByKind,
     /// When each network was last read; none of it before the first time.
@@ -49,11 +49,13 @@ pub struct NetworkReading {
 }
 
 impl Market {
-    /// A market of these offers; of an id that comes twice one stays.
+    /// A market of these offers, whose time is bought as `products` say; of an id that comes twice
+    /// one stays.
     ///
     /// Fails on more offers than a book holds.
     pub fn of(
         mut offers: Vec<Offer>,
+        products: &[Product],
         usage: Usage,
         networks: BTreeMap<NetworkId, NetworkReading>,
     ) -> Result<Self, BookError> {
@@ -66,9 +68,9 @@ impl Market {
         offers.sort_by(|a, b| a.id.cmp(&b.id));
         offers.dedup_by(|later, first| later.id == first.id);
         Ok(Self {
+            supply: Supply::of(&book, products, usage),
             book: Arc::new(book),
             offers: Arc::new(offers),
-            usage,
             settled: SeenByKind::new(),
             networks,
         })

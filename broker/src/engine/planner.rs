@@ -10,7 +10,7 @@ use tandem_model::workload::Tier;
 use tandem_pricing::book::{Aisle, AislePrice, Ask, Hit};
 use tandem_pricing::jurisdiction::Digester;
 use tandem_pricing::launch;
-use tandem_pricing::quote::{Effort, Refusal, Supply, Usage};
+use tandem_pricing::quote::{Effort, Refusal, Supply};
 use tandem_sla::failover::{self, PassedOver, Plan};
 use tandem_sla::incident::Health;
 
@@ -80,7 +80,7 @@ impl<'a> Planner<'a> {
 
     fn plan_on(&self, job: &Job, ask: &Ask, hardware: Hardware) -> Plan<'a> {
         let (products, market) = (&self.terms.products, self.market);
-        let price = cost_prices(&job.spec, products, &market.usage, hardware);
+        let price = cost_prices(&job.spec, products, &market.supply, hardware);
         // Offers that grew old were taken out when their network was last not read.
         let ranking = market.book.rank(ask, price, WorldTime::default());
         let fitting = ranking.fitting();
@@ -121,10 +121,9 @@ pub enum Hardware {
 pub fn cost_prices<'a>(
     spec: &JobSpec,
     products: &'a [Product],
-    usage: &'a Usage,
+    supply: &'a Supply,
     hardware: Hardware,
 ) -> impl Fn(&Aisle, Option<Country>) -> AislePrice + use<'a> {
-    let supply = Supply { products, usage };
     let class = spec.classification.class;
     let effort = Effort::of(&spec.workload, class, spec.quote.term_seconds);
     let startable: Vec<_> = products

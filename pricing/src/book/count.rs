@@ -1,7 +1,7 @@
 //! Counting the offers of a shelf that have room and keep to a price, and walking through them.
 
 use super::Book;
-use super::lanes::{Lane, RowTest};
+use super::lanes::{Lane, Masks, RowTest};
 use super::shelf::{BLOCK, Summary, level_of};
 use crate::countries::CountrySet;
 
@@ -51,7 +51,7 @@ impl Book {
         as_count(rows[..within].iter().filter(roomy).count())
     }
 
-    /// The same for the sections of a shelf in a set of countries.
+    /// The same for those of a shelf's countries that are in a set.
     pub(super) fn count_sections(
         &self,
         s: &Summary,
@@ -59,23 +59,18 @@ impl Book {
         nodes: u32,
         cap: u32,
     ) -> u32 {
-        let codes = s.places.set.and(set).codes();
-        codes
-            .map(|code| self.count_section(s.places.at(code), nodes, cap))
-            .sum()
+        let section = |rank| s.places.start + rank;
+        s.places
+            .sum(set, |rank| self.count_section(section(rank), nodes, cap))
     }
 
-    /// The same for the countries of a shelf that are not out, by the fewer sections.
-    pub(super) fn count_inside(&self, s: &Summary, out: &CountrySet, nodes: u32, cap: u32) -> u32 {
-        let outside = s.places.set.and(out);
-        if outside.is_empty() {
-            return self.count(s, nodes, cap);
+    /// The same for the countries of a shelf that are not out, by what are likely the fewer
+    /// sections.
+    pub(super) fn count_inside(&self, s: &Summary, masks: &Masks, nodes: u32, cap: u32) -> u32 {
+        if masks.is_mostly_out {
+            return self.count_sections(s, &masks.inside, nodes, cap);
         }
-        let inside = s.places.set.without(out);
-        if inside.len() <= outside.len() {
-            return self.count_sections(s, &inside, nodes, cap);
-        }
-        self.count(s, nodes, cap) - self.count_sections(s, &outside, nodes, cap)
+        self.count(s, nodes, cap) - self.count_sections(s, &masks.out, nodes, cap)
     }
 
     /// Rows of a lane that are not stale, and how many of those keep to each of the rising limits
@@ -92,12 +87,18 @@ impl Book {
             let count = |cap| match lane.section {
                 _ if cap >= s.price_max => roomy,
                 Some(section) => self.count_section(section, test.nodes, cap),
-                None => {
-                    let out = &test.masks(lane.export).out;
-                    self.count_inside(s, out, test.nodes, cap)
-                }
+                None => self.count_inside(s, test.masks(lane.export), test.nodes, cap),
             };
-            return (roomy, caps.map(count));
+            let mut last = None;
+            let within = caps.map(|cap| match last {
+                Some((known, within)) if known == cap => within,
+                _ => {
+                    let within = count(cap);
+                    last = Some((cap, within));
+                    within
+                }
+            });
+            return (roomy, within);
         }
         self.count_fresh(lane, test, caps)
     }

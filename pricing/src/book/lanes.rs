@@ -13,7 +13,7 @@ use super::Book;
 use super::ask::{AislePrice, Ask, Sale};
 use super::shelf::Summary;
 use crate::cost::Curve;
-use crate::countries::CountrySet;
+use crate::countries::{CODES, CountrySet};
 use crate::quote::Refusal;
 
 /// How many offers each reason refuses.
@@ -28,6 +28,12 @@ pub(super) struct Masks {
     /// These, and those that the customer excludes.
     pub(super) out: CountrySet,
     pub(super) has_out: bool,
+    /// The others.
+    pub(super) inside: CountrySet,
+    /// Whether they are fewer than those that are out.
+    pub(super) is_mostly_out: bool,
+    /// Whether none is out for another reason than that it is forbidden.
+    pub(super) is_only_forbidden: bool,
 }
 
 impl Masks {
@@ -57,6 +63,9 @@ impl Masks {
             apart,
             out,
             has_out: !out.is_empty(),
+            inside: CountrySet::ALL.without(&out),
+            is_only_forbidden: out == forbidden,
+            is_mostly_out: out.len() > usize::from(CODES) / 2,
         }
     }
 }
@@ -136,14 +145,12 @@ pub(super) fn cap_of(bound: Option<i64>) -> u32 {
 }
 
 /// Highest network prices at which a sale stays in the range of money; there and within the
-/// customer's price limit; and within his budget too; `price_max` is the highest that occurs.
-fn limits(sale: &Sale, ask: &Ask, gpus: u32, price_max: u32) -> [u32; LIMITS.len()] {
-    let in_range = |curve: &Curve| {
-        if curve.is_small_up_to(i64::from(price_max)) {
-            u32::MAX
-        } else {
-            cap_of(curve.inverse(i64::MAX / i64::from(gpus.max(1))))
-        }
+/// customer's price limit; and within his budget too. `is_small` says that no price that occurs
+/// leaves the range.
+fn limits(sale: &Sale, ask: &Ask, gpus: u32, is_small: bool) -> [u32; LIMITS.len()] {
+    let in_range = |curve: &Curve| match is_small {
+        true => u32::MAX,
+        false => cap_of(curve.inverse(i64::MAX / i64::from(gpus.max(1)))),
     };
     let in_range = in_range(&sale.rate).min(in_range(&sale.useful));
     let within = |limit: Option<i64>| match limit {
@@ -167,13 +174,19 @@ pub(super) struct Walk<'a, P> {
     pub(super) test: RowTest,
     /// Prices that were asked for.
     pub(super) prices: Vec<P>,
+    /// Of each, whether it stays in the range of money at every network price of its aisle.
+    pub(super) are_small: Vec<bool>,
+    /// Whether refusals are counted; not for an aisle that was counted before.
+    pub(super) is_counting: bool,
     pub(super) tally: Tally,
     pub(super) lanes: Vec<Lane>,
 }
 
 impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
     pub(super) fn refuse(&mut self, why: Refusal, offers: u64) {
-        self.tally[why as usize] += offers;
+        if self.is_counting {
+            self.tally[why as usize] += offers;
+        }
     }
 
     fn summary(&self, shelf: u32) -> &'a Summary {
@@ -200,16 +213,20 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
         if roomy == 0 {
             return;
         }
-        let masks = *self.test.masks(priced.export);
-        if !masks.has_out {
+        let masks = self.test.masks(priced.export);
+        let outside = match masks.has_out {
+            true => s.places.set.and(&masks.out),
+            false => CountrySet::EMPTY,
+        };
+        if outside.is_empty() {
             return self.lane(shelf, None, priced.common, priced.export, roomy);
         }
-        let inside = book.count_inside(s, &masks.out, nodes, u32::MAX);
-        if inside < roomy {
-            self.countries(shelf, priced, &masks, roomy - inside);
+        let inside = book.count_inside(s, masks, nodes, u32::MAX);
+        if inside < roomy && self.is_counting {
+            self.countries(shelf, priced, roomy - inside);
         }
         if inside > 0 {
-            let places = s.places.set.without(&masks.out);
+            let places = s.places.set.without(&outside);
             let alone = places.codes().next().filter(|_| places.len() == 1);
             let section = alone.map(|code| s.places.at(code));
             self.lane(shelf, section, priced.common, priced.export, inside);
@@ -217,10 +234,14 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
     }
 
     /// Counts the `outside` offers of a shelf that are in countries refused or priced apart.
-    fn countries(&mut self, shelf: u32, priced: &Priced, masks: &Masks, outside: u32) {
+    fn countries(&mut self, shelf: u32, priced: &Priced, outside: u32) {
         let (book, s) = (self.book, self.summary(shelf));
         let nodes = self.test.nodes;
-        let offers = |set| u64::from(book.count_sections(s, set, nodes, u32::MAX));
+        let masks = self.test.masks(priced.export);
+        if masks.is_only_forbidden {
+            return self.refuse(Refusal::Jurisdiction, u64::from(outside));
+        }
+        let offers = |set: &CountrySet| u64::from(book.count_sections(s, set, nodes, u32::MAX));
         let forbidden = offers(&masks.forbidden);
         let far = offers(&masks.far);
         let apart = offers(&masks.apart);
@@ -250,21 +271,21 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
         roomy: u32,
     ) {
         let s = self.summary(shelf);
-        let sale = match self.prices[price as usize].borrow() {
-            AislePrice::Sold(sale) => *sale,
-            AislePrice::NotSold(why) => {
-                let why = *why;
-                return self.refuse(why, u64::from(roomy));
+        let gpus = self.ask.gpus_rented(s.gpus_per_node, s.divisible);
+        let is_late = |sale: &Sale| self.ask.work.is_some_and(|work| sale.is_too_late(&work));
+        let limits = match self.prices[price as usize].borrow() {
+            AislePrice::NotSold(why) => Err(*why),
+            AislePrice::Sold(sale) if is_late(sale) => Err(Refusal::TooLate),
+            AislePrice::Sold(_) if self.test.is_stale(s.newest) => Err(Refusal::Stale),
+            AislePrice::Sold(sale) => {
+                let is_small = self.are_small[price as usize];
+                Ok(limits(sale, self.ask, gpus, is_small))
             }
         };
-        if self.ask.work.is_some_and(|work| sale.is_too_late(&work)) {
-            return self.refuse(Refusal::TooLate, u64::from(roomy));
-        }
-        if self.test.is_stale(s.newest) {
-            return self.refuse(Refusal::Stale, u64::from(roomy));
-        }
-        let gpus = self.ask.gpus_rented(s.gpus_per_node, s.divisible);
-        let limits = limits(&sale, self.ask, gpus, s.price_max);
+        let limits = match limits {
+            Ok(limits) => limits,
+            Err(why) => return self.refuse(why, u64::from(roomy)),
+        };
         let mut lane = Lane {
             shelf,
             section,

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 
 use super::ask::{AislePrice, Sale};
-use super::lanes::{Lane, Priced, RowTest, Tally, Walk};
+use super::lanes::{Lane, Priced, RowTest, Walk};
 use super::rows::View;
 use super::survey::{Closed, Survey};
 use super::{Book, Hit, Row};
@@ -79,7 +79,6 @@ impl Cursor {
 #[derive(Debug)]
 pub struct Ranking<'a, P> {
     walk: Walk<'a, P>,
-    tally: Tally,
     fitting: u64,
     /// One for each lane of the walk.
     cursors: Vec<Cursor>,
@@ -113,12 +112,13 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
             })
         });
         let heads: Vec<_> = closed.collect();
+        let mut walk = survey.walk;
+        walk.is_counting = false;
         let mut ranking = Self {
-            tally: survey.walk.tally,
             fitting: survey.fitting,
             cursors: Vec::new(),
             heads: heads.into(),
-            walk: survey.walk,
+            walk,
         };
         ranking.add_lanes();
         ranking
@@ -168,7 +168,7 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
     /// How many offers were refused, by the first reason that held.
     pub fn refused(&self) -> BTreeMap<Refusal, usize> {
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let all = Refusal::ALL.into_iter().zip(self.tally);
+        let all = Refusal::ALL.into_iter().zip(self.walk.tally);
         all.filter(|(_, n)| *n > 0)
             .map(|(why, n)| (why, count(n)))
             .collect()

@@ -133,7 +133,9 @@ impl<'a> IdText<'a> {
     }
 
     pub(super) fn to_id(self) -> OfferId {
-        OfferId(self.pieces().collect())
+        let mut id = String::with_capacity(self.pieces().map(str::len).sum());
+        self.pieces().for_each(|piece| id.push_str(piece));
+        OfferId(id)
     }
 }
 

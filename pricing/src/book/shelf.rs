@@ -87,6 +87,30 @@ impl Places {
         u32::from(self.before[usize::from(code / 64)]) + self.set.rank_in_word(code)
     }
 
+    /// The sum over those of its countries that are in `chosen`, each by its place in the list of
+    /// all of them counted from `start`.
+    pub(super) fn sum(&self, chosen: &CountrySet, of: impl Fn(u32) -> u32) -> u32 {
+        let mut sum = 0;
+        let words = self.set.words().iter().zip(chosen.words());
+        for ((have, chosen), before) in words.zip(self.before) {
+            let mut left = have & chosen;
+            let is_whole = left == *have;
+            let first = u32::from(before);
+            let mut taken = first;
+            while left != 0 {
+                // Where all are chosen, ranks need no counting.
+                let rank = match is_whole {
+                    true => taken,
+                    false => first + (have & ((left & left.wrapping_neg()) - 1)).count_ones(),
+                };
+                sum += of(rank);
+                left &= left - 1;
+                taken += 1;
+            }
+        }
+        sum
+    }
+
     /// The place in the list of a country of the set.
     pub(super) fn at(&self, code: u16) -> u32 {
         self.start + self.rank(code)

@@ -42,6 +42,8 @@ pub(super) struct Stock {
     pub(super) prices: Range<u32>,
     /// GPUs of a node that occur, rising; empty when there are too many of them for cells.
     pub(super) steps: Vec<u16>,
+    /// Whether fewer GPUs of a node can be rented; none where that differs between its shelves.
+    is_divisible: Option<bool>,
     /// The first cell of all countries.
     cells: u32,
     /// Countries of the active rows, and the first cell of the first of them.
@@ -56,6 +58,8 @@ pub(super) struct Cells<'a> {
     counts: &'a [u32],
     /// Of all countries, with any link.
     step: usize,
+    /// Whether only nodes of this step count, not those of later ones too.
+    is_alone: bool,
     level: usize,
 }
 
@@ -77,8 +81,14 @@ impl Stock {
             stock: self,
             counts: &book.cells,
             step,
+            is_alone: false,
             level,
         })
+    }
+
+    /// Whether cells tell which nodes can be rented with no GPU more than are needed.
+    pub(super) fn tells_exact_nodes(&self) -> bool {
+        self.is_divisible.is_some()
     }
 
     /// Whether countries of this set are counted.
@@ -89,8 +99,26 @@ impl Stock {
 
 impl Cells<'_> {
     fn count(&self, from: usize, linked: bool, level: usize) -> u32 {
-        let link = usize::from(linked) * self.stock.steps.len();
-        self.counts[from + (link + self.step) * STEP + level]
+        let steps = self.stock.steps.len();
+        let link = usize::from(linked) * steps;
+        let of = |step: usize| self.counts[from + (link + step) * STEP + level];
+        match self.is_alone && self.step + 1 < steps {
+            true => of(self.step) - of(self.step + 1),
+            false => of(self.step),
+        }
+    }
+
+    /// The same for nodes of which no more GPUs must be rented than are needed; none when there are
+    /// no such nodes.
+    pub(super) fn exact(self, gpus_per_node: u16) -> Option<Self> {
+        if self.stock.is_divisible == Some(true) {
+            return Some(self);
+        }
+        let is_needed = self.stock.steps[self.step] == gpus_per_node.max(1);
+        is_needed.then_some(Self {
+            is_alone: true,
+            ..self
+        })
     }
 
     /// Rows with a price that is believed, free or not, with any link.
@@ -103,18 +131,18 @@ impl Cells<'_> {
         self.count(self.stock.cells as usize, linked, self.level)
     }
 
-    /// Active rows with room in a set of countries of the aisle.
+    /// Active rows with room in those of the aisle's countries that are in a set.
     pub(super) fn roomy_in(&self, set: &CountrySet, linked: bool) -> u32 {
         let (stock, width) = (self.stock, self.stock.width());
-        let place = |code| stock.places.start as usize + stock.places.rank(code) as usize * width;
-        set.codes()
-            .map(|code| self.count(place(code), linked, self.level))
-            .sum()
+        let place = |rank: u32| stock.places.start as usize + rank as usize * width;
+        stock
+            .places
+            .sum(set, |rank| self.count(place(rank), linked, self.level))
     }
 
     /// Whether these are all steps.
-    pub(super) fn is_first_step(&self) -> bool {
-        self.step == 0
+    pub(super) fn is_all_steps(&self) -> bool {
+        self.step == 0 && (!self.is_alone || self.stock.steps.len() == 1)
     }
 }
 
@@ -167,6 +195,13 @@ pub(super) fn add(book: &mut Book, shelves: Range<u32>) {
         price_max: filled().map(|s| s.price_max).max().unwrap_or(0),
         prices: number(start)..number(book.aisle_prices.len()),
         steps,
+        is_divisible: match summaries {
+            [first, rest @ ..] => {
+                let same = rest.iter().all(|s| s.divisible == first.divisible);
+                same.then_some(first.divisible)
+            }
+            [] => None,
+        },
         cells: number(book.cells.len()),
         places: Places::new(places, 0),
         has_place_cells: false,

@@ -61,6 +61,7 @@ pub(super) fn refusal_of_aisle(ask: &Ask, stock: &Stock) -> Option<Refusal> {
 #[derive(Default)]
 struct Roomy {
     too_few_gpus: u64,
+    whole_nodes: u32,
     too_few_nodes: u32,
     no_fast_link: u32,
     forbidden: u32,
@@ -80,9 +81,9 @@ fn roomy(book: &Book, ask: &Ask, masks: &Masks, stock: &Stock) -> Option<Roomy> 
     } else {
         masks.out
     };
-    let is_counted =
-        exact && !ask.exact_nodes && !stock.steps.is_empty() && stock.counts_places(&outside);
-    if !is_counted || !outside.and(&masks.apart).is_empty() {
+    let is_counted = exact && !stock.steps.is_empty() && stock.counts_places(&outside);
+    let is_counted = is_counted && (!ask.exact_nodes || stock.tells_exact_nodes());
+    if !is_counted || outside.intersects(&masks.apart) {
         return None;
     }
     let Some(cells) = stock.cells(book, ask.gpus_per_node, level) else {
@@ -91,33 +92,49 @@ fn roomy(book: &Book, ask: &Ask, masks: &Masks, stock: &Stock) -> Option<Roomy> 
             ..Roomy::default()
         });
     };
+    let too_few_gpus = stock.valid - u64::from(cells.valid());
+    let all = cells.valid();
+    let cells = match ask.exact_nodes {
+        true => cells.exact(ask.gpus_per_node),
+        false => Some(cells),
+    };
+    let Some(cells) = cells else {
+        return Some(Roomy {
+            too_few_gpus,
+            whole_nodes: all,
+            ..Roomy::default()
+        });
+    };
     let linked = nodes > 1 && ask.fast_link;
     let (any, roomy) = (cells.roomy(false), cells.roomy(linked));
     let mut out = Roomy {
-        too_few_gpus: stock.valid - u64::from(cells.valid()),
+        too_few_gpus,
+        whole_nodes: all - cells.valid(),
         too_few_nodes: cells.valid() - any,
         no_fast_link: any - roomy,
         inside: roomy,
-        is_all: nodes == 1 && cells.is_first_step(),
+        is_all: nodes == 1 && cells.is_all_steps(),
         ..Roomy::default()
     };
     if !outside.is_empty() {
-        out.forbidden = cells.roomy_in(&outside.and(&masks.forbidden), linked);
-        out.far = cells.roomy_in(&outside.and(&masks.far), linked);
-        let inside = stock.places.set.without(&outside);
-        out.inside = if inside.len() < outside.len() {
-            cells.roomy_in(&inside, linked)
-        } else {
-            roomy - cells.roomy_in(&outside, linked)
+        out.inside = match masks.is_mostly_out {
+            true => cells.roomy_in(&masks.inside, linked),
+            false => roomy - cells.roomy_in(&masks.out, linked),
         };
-        out.excluded = roomy - out.inside - out.forbidden - out.far;
+        if masks.is_only_forbidden {
+            out.forbidden = roomy - out.inside;
+        } else {
+            out.forbidden = cells.roomy_in(&masks.forbidden, linked);
+            out.far = cells.roomy_in(&masks.far, linked);
+            out.excluded = roomy - out.inside - out.forbidden - out.far;
+        }
         out.is_all = false;
     }
     Some(out)
 }
 
 /// Asks for the price of an aisle, in one country or in those not priced apart; its place.
-fn ask_price<P>(
+fn ask_price<P: Borrow<AislePrice>>(
     walk: &mut Walk<'_, P>,
     price: &impl Fn(&Aisle, Option<Country>) -> P,
     aisle: u32,
@@ -125,8 +142,16 @@ fn ask_price<P>(
 ) -> u32 {
     let place = u32::try_from(walk.prices.len()).expect("prices are fewer than offers");
     let book = walk.book;
-    walk.prices
-        .push(price(&book.aisles[aisle as usize], country));
+    let highest = i64::from(book.stocks[aisle as usize].price_max);
+    let price = price(&book.aisles[aisle as usize], country);
+    let is_small = match price.borrow() {
+        AislePrice::Sold(sale) => {
+            sale.rate.is_small_up_to(highest) && sale.useful.is_small_up_to(highest)
+        }
+        AislePrice::NotSold(_) => true,
+    };
+    walk.are_small.push(is_small);
+    walk.prices.push(price);
     place
 }
 
@@ -141,7 +166,9 @@ pub(super) fn survey<'a, P: Borrow<AislePrice>>(
         book,
         ask,
         test: RowTest::of(ask, now),
-        prices: Vec::new(),
+        prices: Vec::with_capacity(book.stocks.len()),
+        are_small: Vec::with_capacity(book.stocks.len()),
+        is_counting: true,
         tally: Tally::default(),
         lanes: Vec::new(),
     };
@@ -198,6 +225,7 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
         let walk = &mut self.walk;
         walk.refuse(Refusal::TooFewGpus, roomy.too_few_gpus);
         for (why, offers) in [
+            (Refusal::WholeNodesOnly, roomy.whole_nodes),
             (Refusal::TooFewNodes, roomy.too_few_nodes),
             (Refusal::NoFastLink, roomy.no_fast_link),
             (Refusal::Jurisdiction, roomy.forbidden),
@@ -229,8 +257,7 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
             self.walk.refuse(Refusal::Stale, inside);
             return true;
         }
-        let highest = i64::from(stock.price_max);
-        let is_small = sale.rate.is_small_up_to(highest) && sale.useful.is_small_up_to(highest);
+        let is_small = self.walk.are_small[price as usize];
         let has_budget = ask.work.is_some_and(|work| work.budget.is_some());
         if test.is_stale(stock.oldest) || has_budget || !is_small {
             return false;

@@ -23,6 +23,20 @@ pub enum Step {
     AtMost(u64),
 }
 
+impl Step {
+    fn is_in_range(&self) -> bool {
+        let small = |n: u64| i64::try_from(n).is_ok();
+        match *self {
+            Self::Scale {
+                numerator,
+                denominator,
+            } => numerator > 0 && denominator > 0 && small(numerator) && small(denominator),
+            Self::Add(n) | Self::AtLeast(n) => small(n),
+            Self::AtMost(n) => n > 0 && small(n),
+        }
+    }
+}
+
 /// Why steps are no curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CurveError {
@@ -39,8 +53,6 @@ pub enum CurveError {
 pub struct Curve {
     steps: [Step; CURVE_STEPS_MAX],
     len: u8,
-    /// The highest price that it puts at no more than [`SMALL`].
-    small_up_to: i64,
 }
 
 /// An amount that as many as 2^32 GPUs can cost each, about 2,147 dollars.
@@ -66,56 +78,39 @@ impl Curve {
     pub const SAME: Self = Self {
         steps: [Step::Add(0); CURVE_STEPS_MAX],
         len: 0,
-        small_up_to: SMALL,
     };
 
     /// The steps in the order in which they apply; those that change no price are left out.
     ///
     /// Fails on more than [`CURVE_STEPS_MAX`] steps and on numbers outside the range of their step.
     pub fn new(steps: &[Step]) -> Result<Self, CurveError> {
-        if steps.len() > CURVE_STEPS_MAX {
-            return Err(CurveError::TooManySteps(steps.len()));
-        }
-        let mut curve = Self::SAME;
-        for (at, step) in steps.iter().enumerate() {
-            let small = |n: u64| i64::try_from(n).is_ok();
-            let fits = match *step {
-                Step::Scale {
-                    numerator,
-                    denominator,
-                } => numerator > 0 && denominator > 0 && small(numerator) && small(denominator),
-                Step::Add(n) | Step::AtLeast(n) => small(n),
-                Step::AtMost(n) => n > 0 && small(n),
-            };
-            if !fits {
-                return Err(CurveError::StepOutOfRange(at + 1));
-            }
-            if !matches!(step, Step::Add(0) | Step::AtLeast(0)) {
-                curve.steps[usize::from(curve.len)] = *step;
-                curve.len += 1;
-            }
-        }
-        curve.small_up_to = curve.inverse(SMALL).unwrap_or(-1);
-        Ok(curve)
+        Self::SAME.then(steps)
     }
 
     /// This curve, and then more steps.
     ///
     /// Fails as [`Curve::new`] does.
-    pub fn then(&self, more: &[Step]) -> Result<Self, CurveError> {
+    pub fn then(mut self, more: &[Step]) -> Result<Self, CurveError> {
         let len = self.steps().len() + more.len();
-        let mut steps = self.steps;
-        match steps.get_mut(self.steps().len()..len) {
-            Some(rest) => rest.copy_from_slice(more),
-            None => return Err(CurveError::TooManySteps(len)),
+        if len > CURVE_STEPS_MAX {
+            return Err(CurveError::TooManySteps(len));
         }
-        Self::new(&steps[..len])
+        for (at, step) in more.iter().enumerate() {
+            if !step.is_in_range() {
+                return Err(CurveError::StepOutOfRange(at + 1));
+            }
+            if !matches!(step, Step::Add(0) | Step::AtLeast(0)) {
+                self.steps[usize::from(self.len)] = *step;
+                self.len += 1;
+            }
+        }
+        Ok(self)
     }
 
     /// Whether `price` and all below it give so little that any number of GPUs (`u32`) times it is
-    /// in the range of money: a quick answer that saves an inversion.
+    /// in the range of money.
     pub fn is_small_up_to(&self, price: i64) -> bool {
-        price <= self.small_up_to
+        self.apply(price).is_some_and(|most| most <= SMALL)
     }
 
     fn steps(&self) -> &[Step] {

@@ -1,6 +1,7 @@
 //! One request for prices: what it asks of the book on each tier, and what each aisle of the book
 //! costs the customer.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use tandem_model::money::MicroUsd;
@@ -29,8 +30,12 @@ pub struct Desk<'a> {
     pub(super) pricing: Pricing<'a>,
     pub(super) effort: Effort,
     term_seconds: u32,
+    /// Stands for every country that is not priced apart.
+    elsewhere: Country,
     /// What is asked of the book, but for the tier.
     ask: Ask,
+    /// The cost at each seller, once it was asked for.
+    costs: Vec<OnceCell<Result<CostModel, Refusal>>>,
 }
 
 /// What one aisle costs, before any offer's price is known.
@@ -68,7 +73,9 @@ impl<'a> Desk<'a> {
             book,
             pricing,
             term_seconds,
+            elsewhere: pricing.policy.country_elsewhere(),
             ask,
+            costs: vec![OnceCell::new(); pricing.supply.sellers()],
         }
     }
 
@@ -94,7 +101,6 @@ impl<'a> Desk<'a> {
         country: Country,
     ) -> Subject<'b> {
         let gpu_seconds = u64::from(self.effort.gpus()) * u64::from(self.term_seconds);
-        let supply = &self.pricing.supply;
         Subject {
             class: self.class(),
             tier,
@@ -105,8 +111,21 @@ impl<'a> Desk<'a> {
             country,
             gpu_hours: gpu_seconds.div_ceil(HOUR_SECONDS),
             term_seconds: self.term_seconds,
-            utilisation_permille: supply.utilisation_permille(self.book, aisle),
+            utilisation_permille: self.pricing.supply.utilisation_permille(aisle),
         }
+    }
+
+    /// The cost of the workload at the seller of an aisle, whatever the price.
+    fn model(&self, aisle: &Aisle) -> Result<CostModel, Refusal> {
+        let supply = self.pricing.supply;
+        let seller = supply.seller(aisle);
+        *self.costs[seller].get_or_init(|| {
+            if !(self.pricing.can_start)(&aisle.network, &aisle.product) {
+                return Err(Refusal::CannotStart);
+            }
+            let model = supply.model(&self.effort, seller);
+            model.map_err(|_| Refusal::WouldNotEnd)
+        })
     }
 
     /// What an aisle costs on a tier in a country; none where nothing can be sold.
@@ -116,17 +135,13 @@ impl<'a> Desk<'a> {
         aisle: &Aisle,
         country: Country,
     ) -> Result<Tariff, Refusal> {
-        if !(self.pricing.can_start)(&aisle.network, &aisle.product) {
-            return Err(Refusal::CannotStart);
-        }
-        if tier == Tier::Assured && aisle.is_enterprise() {
+        let model = self.model(aisle);
+        if tier == Tier::Assured && aisle.is_enterprise() && model != Err(Refusal::CannotStart) {
             return Err(Refusal::IsBackstop);
         }
-        let supply = &self.pricing.supply;
-        let model = supply.model(&self.effort, aisle);
         let subject = self.subject(tier, aisle, country);
         Ok(Tariff {
-            model: model.map_err(|_| Refusal::WouldNotEnd)?,
+            model: model?,
             terms: {
                 let pricing = &self.pricing;
                 pricing
@@ -134,7 +149,7 @@ impl<'a> Desk<'a> {
                     .terms_without(&subject, pricing.now, pricing.exhausted)
             },
             backstop: backstop.map(|cost| {
-                let failures = supply.failures(aisle);
+                let failures = self.pricing.supply.failures(aisle);
                 let gpu_seconds = self.effort.gpu_seconds();
                 let share = backstop::share_ppb(gpu_seconds, failures, backstop::RUN_PERMILLE);
                 (cost, share)
@@ -149,7 +164,7 @@ impl<'a> Desk<'a> {
         aisle: &Aisle,
         apart: Option<Country>,
     ) -> AislePrice {
-        let country = apart.unwrap_or_else(|| self.pricing.policy.country_elsewhere());
+        let country = apart.unwrap_or(self.elsewhere);
         let tariff = self.tariff(tier, aisle, country);
         match tariff.and_then(|tariff| tariff.sale().map_err(|_| Refusal::NotSold)) {
             Ok(sale) => AislePrice::Sold(sale),

@@ -2,7 +2,6 @@
 //! that are not of the offer, from which the effective cost of one is computed.
 
 use tandem_model::money::MicroUsd;
-use tandem_model::network::Product;
 use tandem_model::workload::{Checkpoints, Workload, WorkloadClass, WorkloadKind};
 
 use crate::cost::{CostFacts, Prepaid, Recovery};
@@ -94,10 +93,9 @@ impl Effort {
         &self,
         fee_basis_points: u16,
         failures_per_billion_gpu_hours: u32,
-        product: Option<&Product>,
+        prepaid: Option<Prepaid>,
     ) -> CostFacts {
         let failures = u64::from(failures_per_billion_gpu_hours) * u64::from(self.gpus_per_node);
-        let prepaid = product.map_or(Prepaid::UNKNOWN, Prepaid::of);
         CostFacts {
             fee_basis_points,
             speed_permille: super::SPEED_PERMILLE,
@@ -110,7 +108,7 @@ impl Effort {
             useful_seconds: self.useful_seconds,
             recovery: self.recovery,
             restart_seconds: RESTART_SECONDS,
-            prepaid,
+            prepaid: prepaid.unwrap_or(Prepaid::UNKNOWN),
             probe_seconds: PROBE_SECONDS,
             egress_gb: self.egress_gb,
             egress_micro_usd_per_gb: MicroUsd::ZERO,

@@ -69,10 +69,10 @@ impl Desk<'_> {
         &self,
         tier: (Tier, Option<MicroUsd>),
         hit: &Hit,
+        item: Itemised,
         id: QuoteId,
     ) -> Option<Quote> {
         let view = self.book.view(hit.row);
-        let item = self.itemised(tier, &view)?;
         let rate = RatePerGpuHour::new(item.priced.price);
         let terms = &item.tariff.terms;
         let gpu_microseconds = gpu_microseconds(hit.gpus, terms.term_seconds)?;

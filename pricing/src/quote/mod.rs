@@ -59,7 +59,7 @@ pub struct Pricing<'a> {
     /// Who asks; none when nobody is known yet.
     pub account: Option<&'a AccountId>,
     /// What is known of the supply beside its offers.
-    pub supply: Supply<'a>,
+    pub supply: &'a Supply,
     /// Where the customer is established.
     pub tax_country: Option<Country>,
     /// What tokens cost now, as far as that is known.

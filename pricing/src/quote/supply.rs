@@ -7,7 +7,7 @@ use tandem_model::network::{NetworkId, Product};
 
 use super::Effort;
 use crate::book::{Aisle, AislePrice, Book, FreeKey, Hit, Sale};
-use crate::cost::{CostError, CostModel, Curve, Step};
+use crate::cost::{CostError, CostModel, Curve, Prepaid, Step};
 use crate::failures::{self, Seen};
 
 /// Speed of every card in thousandths of its reference, until probes measure it.
@@ -56,25 +56,85 @@ pub struct Usage {
     pub seen: SeenByKind,
 }
 
-/// The supply as prices look at it.
-#[derive(Debug, Clone, Copy)]
-pub struct Supply<'a> {
-    /// How time is bought, by network and product.
-    pub products: &'a [Product],
-    /// What was seen of it.
-    pub usage: &'a Usage,
+/// The supply of one book as prices look at it, prepared once for every request to it.
+#[derive(Debug, Clone, Default)]
+pub struct Supply {
+    usage: Usage,
+    sellers: Vec<Seller>,
+    /// By the number of the aisle.
+    aisles: Vec<Stand>,
 }
 
-impl<'a> Supply<'a> {
-    /// Expected failures of an aisle's machines in a billion GPU-hours.
-    pub(super) fn failures(&self, aisle: &Aisle) -> u32 {
+/// Aisles on which a workload starts and costs alike, whatever their prices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seller {
+    network: NetworkId,
+    product: Box<str>,
+    fee_basis_points: u16,
+    /// Expected failures in a billion GPU-hours.
+    failures: u32,
+    prepaid: Option<Prepaid>,
+}
+
+/// What is known of one aisle.
+#[derive(Debug, Clone, Copy)]
+struct Stand {
+    /// Place among the sellers.
+    seller: usize,
+    /// How much of its capacity is taken, 0 to 1,000.
+    utilisation_permille: u16,
+}
+
+impl Supply {
+    /// The supply of a book whose time is bought as `products` say.
+    pub fn of(book: &Book, products: &[Product], usage: Usage) -> Self {
+        let mut supply = Self {
+            usage,
+            ..Self::default()
+        };
+        for aisle in book.aisles() {
+            let product = products
+                .iter()
+                .find(|p| p.network == aisle.network && p.name == &*aisle.product);
+            let seller = Seller {
+                network: aisle.network.clone(),
+                product: aisle.product.clone(),
+                fee_basis_points: aisle.fee_basis_points,
+                failures: supply.failures_of(aisle),
+                prepaid: product.map(Prepaid::of),
+            };
+            let known = supply.sellers.iter().position(|known| *known == seller);
+            let stand = Stand {
+                seller: known.unwrap_or(supply.sellers.len()),
+                utilisation_permille: supply.utilisation_of(book, aisle),
+            };
+            if known.is_none() {
+                supply.sellers.push(seller);
+            }
+            supply.aisles.push(stand);
+        }
+        supply
+    }
+
+    /// What was seen of it.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// The same, with so many GPUs more that may need the backstop.
+    #[must_use]
+    pub fn with_promised(mut self, gpus: u64) -> Self {
+        self.usage.assured_gpus = self.usage.assured_gpus.saturating_add(gpus);
+        self
+    }
+
+    fn failures_of(&self, aisle: &Aisle) -> u32 {
         let key = (aisle.network.clone(), aisle.is_enterprise());
         let seen = self.usage.seen.get(&key).copied().unwrap_or_default();
         failures::per_billion_gpu_hours(aisle.is_enterprise(), seen)
     }
 
-    /// How much of an aisle's capacity is taken, 0 to 1,000 permille.
-    pub(super) fn utilisation_permille(&self, book: &Book, aisle: &Aisle) -> u16 {
+    fn utilisation_of(&self, book: &Book, aisle: &Aisle) -> u16 {
         let key = FreeKey {
             network: aisle.network.clone(),
             gpu: aisle.gpu,
@@ -86,16 +146,37 @@ impl<'a> Supply<'a> {
         taken.min(PERMILLE)
     }
 
-    /// The cost of a workload on an aisle, whatever its offers' prices.
+    fn stand(&self, aisle: &Aisle) -> Stand {
+        self.aisles[aisle.number()]
+    }
+
+    /// How many sellers there are.
+    pub(super) fn sellers(&self) -> usize {
+        self.sellers.len()
+    }
+
+    /// The number of an aisle's seller.
+    pub(super) fn seller(&self, aisle: &Aisle) -> usize {
+        self.stand(aisle).seller
+    }
+
+    /// Expected failures of an aisle's machines in a billion GPU-hours.
+    pub(super) fn failures(&self, aisle: &Aisle) -> u32 {
+        self.sellers[self.seller(aisle)].failures
+    }
+
+    /// How much of an aisle's capacity is taken, 0 to 1,000 permille.
+    pub(super) fn utilisation_permille(&self, aisle: &Aisle) -> u16 {
+        self.stand(aisle).utilisation_permille
+    }
+
+    /// The cost of a workload at a seller, whatever the prices.
     ///
     /// Fails where failures would undo the work faster than it advances.
-    pub(super) fn model(&self, effort: &Effort, aisle: &Aisle) -> Result<CostModel, CostError> {
-        let product = self
-            .products
-            .iter()
-            .find(|p| p.network == aisle.network && p.name == &*aisle.product);
-        let failures = self.failures(aisle);
-        CostModel::of(&effort.facts(aisle.fee_basis_points, failures, product))
+    pub(super) fn model(&self, effort: &Effort, seller: usize) -> Result<CostModel, CostError> {
+        let seller = &self.sellers[seller];
+        let facts = effort.facts(seller.fee_basis_points, seller.failures, seller.prepaid);
+        CostModel::of(&facts)
     }
 
     /// An aisle as we buy it: the rate is the network's price with its fee, and offers are ranked
@@ -108,7 +189,7 @@ impl<'a> Supply<'a> {
         let rate = Curve::new(&[fee]).expect("a fee above the whole price is a step of a curve");
         // Where failures are expected to undo the work, an accepted job still goes on, by price.
         let useful = self
-            .model(effort, aisle)
+            .model(effort, self.seller(aisle))
             .map_or(rate, |model| model.curve());
         AislePrice::Sold(Sale {
             rate,

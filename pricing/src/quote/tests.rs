@@ -61,10 +61,10 @@ fn report(w: &Workload, classification: &Classification, offers: &[Offer]) -> Qu
     let policy = Policy::standard();
     let book = Book::build(offers).unwrap();
     let places = DIGESTER.digest(None, w.limits.data);
-    let usage = Usage::default();
+    let supply = supply(&book, &Usage::default());
     let pricing = Pricing {
         places: &places,
-        ..under(&policy, &usage)
+        ..under(&policy, &supply)
     };
     Desk::new(w, classification, &book, pricing).quote(fresh())
 }
@@ -82,16 +82,17 @@ fn fresh() -> impl FnMut() -> QuoteId {
     }
 }
 
-fn under<'a>(policy: &'a Policy, usage: &'a Usage) -> Pricing<'a> {
+fn supply(book: &Book, usage: &Usage) -> Supply {
+    Supply::of(book, &[], usage.clone())
+}
+
+fn under<'a>(policy: &'a Policy, supply: &'a Supply) -> Pricing<'a> {
     Pricing {
         policy,
         policy_version: 7,
         exhausted: Exhausted::NONE,
         account: None,
-        supply: Supply {
-            products: &[],
-            usage,
-        },
+        supply,
         tax_country: None,
         token_rates: &[],
         places: &ANYWHERE,
@@ -357,8 +358,9 @@ proptest! {
         named.extend(offers.into_iter().map(|o| (o.id.clone(), o)));
         let offers: Vec<Offer> = named.into_values().collect();
         let book = Book::build(&offers).unwrap();
-        let (policy, usage) = (bounded(floor, ceiling), Usage::default());
-        let desk = Desk::new(&w, &classification, &book, under(&policy, &usage));
+        let policy = bounded(floor, ceiling);
+        let supply = supply(&book, &Usage::default());
+        let desk = Desk::new(&w, &classification, &book, under(&policy, &supply));
         let forward = desk.quote(fresh());
         for tier in &forward.tiers {
             let refused: usize = tier.refused.values().sum();

@@ -101,7 +101,8 @@ impl Desk<'_> {
         let tier = ask.tier;
         let price = |aisle: &_, country| self.aisle_price((tier, backstop), aisle, country);
         let mut ranking = self.book.rank(ask, price, self.pricing.world_now);
-        let ranked: Vec<Hit> = ranking.by_ref().take(RANKED_MAX).collect();
+        let mut ranked = Vec::with_capacity(RANKED_MAX.min(ranking.fitting()));
+        ranked.extend(ranking.by_ref().take(RANKED_MAX));
         Draft {
             backstop,
             report: TierReport {
@@ -172,7 +173,7 @@ impl Desk<'_> {
     /// free GPUs that may back this tier holds one job more, or why not. None without a backstop.
     pub(super) fn backing(&self) -> Option<(MicroUsd, Result<(), String>)> {
         let share = self.pricing.policy.defaults().assured_share_permille;
-        let promised = self.pricing.supply.usage.assured_gpus;
+        let promised = self.pricing.supply.usage().assured_gpus;
         let gpus = self.effort.gpus();
         let price = |aisle: &_, country| self.aisle_price((Tier::Enterprise, None), aisle, country);
         let ask = self.backstop_ask();
@@ -212,11 +213,20 @@ impl Desk<'_> {
             return;
         }
         let best = report.ranked.first().copied();
-        report.basis = best.and_then(|hit| self.basis(tier, &hit));
+        let item = best.and_then(|hit| self.itemised(tier, &self.book.view(hit.row)));
+        report.basis = best.zip(item.as_ref()).map(|(hit, item)| {
+            let view = self.book.view(hit.row);
+            let subject = self.subject(tier.0, view.aisle(), view.country());
+            Basis {
+                subject: subject.to_record(),
+                cost: item.priced.cost,
+            }
+        });
         if report.no_quote.is_some() {
             return;
         }
-        report.quote = best.and_then(|hit| self.firm(tier, &hit, fresh_id()));
+        let item = best.zip(item);
+        report.quote = item.and_then(|(hit, item)| self.firm(tier, &hit, item, fresh_id()));
         if report.quote.is_none() && best.is_some() {
             let text = "the total of the best offer leaves the range of amounts";
             report.no_quote = Some(NoQuote::because(text));
@@ -228,16 +238,6 @@ impl Desk<'_> {
                 false => ErrorCode::NO_OFFER_FITS,
             }));
         }
-    }
-
-    fn basis(&self, tier: (Tier, Option<MicroUsd>), hit: &Hit) -> Option<Basis> {
-        let view = self.book.view(hit.row);
-        let item = self.itemised(tier, &view)?;
-        let subject = self.subject(tier.0, view.aisle(), view.country());
-        Some(Basis {
-            subject: subject.to_record(),
-            cost: item.priced.cost,
-        })
     }
 }
 

@@ -8,6 +8,7 @@ use tandem_model::network::NetworkId;
 use tandem_model::offer::Offer;
 use tandem_model::time::WorldTime;
 use tandem_pricing::gate;
+use tandem_pricing::quote::Supply;
 
 use super::Kernel;
 use crate::engine::market::{self, Market, NetworkReading};
@@ -71,17 +72,18 @@ impl Kernel {
     ) {
         let usage = market::usage(self.jobs.values().map(|held| &held.job), &self.seen);
         let Some(mut offers) = fresh else {
+            let market = &*self.market;
             self.market = Arc::new(Market {
-                usage,
+                supply: Supply::of(&market.book, &self.terms.products, usage),
                 settled: self.seen.clone(),
                 networks,
-                ..(*self.market).clone()
+                ..market.clone()
             });
             return;
         };
         let known = Arc::clone(&self.market.offers);
         offers.extend(known.iter().filter(|o| o.network != *id).cloned());
-        match Market::of(offers, usage, networks) {
+        match Market::of(offers, &self.terms.products, usage, networks) {
             Ok(market) => {
                 self.market = Arc::new(Market {
                     settled: self.seen.clone(),
@@ -108,7 +110,7 @@ impl Kernel {
         let more = market::assured_gpus(spec, None, false);
         if more > 0 {
             let mut market = (*self.market).clone();
-            market.usage.assured_gpus += more;
+            market.supply = market.supply.with_promised(more);
             self.market = Arc::new(market);
         }
     }

@@ -72,7 +72,7 @@ pub(super) struct Story {
 /// A network whose market was read.
 pub(super) fn market(offers: &[Offer]) -> Market {
     let networks = ["ionet", "aethir"].map(read).into();
-    Market::of(offers.to_vec(), Usage::default(), networks).expect("a few offers make a book")
+    Market::of(offers.to_vec(), &[], Usage::default(), networks).expect("a few offers make a book")
 }
 
 fn read(network: &'static str) -> (NetworkId, NetworkReading) {

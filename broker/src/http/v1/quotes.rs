@@ -13,7 +13,7 @@ use tandem_pricing::book::Counterfactual;
 use tandem_pricing::classify::{self, Classification};
 use tandem_pricing::files;
 use tandem_pricing::jurisdiction::Denial;
-use tandem_pricing::quote::{Considered, Desk, Pricing, QuoteReport, Supply, TierReport};
+use tandem_pricing::quote::{Considered, Desk, Pricing, QuoteReport, TierReport};
 use tandem_sla::promise;
 
 use super::{off_thread, startable};
@@ -227,10 +227,7 @@ pub fn decide(state: &ApiState, market: &Market, customer: &Customer, asked: Ask
         policy_version: live.version.number,
         exhausted: state.sales.exhausted(&live.policy),
         account: Some(&customer.account),
-        supply: Supply {
-            products: &state.products,
-            usage: &market.usage,
-        },
+        supply: &market.supply,
         tax_country: customer.country,
         token_rates: &state.token_rates,
         places: &places,

@@ -104,8 +104,7 @@ fn is_backed(state: &ApiState, spec: &JobSpec) -> bool {
     }
     let market = state.engine.market();
     let ask = planner::ask(spec, &state.places).backstop();
-    let (products, usage) = (&state.products, &market.usage);
-    let price = planner::cost_prices(spec, products, usage, Hardware::Any);
+    let price = planner::cost_prices(spec, &state.products, &market.supply, Hardware::Any);
     let fitting = market.book.rank(&ask, price, WorldTime::default());
     let share = state
         .policies
@@ -113,7 +112,7 @@ fn is_backed(state: &ApiState, spec: &JobSpec) -> bool {
         .policy
         .defaults()
         .assured_share_permille;
-    let needed = usage.assured_gpus + market::assured_gpus(spec, None, false);
+    let needed = market.supply.usage().assured_gpus + market::assured_gpus(spec, None, false);
     share_holds(&market.book, fitting, share, needed).is_ok()
 }
 
@@ -121,8 +120,7 @@ fn is_backed(state: &ApiState, spec: &JobSpec) -> bool {
 fn has_room(state: &ApiState, spec: &JobSpec) -> bool {
     let market = state.engine.market();
     let ask = planner::ask(spec, &state.places);
-    let (products, usage) = (&state.products, &market.usage);
-    let price = planner::cost_prices(spec, products, usage, Hardware::Any);
+    let price = planner::cost_prices(spec, &state.products, &market.supply, Hardware::Any);
     let mut fitting = market.book.rank(&ask, price, WorldTime::default());
     fitting.any(|hit| {
         let offer = market.offer(&market.book.view(hit.row));

@@ -10,7 +10,8 @@ fn of(text: &str, offers: &[Offer], usage: &Usage) -> TierReport {
     let found = classify(&document);
     let book = Book::build(offers).unwrap();
     let workload = document.workload.unwrap();
-    let desk = Desk::new(&workload, &found, &book, under(&policy, usage));
+    let supply = supply(&book, usage);
+    let desk = Desk::new(&workload, &found, &book, under(&policy, &supply));
     tier(&desk.quote(fresh()), Tier::Assured).clone()
 }
 
@@ -102,9 +103,9 @@ fn neither_consumer_nor_assured_is_offered_where_enterprise_costs_less() {
     };
     let book = Book::build(&[whole, a100]).unwrap();
     let document = files::read(JOB).unwrap();
-    let (found, usage) = (classify(&document), Usage::default());
+    let (found, supply) = (classify(&document), supply(&book, &Usage::default()));
     let workload = document.workload.unwrap();
-    let desk = Desk::new(&workload, &found, &book, under(&policy, &usage));
+    let desk = Desk::new(&workload, &found, &book, under(&policy, &supply));
     let report = desk.quote(fresh());
     for refused in [Tier::Consumer, Tier::Assured] {
         let none = tier(&report, refused).no_quote.clone().unwrap();

@@ -78,7 +78,8 @@ fn what_was_denied_is_told_by_rule_and_place_with_how_many_offers() {
     let workload = document.workload.unwrap();
     let (policy, usage) = (Policy::standard(), Usage::default());
     let book = Book::build(&market).unwrap();
-    let desk = Desk::new(&workload, &found, &book, under(&policy, &usage));
+    let of_all = supply(&book, &usage);
+    let desk = Desk::new(&workload, &found, &book, under(&policy, &of_all));
     let denials = desk.denials(&desk.quote(fresh()), &DIGESTER);
     let told: Vec<_> = denials
         .iter()
@@ -90,7 +91,7 @@ fn what_was_denied_is_told_by_rule_and_place_with_how_many_offers() {
     let places = DIGESTER.digest(None, DataClass::Restricted);
     let pricing = Pricing {
         places: &places,
-        ..under(&policy, &usage)
+        ..under(&policy, &of_all)
     };
     let desk = Desk::new(&restricted, &found, &book, pricing);
     let report = desk.quote(fresh());
@@ -103,7 +104,8 @@ fn what_was_denied_is_told_by_rule_and_place_with_how_many_offers() {
         .sum();
     assert_eq!(denied, 4, "machines of consumer grade, wherever they stand");
     let nothing = Book::build(&market[3..]).unwrap();
-    let desk = Desk::new(&workload, &found, &nothing, under(&policy, &usage));
+    let of_none = supply(&nothing, &usage);
+    let desk = Desk::new(&workload, &found, &nothing, under(&policy, &of_none));
     assert_eq!(desk.denials(&desk.quote(fresh()), &DIGESTER), []);
 }
 
@@ -150,9 +152,10 @@ fn a_customer_who_may_buy_nothing_is_told_no_price_at_all() {
     let workload = document.workload.unwrap();
     let (policy, usage) = (Policy::standard(), Usage::default());
     let book = Book::build(&[offer("a", "rtx4090", 40), offer("b", "rtx3090", 10)]).unwrap();
+    let supply = supply(&book, &usage);
     let pricing = Pricing {
         places: &places,
-        ..under(&policy, &usage)
+        ..under(&policy, &supply)
     };
     let desk = Desk::new(&workload, &found, &book, pricing);
     let report = desk.quote(fresh());

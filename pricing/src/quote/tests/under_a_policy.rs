@@ -29,7 +29,8 @@ fn priced(policy: &Policy, text: &str, offers: &[Offer]) -> QuoteReport {
     usage.rented.insert(key("rtx4090"), 32_000);
     let book = Book::build(offers).unwrap();
     let workload = document.workload.unwrap();
-    Desk::new(&workload, &found, &book, under(policy, &usage)).quote(fresh())
+    let supply = supply(&book, &usage);
+    Desk::new(&workload, &found, &book, under(policy, &supply)).quote(fresh())
 }
 
 #[test]
@@ -107,12 +108,12 @@ promotions:
     let document = files::read(JOB).unwrap();
     let found = classify(&document);
     let workload = document.workload.unwrap();
-    let usage = Usage::default();
     let book = Book::build(&[offer("a", "rtx4090", 40)]).unwrap();
+    let supply = supply(&book, &Usage::default());
     let quoted = |exhausted| {
         let pricing = Pricing {
             exhausted,
-            ..under(&policy, &usage)
+            ..under(&policy, &supply)
         };
         let report = Desk::new(&workload, &found, &book, pricing).quote(fresh());
         tier(&report, Tier::Consumer).quote.clone().unwrap()
@@ -135,8 +136,8 @@ fn the_token_leg_is_what_the_network_is_paid_for_the_term_at_the_locked_rate() {
     let document = files::read(JOB).unwrap();
     let found = classify(&document);
     let workload = document.workload.unwrap();
-    let usage = Usage::default();
     let book = Book::build(&[offer("a", "rtx4090", 40)]).unwrap();
+    let supply = supply(&book, &Usage::default());
     let rate = TokenRate {
         token: Token::Io,
         nano_usd_per_token: 150_000_000,
@@ -144,7 +145,7 @@ fn the_token_leg_is_what_the_network_is_paid_for_the_term_at_the_locked_rate() {
     };
     let pricing = Pricing {
         token_rates: &[rate],
-        ..under(&policy, &usage)
+        ..under(&policy, &supply)
     };
     let report = Desk::new(&workload, &found, &book, pricing).quote(fresh());
     let quote = tier(&report, Tier::Consumer).quote.clone().unwrap();

@@ -13,11 +13,15 @@ fn what_an_assured_job_may_need_is_promised_from_its_commit_and_not_from_the_nex
         reply: None,
     };
     rig.ask(0, accept);
-    assert_eq!(rig.kernel.market().usage.assured_gpus, 0);
+    assert_eq!(rig.kernel.market().supply.usage().assured_gpus, 0);
     rig.work(0);
-    assert_eq!(rig.kernel.market().usage.assured_gpus, 1);
+    assert_eq!(rig.kernel.market().supply.usage().assured_gpus, 1);
     rig.read(two());
-    assert_eq!(rig.kernel.market().usage.assured_gpus, 1, "counted once");
+    assert_eq!(
+        rig.kernel.market().supply.usage().assured_gpus,
+        1,
+        "counted once"
+    );
 }
 
 #[test]
@@ -31,6 +35,9 @@ fn failures_seen_before_a_restart_count_after_it() {
     let mut rig = Rig::new();
     rig.kernel = Kernel::new(terms, at(0));
     rig.read(two());
-    assert_eq!(rig.kernel.market().usage.seen[&(ionet(), false)], seen);
+    assert_eq!(
+        rig.kernel.market().supply.usage().seen[&(ionet(), false)],
+        seen
+    );
     assert_eq!(rig.kernel.market().settled[&(ionet(), false)], seen);
 }
