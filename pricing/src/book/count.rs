@@ -167,13 +167,16 @@ impl Book {
         }
     }
 
-    /// The first place of a lane from `place` on whose row has room, is in a country that the lane
-    /// sells and is not stale; with that row.
+    /// The first place of a lane from `place` on whose row has room, keeps to the limits on the price,
+    /// is in a country that the lane sells and is not stale; with that row.
     pub(super) fn next_in(&self, lane: &Lane, test: &RowTest, place: u32) -> Option<(u32, u32)> {
         let out = &test.masks(lane.export).out;
         let mut at = place;
         while let Some(row) = self.row_at(lane, at) {
             let index = row as usize;
+            if self.rows.price[index] > lane.price_max {
+                return None;
+            }
             let sold = lane.section.is_some() || !out.contains_code(self.rows.country[index]);
             let fresh = !lane.is_mixed || !test.is_stale(self.rows.observed[index]);
             if self.rows.nodes[index] >= test.nodes && sold && fresh {

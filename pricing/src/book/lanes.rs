@@ -115,10 +115,12 @@ pub(super) struct Lane {
     pub(super) export: ExportClass,
     /// Place of the price among those that were asked for.
     pub(super) price: u32,
+    /// The highest network price that keeps to every limit.
+    pub(super) price_max: u32,
     pub(super) gpus: u32,
     /// Whether some of its offers may be stale.
     pub(super) is_mixed: bool,
-    /// Offers that fit.
+    /// Offers that fit, or a number that is not below it.
     pub(super) fitting: u32,
 }
 
@@ -193,23 +195,34 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
         &self.book.summaries[shelf as usize]
     }
 
-    /// Counts a shelf of an aisle that fits the ask, and adds its lanes.
-    pub(super) fn shelf(&mut self, shelf: u32, priced: &Priced) {
-        let (book, s) = (self.book, self.summary(shelf));
+    /// Offers of a shelf with room for the ask; those without are counted.
+    fn roomy(&mut self, s: &Summary) -> u32 {
+        let refused = |walk: &mut Self, why, offers| {
+            walk.refuse(why, offers);
+            0
+        };
         if s.gpus_per_node == 0 || s.gpus_per_node < self.ask.gpus_per_node {
-            return self.refuse(Refusal::TooFewGpus, s.valid());
+            return refused(self, Refusal::TooFewGpus, s.valid());
         }
         let rented = self.ask.gpus_rented(s.gpus_per_node, s.divisible);
         if self.ask.exact_nodes && rented != self.ask.gpus_rented(s.gpus_per_node, true) {
-            return self.refuse(Refusal::WholeNodesOnly, s.valid());
+            return refused(self, Refusal::WholeNodesOnly, s.valid());
         }
         let nodes = self.test.nodes;
-        let roomy = book.count(s, nodes, u32::MAX);
+        let roomy = self.book.count(s, nodes, u32::MAX);
         let full = s.idle() + u64::from(s.at_least[0] - roomy);
         self.refuse(Refusal::TooFewNodes, full);
         if nodes > 1 && self.ask.fast_link && !s.is_linked {
-            return self.refuse(Refusal::NoFastLink, u64::from(roomy));
+            return refused(self, Refusal::NoFastLink, u64::from(roomy));
         }
+        roomy
+    }
+
+    /// Counts a shelf of an aisle that fits the ask, and adds its lanes.
+    pub(super) fn shelf(&mut self, shelf: u32, priced: &Priced) {
+        let (book, s) = (self.book, self.summary(shelf));
+        let nodes = self.test.nodes;
+        let roomy = self.roomy(s);
         if roomy == 0 {
             return;
         }
@@ -222,14 +235,48 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
             return self.lane(shelf, None, priced.common, priced.export, roomy);
         }
         let inside = book.count_inside(s, masks, nodes, u32::MAX);
-        if inside < roomy && self.is_counting {
+        if inside < roomy {
             self.countries(shelf, priced, roomy - inside);
         }
         if inside > 0 {
-            let places = s.places.set.without(&outside);
-            let alone = places.codes().next().filter(|_| places.len() == 1);
-            let section = alone.map(|code| s.places.at(code));
+            let section = s.alone(&outside);
             self.lane(shelf, section, priced.common, priced.export, inside);
+        }
+    }
+
+    /// Adds the lane of a shelf whose aisle was counted as a whole: nothing of it is stale, too late
+    /// or out of the range of money, so only rows are left to be looked at.
+    pub(super) fn reopen(&mut self, shelf: u32, export: ExportClass, price: u32) {
+        let s = self.summary(shelf);
+        let roomy = self.roomy(s);
+        let masks = self.test.masks(export);
+        let outside = match masks.has_out {
+            true => s.places.set.and(&masks.out),
+            false => CountrySet::EMPTY,
+        };
+        if roomy == 0 || outside == s.places.set {
+            return;
+        }
+        let section = match outside.is_empty() {
+            true => None,
+            false => s.alone(&outside),
+        };
+        let AislePrice::Sold(sale) = self.prices[price as usize].borrow() else {
+            return;
+        };
+        let gpus = self.ask.gpus_rented(s.gpus_per_node, s.divisible);
+        let [.., price_max] = limits(sale, self.ask, gpus, true);
+        if price_max >= s.price_min {
+            self.lanes.push(Lane {
+                shelf,
+                section,
+                export,
+                price,
+                price_max,
+                gpus,
+                is_mixed: false,
+                fitting: roomy,
+            });
         }
     }
 
@@ -291,6 +338,7 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
             section,
             export,
             price,
+            price_max: limits[LIMITS.len() - 1],
             gpus,
             is_mixed: self.test.is_stale(s.oldest),
             fitting: 0,

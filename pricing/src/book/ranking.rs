@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 
 use super::ask::{AislePrice, Sale};
-use super::lanes::{Lane, Priced, RowTest, Walk};
+use super::lanes::{Lane, RowTest, Walk};
 use super::rows::View;
 use super::survey::{Closed, Survey};
 use super::{Book, Hit, Row};
@@ -130,7 +130,7 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
         for (number, lane) in self.walk.lanes.iter().enumerate().skip(self.cursors.len()) {
             let place = book.start_of(lane, &self.walk.test);
             let first = book.row_at(lane, place);
-            let first = first.expect("a lane in which offers fit has a first row");
+            let first = first.expect("a lane with room has a first row");
             let sale = sale_of(&self.walk.prices, lane);
             let price = book.rows.price[first as usize];
             self.heads.push(Reverse(Head {
@@ -149,13 +149,8 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
     /// Looks at the shelves of an aisle, which were counted together before.
     fn open(&mut self, closed: Closed) {
         let stock = &self.walk.book.stocks[closed.aisle as usize];
-        let priced = Priced {
-            common: closed.price,
-            apart: Vec::new(),
-            export: stock.export,
-        };
         for shelf in stock.shelves.clone() {
-            self.walk.shelf(shelf, &priced);
+            self.walk.reopen(shelf, stock.export, closed.price);
         }
         self.add_lanes();
     }
@@ -191,7 +186,9 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
             }
             take_level(book, test, lane, sale, cursor);
         }
-        let row = cursor.level.pop().expect("a level has a row");
+        let Some(row) = cursor.level.pop() else {
+            return;
+        };
         let price = book.rows.price[row as usize];
         let rate = sale.rate.apply(i64::from(price)).expect(IN_RANGE);
         self.heads.push(Reverse(Head {

@@ -145,6 +145,14 @@ pub(super) struct Summary {
 }
 
 impl Summary {
+    /// The section of the one country of the active rows that is not outside, where there is just one.
+    pub(super) fn alone(&self, outside: &CountrySet) -> Option<u32> {
+        let mut inside = self.places.set.without(outside).codes();
+        let first = inside.next()?;
+        let is_alone = inside.next().is_none();
+        is_alone.then(|| self.places.at(first))
+    }
+
     pub(super) fn active(&self) -> Range<usize> {
         self.start as usize..self.active_end as usize
     }
