@@ -1,0 +1,11 @@
+//! The kernels that the probe ships, run from their own PTX and compared with a plain reference of
+//! `docs/gpu-probe.md`, for every architecture they are built for.
+//!
+//! What sm_90a does by `wgmma` is not interpreted; its other kernels are.
+
+mod memory;
+mod proofs;
+mod reference;
+mod setting;
+mod tensor;
+mod timing;
