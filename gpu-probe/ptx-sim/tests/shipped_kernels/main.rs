@@ -3,6 +3,11 @@
 //!
 //! What sm_90a does by `wgmma` is not interpreted; its other kernels are.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps nothing fails, which is what it is for"
+)]
+
 mod memory;
 mod proofs;
 mod reference;

@@ -1,0 +1,21 @@
+//! Each family of instructions against Rust's own arithmetic, in small kernels written by hand.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps nothing fails, which is what it is for"
+)]
+
+mod barriers;
+mod bits;
+mod control;
+mod conversions;
+mod copies;
+mod faults;
+mod floats;
+mod harness;
+mod integers;
+mod lanes;
+mod matrices;
+mod matrix_loads;
+mod memory;
+mod text;
