@@ -8,8 +8,8 @@ use crate::number::Format;
 
 pub(crate) use mode::{
     Address, Atomic, Binary, Compare, Compared, Conversion, Elements, Float1, Float2, FloatMode,
-    Logic, MatrixMultiply, Number, Part, Permute, Shuffle, Space, Tally, Ternary, Unary, Verdict,
-    Vote,
+    GroupMultiply, Logic, MatrixMultiply, Number, Part, Permute, Shuffle, Space, Tally, Ternary,
+    Unary, Verdict, Vote,
 };
 pub(crate) use op::Op;
 

@@ -1,6 +1,6 @@
 //! What an instruction does within its family: its operation, mode, state space or shape.
 
-use crate::inst::{Float, Int, Pred, Reg, Src};
+use crate::inst::{Float, Int, Pred, Reg, Src, Truth};
 use crate::number::{Format, Round};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -233,6 +233,38 @@ pub(crate) enum Elements {
         a: Format,
         b: Format,
     },
+}
+
+impl Elements {
+    /// Bits of one element.
+    pub(crate) fn bits(self) -> u32 {
+        match self {
+            Self::Int8 { .. } => 8,
+            Self::Float { a, .. } => a.bits(),
+        }
+    }
+
+    /// The word of an integer sum: cut, or clamped to its ends.
+    pub(crate) fn cut(self, sum: i64) -> u64 {
+        let clamped = sum.clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+        match self {
+            Self::Int8 { saturate: true, .. } => u64::from(clamped as u32),
+            _ => u64::from(sum as u32),
+        }
+    }
+}
+
+/// `wgmma.mma_async` of 64 rows, `n` columns and 32 bytes of k: `d = a b`, or `d += a b`.
+#[derive(Debug)]
+pub(crate) struct GroupMultiply {
+    pub(crate) n: usize,
+    pub(crate) elements: Elements,
+    pub(crate) d: Vec<Reg>,
+    /// Descriptors of the factors in shared memory.
+    pub(crate) a: Src,
+    pub(crate) b: Src,
+    /// Whether `d` is added to.
+    pub(crate) add: Truth,
 }
 
 /// `mma.sync`: `d = a b + c` over the fragments of a warp. `n` is always 8.

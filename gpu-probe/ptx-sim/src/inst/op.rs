@@ -2,9 +2,9 @@
 //! the text.
 
 use crate::inst::{
-    Address, Atomic, Binary, Compare, Compared, Conversion, Float1, Float2, FloatMode, Int, Logic,
-    MatrixMultiply, Part, Pred, Reg, Shuffle, Space, Src, Tally, Ternary, Test, Truth, Unary,
-    Verdict, Vote,
+    Address, Atomic, Binary, Compare, Compared, Conversion, Float1, Float2, FloatMode,
+    GroupMultiply, Int, Logic, MatrixMultiply, Part, Pred, Reg, Shuffle, Space, Src, Tally,
+    Ternary, Test, Truth, Unary, Verdict, Vote,
 };
 
 #[derive(Debug)]
@@ -189,6 +189,12 @@ pub(crate) enum Op {
         at: Address,
     },
     MatrixMultiply(Box<MatrixMultiply>),
+    GroupMultiply(Box<GroupMultiply>),
+    GroupCommit,
+    /// Waits until at most `left` groups of products are under way.
+    GroupWait {
+        left: u32,
+    },
     Shuffle {
         mode: Shuffle,
         d: Reg,

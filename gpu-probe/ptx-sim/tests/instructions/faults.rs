@@ -181,7 +181,7 @@ $end:";
 #[test]
 fn refused_families_fail_by_name_when_they_are_run() {
     for name in [
-        "wgmma.mma_async.sync.aligned.m64n8k16.f32.f16.f16",
+        "cp.async.bulk.tensor.2d.shared::cluster.global",
         "tcgen05.alloc.b32",
         "mbarrier.init.b64",
     ] {

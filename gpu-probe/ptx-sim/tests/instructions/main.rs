@@ -1,9 +1,6 @@
 //! Each family of instructions against Rust's own arithmetic, in small kernels written by hand.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that unwraps nothing fails, which is what it is for"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod barriers;
 mod bits;
