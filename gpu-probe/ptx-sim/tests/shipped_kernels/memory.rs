@@ -3,7 +3,7 @@
 use tandem_ptx_sim::Arg::{U32, U64};
 
 use crate::reference::random;
-use crate::setting::{ALL, Card, card};
+use crate::setting::{Card, architectures, card};
 
 /// Pieces of 16 bytes: not a multiple of what the threads take at once.
 const PIECES: usize = 1003;
@@ -15,7 +15,7 @@ fn content(seed: u64) -> Vec<u8> {
 
 #[test]
 fn streams_copy_write_and_fill_every_piece() {
-    for architecture in ALL {
+    for architecture in &architectures("stream") {
         let mut card = card("stream", architecture);
         let (src, dst) = (card.put(&content(1)), card.space(16 * PIECES));
         let count = U64(PIECES as u64);
@@ -44,7 +44,7 @@ fn streams_copy_write_and_fill_every_piece() {
 
 #[test]
 fn a_read_touches_every_piece() {
-    for architecture in ALL {
+    for architecture in &architectures("stream") {
         // One thread reads all: the folded words are all ones only if no piece is left out.
         let mut words = content(4);
         let folded = words.chunks(4).fold([0; 4], |all, word| {
@@ -63,7 +63,7 @@ fn a_read_touches_every_piece() {
 
 #[test]
 fn a_chase_walks_one_ring_through_all_lines() {
-    for architecture in ALL {
+    for architecture in &architectures("chase") {
         let mut card = card("chase", architecture);
         let (lines, stride) = (64_u64, 32_u32);
         let words = lines as usize * stride as usize;
@@ -123,7 +123,7 @@ fn check(card: &mut Card, words: u64, count: usize, first: u64, kind: u32) -> (u
 #[test]
 fn patterns_hold_what_they_say_and_planted_flips_are_found() {
     let (count, first, value) = (777, (1 << 33) + 5, 0xdead_beef_0123_u64);
-    for architecture in ALL {
+    for architecture in &architectures("pattern") {
         let mut card = card("pattern", architecture);
         for kind in 0..=4 {
             let words = card.space(8 * count);

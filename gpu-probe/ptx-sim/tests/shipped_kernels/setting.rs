@@ -1,11 +1,35 @@
 //! A machine with a shipped module on it, and the few calls that the tests make.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tandem_ptx_sim::{Arg, Machine, MachineConfig, Module};
 
-/// Every architecture that kernels without tensor instructions are built for.
-pub(crate) const ALL: [&str; 8] = ["70", "75", "80", "86", "89", "90a", "100", "120"];
+/// Where the shipped texts lie.
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../kernels/built")
+}
+
+/// File and architecture of every shipped text, in order.
+pub(crate) fn shipped() -> Vec<(String, String)> {
+    let mut all: Vec<_> = std::fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let (file, architecture) = name.strip_suffix(".ptx")?.split_once('.')?;
+            Some((file.to_owned(), architecture.to_owned()))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// The architectures that a file's text is shipped for; later ones take the text of an earlier one.
+pub(crate) fn architectures(file: &str) -> Vec<String> {
+    let all = shipped().into_iter().filter(|(of, _)| of == file);
+    let found: Vec<_> = all.map(|(_, architecture)| architecture).collect();
+    assert!(!found.is_empty(), "no text of {file}");
+    found
+}
 
 pub(crate) struct Card {
     pub(crate) machine: Machine,
@@ -18,9 +42,7 @@ pub(crate) fn card(file: &str, architecture: &str) -> Card {
 }
 
 pub(crate) fn card_like(file: &str, architecture: &str, config: MachineConfig) -> Card {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../kernels/built")
-        .join(format!("{file}.{architecture}.ptx"));
+    let path = folder().join(format!("{file}.{architecture}.ptx"));
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let module = Module::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

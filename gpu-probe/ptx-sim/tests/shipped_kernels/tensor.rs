@@ -3,7 +3,7 @@
 use tandem_ptx_sim::Arg::{U32, U64};
 
 use crate::reference::{product, random};
-use crate::setting::{Card, card};
+use crate::setting::{Card, architectures, card};
 
 const N: usize = 256;
 
@@ -13,7 +13,6 @@ struct Format {
     name: &'static str,
     exponent: u32,
     mantissa: u32,
-    architectures: &'static [&'static str],
 }
 
 const FORMATS: [Format; 3] = [
@@ -21,19 +20,16 @@ const FORMATS: [Format; 3] = [
         name: "f16",
         exponent: 5,
         mantissa: 10,
-        architectures: &["70", "75", "80", "86", "89", "90a", "100", "120"],
     },
     Format {
         name: "bf16",
         exponent: 8,
         mantissa: 7,
-        architectures: &["80", "86", "89", "90a", "100", "120"],
     },
     Format {
         name: "fp8",
         exponent: 4,
         mantissa: 3,
-        architectures: &["89", "90a", "120"],
     },
 ];
 
@@ -72,7 +68,7 @@ fn products_of_integers_are_exact_in_every_float_format() {
     let (a, b) = (entries(21), entries(22));
     let wanted = product(&a, &b, N);
     for format in FORMATS {
-        for architecture in format.architectures {
+        for architecture in &architectures(&format!("gemm_{}", format.name)) {
             let mut card = card(&format!("gemm_{}", format.name), architecture);
             let (at, bt) = (format.put(&mut card, &a), format.put(&mut card, &b));
             let c = card.space(4 * N * N);
@@ -88,7 +84,7 @@ fn products_of_integers_are_exact_in_every_float_format() {
 #[test]
 fn random_fills_are_numbers_of_moderate_size() {
     for format in FORMATS {
-        for architecture in format.architectures {
+        for architecture in &architectures(&format!("gemm_{}", format.name)) {
             let mut card = card(&format!("gemm_{}", format.name), architecture);
             let count = 4001;
             let out = card.space(count * format.bytes());
@@ -121,19 +117,17 @@ fn random_fills_are_numbers_of_moderate_size() {
 
 #[test]
 fn each_architecture_passes_its_own_gate() {
-    let shapes = [
-        ("70", 8, 4),
-        ("75", 16, 8),
-        ("80", 16, 16),
-        ("86", 16, 16),
-        ("89", 16, 32),
-        ("90a", 64, 16),
-        ("100", 16, 16),
-        ("120", 16, 32),
-    ];
     let (seed, first_of_b) = (0xc0ff_ee11_u32, 4096);
     let entry = |index: usize| (random(u64::from(seed), index as u64) & 3) as i32 - 2;
-    for (architecture, m, k) in shapes {
+    for architecture in &architectures("isa_gate") {
+        let (m, k) = match architecture.as_str() {
+            "70" => (8, 4),
+            "75" => (16, 8),
+            "80" | "86" | "100" => (16, 16),
+            "89" | "120" => (16, 32),
+            "90a" => (64, 16),
+            other => panic!("sm_{other} has no gate here"),
+        };
         for iterations in [1, 32, 75] {
             let mut card = card("isa_gate", architecture);
             let out = card.space(4 * m * 8);

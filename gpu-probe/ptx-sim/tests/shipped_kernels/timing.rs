@@ -3,7 +3,7 @@
 use tandem_ptx_sim::Arg::{F32, U32, U64};
 use tandem_ptx_sim::MachineConfig;
 
-use crate::setting::{ALL, card, card_like};
+use crate::setting::{architectures, card, card_like};
 
 fn machine(sm_count: u32, clock_mhz: u64) -> MachineConfig {
     MachineConfig {
@@ -15,7 +15,7 @@ fn machine(sm_count: u32, clock_mhz: u64) -> MachineConfig {
 
 #[test]
 fn a_census_finds_every_sm_and_its_clock() {
-    for architecture in ALL {
+    for architecture in &architectures("census") {
         let mut card = card_like("census", architecture, machine(13, 1750));
         let blocks = 13 * 4;
         let smid = card.space(4 * blocks);
@@ -45,7 +45,7 @@ fn a_census_finds_every_sm_and_its_clock() {
 
 #[test]
 fn the_gap_test_ends_and_finds_no_gap_where_none_is() {
-    for architecture in ALL {
+    for architecture in &architectures("gaps") {
         let mut card = card("gaps", architecture);
         let (gaps, count) = (card.space(8 * 4), card.space(4));
         let args = [U64(500_000), U64(1_000), U64(gaps), U32(4), U64(count)];
@@ -60,7 +60,7 @@ fn the_gap_test_ends_and_finds_no_gap_where_none_is() {
 
 #[test]
 fn gaps_beyond_the_list_are_counted_and_not_written() {
-    for architecture in ALL {
+    for architecture in &architectures("gaps") {
         // Every reading of the timer is later than the threshold of no time at all.
         let mut card = card("gaps", architecture);
         let (gaps, count) = (card.space(8 * 4), card.space(4));
@@ -74,7 +74,7 @@ fn gaps_beyond_the_list_are_counted_and_not_written() {
 
 #[test]
 fn the_latency_map_times_each_region_from_each_block() {
-    for architecture in ALL {
+    for architecture in &architectures("latency_map") {
         let mut card = card_like("latency_map", architecture, machine(5, 1000));
         let (region_words, regions, hops) = (64_usize, 3_usize, 21);
         let mut words = Vec::new();
@@ -102,7 +102,7 @@ fn the_latency_map_times_each_region_from_each_block() {
 
 #[test]
 fn an_empty_kernel_runs() {
-    for architecture in ALL {
+    for architecture in &architectures("launch") {
         card("launch", architecture).run("empty", 100, 1024, &[]);
     }
 }
@@ -110,7 +110,7 @@ fn an_empty_kernel_runs() {
 #[test]
 fn fp32_chains_give_the_same_bits_as_the_host() {
     let (iterations, a, b) = (37, 0.999_9_f32, 0.000_3_f32);
-    for architecture in ALL {
+    for architecture in &architectures("fp32") {
         let mut card = card("fp32", architecture);
         let threads = 2 * 96;
         let out = card.space(4 * threads);
