@@ -9,6 +9,7 @@ mod conversions;
 mod copies;
 mod faults;
 mod floats;
+mod groups;
 mod harness;
 mod integers;
 mod lanes;
