@@ -24,6 +24,6 @@ pub use fault::{Fault, FaultKind, Site};
 pub use machine::{Arg, BLOCK_THREADS_MAX, GRID_X_MAX, GRID_YZ_MAX, Machine, MachineConfig};
 pub use module::{Kernel, Module, Param, Variable};
 pub use parse::{
-    INSTRUCTIONS_MAX, PARAM_BYTES_MAX, ParseError, REGISTERS_MAX, TEXT_BYTES_MAX,
+    INSTRUCTIONS_MAX, LOCAL_BYTES_MAX, PARAM_BYTES_MAX, ParseError, REGISTERS_MAX, TEXT_BYTES_MAX,
     VARIABLE_BYTES_MAX,
 };

@@ -8,7 +8,7 @@ mod operand;
 mod variable;
 mod whole;
 
-pub use body::INSTRUCTIONS_MAX;
+pub use body::{INSTRUCTIONS_MAX, LOCAL_BYTES_MAX};
 pub use lexer::TEXT_BYTES_MAX;
 pub use names::REGISTERS_MAX;
 pub(crate) use names::{Named, Names};

@@ -115,18 +115,16 @@ fn mov(c: &mut Context<'_, '_>) -> Result<Op, ParseError> {
     }
     let bits: u32 = c
         .take_as(|m| m.get(1..)?.parse().ok())
-        .ok_or_else(|| c.error("no type that is known"))?;
-    if bits > 64 {
-        return Err(c.error("no moves of more than 64 bits"));
-    }
+        .filter(|bits| [16, 32, 64].contains(bits))
+        .ok_or_else(|| c.error("no type of 16, 32 or 64 bits"))?;
     match (c.operand(0)?, c.operand(1)?) {
         (Operand::List(parts), _) => Ok(Op::Unpack {
-            bits: bits / parts.len().max(1) as u32,
+            bits: part_bits(c, bits, parts.len())?,
             parts: c.regs(0)?,
             a: c.src(1)?,
         }),
         (_, Operand::List(parts)) => Ok(Op::Pack {
-            bits: bits / parts.len().max(1) as u32,
+            bits: part_bits(c, bits, parts.len())?,
             d: c.reg(0)?,
             parts: c.srcs(1)?,
         }),
@@ -134,5 +132,14 @@ fn mov(c: &mut Context<'_, '_>) -> Result<Op, ParseError> {
             d: c.reg(0)?,
             a: c.src(1)?,
         }),
+    }
+}
+
+/// Bits of each of two or four parts.
+fn part_bits(c: &Context<'_, '_>, bits: u32, parts: usize) -> Result<u32, ParseError> {
+    match parts {
+        2 => Ok(bits / 2),
+        4 => Ok(bits / 4),
+        _ => Err(c.error("a list has two or four parts")),
     }
 }

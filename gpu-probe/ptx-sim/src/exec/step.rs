@@ -146,15 +146,15 @@ pub(crate) fn execute(warp: &mut Warp, env: &mut Env<'_>, active: u32, op: &Op) 
     Ok(())
 }
 
+/// The longest sleep of one instruction, as the language has it.
+const SLEEP_NS_MAX: u64 = 1_000_000;
+
 /// `nanosleep`: the clock goes on by the longest time that a lane names.
 fn sleep(warp: &Warp, env: &mut Env<'_>, active: u32, ns: Src) {
     let ns = values(warp, env, ns);
     let longest = crate::exec::lanes::each(active).map(|lane| ns[lane]).max();
-    let cycles = longest
-        .unwrap_or(0)
-        .saturating_mul(env.launch.config.clock_mhz)
-        / 1000;
-    env.cycles = env.cycles.saturating_add(cycles);
+    let ns = longest.unwrap_or(0).min(SLEEP_NS_MAX);
+    env.cycles += ns.saturating_mul(env.launch.config.clock_mhz) / 1000;
 }
 
 /// The values of an operand in all lanes.

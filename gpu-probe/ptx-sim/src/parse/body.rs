@@ -12,6 +12,9 @@ use crate::parse::{Named, Names, ParseError};
 /// A kernel of more instructions than this is refused.
 pub const INSTRUCTIONS_MAX: usize = 1 << 20;
 
+/// Local memory of a thread beyond this many bytes is refused, as by the hardware.
+pub const LOCAL_BYTES_MAX: u64 = 512 << 10;
+
 /// Reads the body in braces and fills the kernel's code and sizes.
 pub(crate) fn read(
     cursor: &mut Cursor<'_>,
@@ -109,6 +112,9 @@ fn statement(
             cursor.next()?;
             let variable = declaration(cursor)?;
             place(&variable, Space::Local, &mut kernel.local_bytes, names);
+            if kernel.local_bytes > LOCAL_BYTES_MAX {
+                return Err(cursor.error(format!("more than {LOCAL_BYTES_MAX} local bytes")));
+            }
             cursor.expect(";")
         }
         Some(".pragma") => cursor.skip_statement(),

@@ -3,7 +3,7 @@
 use crate::parse::ParseError;
 use crate::parse::cursor::Cursor;
 
-/// A variable larger than this is refused.
+/// Variables larger than this are refused, one by one and a module's together.
 pub const VARIABLE_BYTES_MAX: u64 = 256 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::module::{Kernel, Module, Param, Variable};
 use crate::parse::body;
 use crate::parse::cursor::Cursor;
 use crate::parse::lexer::tokens;
-use crate::parse::variable::{Declaration, declaration};
+use crate::parse::variable::{Declaration, VARIABLE_BYTES_MAX, declaration};
 use crate::parse::{Named, Names, ParseError};
 
 /// Parameters of a kernel beyond this many bytes are refused, as by the language.
@@ -76,6 +76,11 @@ fn directive(
         }
         ".global" | ".const" => {
             place(declaration(cursor)?, module, outer);
+            if module.image.len() as u64 > VARIABLE_BYTES_MAX {
+                return Err(
+                    cursor.error(format!("more than {VARIABLE_BYTES_MAX} bytes of variables"))
+                );
+            }
             cursor.expect(";")?;
         }
         ".entry" => {

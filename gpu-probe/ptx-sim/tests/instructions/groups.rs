@@ -28,19 +28,19 @@ const LAYOUTS: [Layout; 4] = [
         code: 1,
         leading: 16,
         stride: 1024,
-        place: |row, piece| row * 128 + (piece ^ row % 8) * 16,
+        place: |row, piece| row * 128 + (piece ^ (row % 8)) * 16,
     },
     Layout {
         code: 2,
         leading: 16,
         stride: 512,
-        place: |row, piece| row * 64 + (piece ^ row / 2 % 4) * 16,
+        place: |row, piece| row * 64 + (piece ^ (row / 2 % 4)) * 16,
     },
     Layout {
         code: 3,
         leading: 16,
         stride: 256,
-        place: |row, piece| row * 32 + (piece ^ row / 4 % 2) * 16,
+        place: |row, piece| row * 32 + (piece ^ (row / 4 % 2)) * 16,
     },
 ];
 
@@ -109,7 +109,10 @@ fn factors(layout: &Layout) -> (Vec<u8>, [u64; 2]) {
         }
     }
     let descriptor = |start: u64| {
-        layout.code << 62 | layout.stride / 16 << 32 | layout.leading / 16 << 16 | start / 16
+        (layout.code << 62)
+            | ((layout.stride / 16) << 32)
+            | ((layout.leading / 16) << 16)
+            | (start / 16)
     };
     (shared, [descriptor(0), descriptor(B_START as u64)])
 }

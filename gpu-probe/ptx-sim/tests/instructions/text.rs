@@ -34,6 +34,9 @@ fn what_is_not_known_is_named_with_its_line() {
         ("call (), printf, ();", "`(`"),
         ("st.global.u32 [%rd1], %undefined;", "%undefined"),
         (".reg .b128 %q;", "b128"),
+        (".local .align 8 .b8 big[600000];", "local"),
+        ("mov.b64 %rd1, {%r1, %r2, %r3};", "parts"),
+        ("mov.b128 %rd1, %rd2;", "bits"),
         ("$x: $x:", "twice"),
         ("add.u32 %r1, %r2, ~;", "`~`"),
     ] {
