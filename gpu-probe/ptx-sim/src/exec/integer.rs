@@ -195,12 +195,8 @@ fn extract(ty: Int, x: u64, start: u64, length: u64) -> u64 {
     if length >= ty.bits {
         return shifted;
     }
-    let field = Int::new(length, ty.signed);
-    // A field that runs over the top ends there: its sign is the value's.
-    if ty.signed && start + length > ty.bits {
-        return shifted;
-    }
-    field.widen(shifted)
+    // Beyond the top `shifted` holds the sign already, so a field that runs over it is right too.
+    Int::new(length, ty.signed).widen(shifted)
 }
 
 /// `bfi`: the low bits of `a` at `start` of `b`.

@@ -81,6 +81,29 @@ $end:
 }
 
 #[test]
+fn lanes_that_pass_a_barrier_by_do_not_take_those_that_wait_with_them() {
+    // The lower halves of two warps meet; the upper halves go past to the instruction behind. The
+    // first warp reads what the second one writes before the barrier.
+    let body = "
+    .shared .align 8 .b8 cell[8];
+    mov.u32 %r1, %tid.x;
+    and.b32 %r2, %r1, 16;
+    setp.ne.u32 %p1, %r2, 0;
+    setp.ge.u32 %p2, %r1, 32;
+    @%p2 st.shared.u64 [cell], 5;
+    @%p1 bra $past;
+    bar.sync 1, 32;
+$past:
+    ld.shared.u64 %rd1, [cell];
+    mul.wide.u32 %rd3, %r1, 8;
+    add.u64 %rd3, %rd3, %rd19;
+    st.global.u64 [%rd3], %rd1;";
+    let found = run(body, 64, &[9; 64]).unwrap();
+    assert_eq!(found[..16], [5; 16]);
+    assert_eq!(found[32..48], [5; 16]);
+}
+
+#[test]
 fn a_barrier_that_not_all_reach_is_a_fault() {
     let body = "
     mov.u32 %r1, %tid.x;

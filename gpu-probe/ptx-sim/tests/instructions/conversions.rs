@@ -122,7 +122,10 @@ proptest! {
 
     #[test]
     fn integers_turn_into_floats(words in proptest::collection::vec(any::<u64>(), 40), shift in 0_u32..64) {
-        let rows = rows(words.into_iter().map(|w| w >> shift).collect());
+        let mut words: Vec<_> = words.into_iter().map(|w| w >> shift).collect();
+        // Just beside the middle of two FP32 numbers, by a bit that FP64 has no room for.
+        words.extend([(1 << 63) + (1 << 39) + 1, (1 << 63) + (3 << 39) - 1]);
+        let rows = rows(words);
         let bits = |x: f32| u64::from(x.to_bits());
         check("cvt.rn.f32.s32 %f9, %r1;", "%f9", &rows, |x, _, _, _| bits(x as i32 as f32));
         check("cvt.rn.f32.u32 %f9, %r1;", "%f9", &rows, |x, _, _, _| bits(x as u32 as f32));

@@ -83,6 +83,17 @@ fn a_misaligned_access_is_a_fault() {
 }
 
 #[test]
+fn an_overrun_does_not_meet_the_next_allocation() {
+    let module = parse(&kernel("st.global.u64 [%rd19+512], %rd1;"));
+    let mut machine = machine();
+    let at = machine.alloc(512).unwrap();
+    machine.alloc(4096).unwrap();
+    let fault = machine.launch(&module, "k", [1; 3], [1; 3], 0, &[Arg::U64(at)]);
+    let kind = fault.unwrap_err().kind;
+    assert!(matches!(kind, FaultKind::OutOfBounds { .. }), "{kind}");
+}
+
+#[test]
 fn memory_given_back_is_out_of_bounds() {
     let module = parse(&kernel("st.global.u64 [%rd19], %rd1;"));
     let mut machine = machine();

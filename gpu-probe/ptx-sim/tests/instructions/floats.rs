@@ -180,6 +180,33 @@ fn a_half_that_two_roundings_would_miss_is_rounded_once() {
     assert_eq!(found, [0x3c01, 0x3c02]);
 }
 
+#[test]
+fn what_even_fp64_cannot_hold_still_decides_the_rounding() {
+    // 3 x 87 / 256 lies in the middle of two BF16 numbers; 2^-100 more or less decides.
+    let (three, other) = (0x4040, 0x3eae); // 3 and 87/256
+    let rows = [
+        [three, other, 0x0d80, 0],
+        [three, other, 0x8d80, 0],
+        [three, other, 0, 0],
+    ];
+    let found = compute("fma.rn.bf16 %rs9, %rs1, %rs2, %rs3;", "%rs9", &rows);
+    // 262/256, 260/256, and in the middle the even one, 260/256.
+    assert_eq!(found, [0x3f83, 0x3f82, 0x3f82]);
+    let bits = |x: f32| u64::from(x.to_bits());
+    let tiny = 2_f32.powi(-100);
+    for (op, addend, wanted) in [
+        ("rp", tiny, 1_f32.next_up()),
+        ("rm", tiny, 1.0),
+        ("rz", -tiny, 1_f32.next_down()),
+        ("rm", -tiny, 1_f32.next_down()),
+        ("rp", -tiny, 1.0),
+    ] {
+        let rows = [[bits(1.0), bits(addend), 0, 0]];
+        let found = compute(&format!("add.{op}.f32 %f9, %f1, %f2;"), "%f9", &rows);
+        assert_eq!(found, [bits(wanted)], "{op} {addend}");
+    }
+}
+
 type Function = fn(f64) -> f64;
 
 #[test]
