@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod cli;
+pub mod cuda;
 pub mod protocol;
 pub mod session;
 pub mod shell;
