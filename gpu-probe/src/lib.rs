@@ -5,6 +5,10 @@
 
 pub mod agent;
 pub mod cli;
+pub mod exchange;
+pub mod hex;
 pub mod protocol;
+pub mod report;
 pub mod session;
 pub mod shell;
+pub mod verdict;
