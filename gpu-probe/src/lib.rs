@@ -4,8 +4,13 @@
 //! [`agent`] and [`session`] are pure and know no clock; [`shell`] is the only place with effects.
 
 pub mod agent;
+pub mod bench;
 pub mod cli;
 pub mod cuda;
+pub mod exchange;
+pub mod hex;
 pub mod protocol;
+pub mod report;
 pub mod session;
 pub mod shell;
+pub mod verdict;
