@@ -10,6 +10,7 @@ pub mod cuda;
 pub mod exchange;
 pub mod hex;
 pub mod protocol;
+pub mod prover;
 pub mod report;
 pub mod session;
 pub mod shell;

@@ -15,12 +15,7 @@ pub(super) fn random_word(seed: u64, index: u64) -> u64 {
     mix(seed.wrapping_add(index.wrapping_mul(GOLDEN)))
 }
 
-/// A seed that no earlier run had.
+/// A seed that nobody can foresee.
 pub(super) fn fresh_seed() -> u64 {
-    let [a, b] = [
-        uuid::Uuid::new_v4().as_u64_pair(),
-        uuid::Uuid::new_v4().as_u64_pair(),
-    ]
-    .map(|(high, low)| high ^ low);
-    mix(a ^ b)
+    rand::random()
 }
