@@ -32,6 +32,7 @@ const STAGES: &[Stage] = &[
             "tandem-pricing",
             "tandem-sla",
             "tandem-settlement",
+            "tandem-ptx-sim",
         ])
     }),
     ("test-source", || test(&["xtask"])),

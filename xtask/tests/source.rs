@@ -18,6 +18,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("tandem-settlement", &["tandem-model"]),
     ("tandem-adapters", &["tandem-model"]),
     ("gpu-probe", &["tandem-model"]),
+    ("tandem-ptx-sim", &[]),
     (
         "tandem-sandbox",
         &["tandem-model", "tandem-adapters", "gpu-probe"],
