@@ -39,6 +39,8 @@ pub struct Scale {
     pub launches: u32,
     /// Most threads of a launch that only fills or walks memory; 0 for as many as the card holds.
     pub threads_max: u32,
+    /// Blocks of 1 MiB in one allocation of the VRAM proof.
+    pub vram_area_blocks: u64,
     /// Share of the free memory that patterns cover, in percent.
     pub pattern_percent: u32,
     /// Most bytes that patterns cover.
@@ -82,6 +84,7 @@ impl Scale {
             pcie_samples: 8,
             launches: 1_000,
             threads_max: 0,
+            vram_area_blocks: 4_096,
             pattern_percent: 95,
             pattern_bytes_max: u64::MAX,
             steady_ms: 20_000,
@@ -102,10 +105,10 @@ impl Scale {
             warm_up_ms: 0,
             samples: 2,
             bandwidth_samples: 2,
-            stream_bytes: 16 << 10,
+            stream_bytes: 256 << 10,
             census_blocks_per_sm: 1,
-            census_spin_cycles: 200,
-            chase_log2_bytes: (12, 13),
+            census_spin_cycles: 20_000,
+            chase_log2_bytes: (18, 24),
             chase_hops: 32,
             chase_samples: 2,
             fp32_operations: 1 << 16,
@@ -115,6 +118,7 @@ impl Scale {
             pcie_samples: 2,
             launches: 20,
             threads_max: 256,
+            vram_area_blocks: 1,
             pattern_percent: 95,
             pattern_bytes_max: 16 << 10,
             steady_ms: 1,

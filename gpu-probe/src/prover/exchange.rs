@@ -128,15 +128,19 @@ impl Prover<'_> {
         })?;
         for (rows, device) in opened.into_iter().zip(&plan.devices) {
             let uuid = device.uuid;
-            taken(send, ProverMessage::MatrixOpenings(MatrixOpenings { uuid, rows }))?;
+            taken(
+                send,
+                ProverMessage::MatrixOpenings(MatrixOpenings { uuid, rows }),
+            )?;
         }
-        let summary = |((roots, loop_ns), device): (&(Vec<Hash>, u64), &DevicePlan)| MatrixSummary {
-            n: device.matrix_n,
-            jobs: device.matrix_jobs,
-            loop_ns: *loop_ns,
-            last_root: last(roots),
-            energy_mj: None,
-        };
+        let summary =
+            |((roots, loop_ns), device): (&(Vec<Hash>, u64), &DevicePlan)| MatrixSummary {
+                n: device.matrix_n,
+                jobs: device.matrix_jobs,
+                loop_ns: *loop_ns,
+                last_root: last(roots),
+                energy_mj: None,
+            };
         Ok(done.iter().zip(&plan.devices).map(summary).collect())
     }
 
@@ -163,7 +167,8 @@ impl Prover<'_> {
             blocks: area.blocks(),
         });
         let devices = filled.collect();
-        let VerifierMessage::VramKey { key, .. } = ask(send, ProverMessage::VramFilled { devices })?
+        let VerifierMessage::VramKey { key, .. } =
+            ask(send, ProverMessage::VramFilled { devices })?
         else {
             let expected = "`vram_key`";
             return Err(ProverError::OutOfTurn { expected });
@@ -187,7 +192,10 @@ impl Prover<'_> {
         )?;
         for (blocks, device) in opened.into_iter().zip(&plan.devices) {
             let uuid = device.uuid;
-            taken(send, ProverMessage::VramOpenings(VramOpenings { uuid, blocks }))?;
+            taken(
+                send,
+                ProverMessage::VramOpenings(VramOpenings { uuid, blocks }),
+            )?;
         }
         let per_card = areas.iter().zip(fill_ns).zip(done).zip(&plan.devices);
         let summary = |(((area, fill_ns), (roots, passes_ns)), device): (_, &DevicePlan)| {

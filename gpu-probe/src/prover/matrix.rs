@@ -40,9 +40,9 @@ impl<'a> MatrixChain<'a> {
         let entries = u64::from(n) * u64::from(n);
         let purpose = "the matrix proof";
         let file = KernelFile::Matrix;
-        let shared_bytes = card
-            .kernels
-            .shared_bytes(&card.stream, file, kernel::MATRIX_MULTIPLY)?;
+        let shared_bytes =
+            card.kernels
+                .shared_bytes(&card.stream, file, kernel::MATRIX_MULTIPLY)?;
         Ok(Self {
             card,
             n,

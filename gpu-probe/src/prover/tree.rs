@@ -55,7 +55,12 @@ impl DeviceTree {
     /// The whole tree on the host, from the leaves as they are on the card.
     pub(super) fn to_host(&self, card: &Card<'_>) -> Result<Tree, CudaError> {
         card.wait("a step of a proof")?;
-        let bytes = download(&card.stream, &self.leaves, 0, (self.count * HASH_BYTES) as usize)?;
+        let bytes = download(
+            &card.stream,
+            &self.leaves,
+            0,
+            (self.count * HASH_BYTES) as usize,
+        )?;
         Ok(Tree::new(bytes.as_chunks::<32>().0.to_vec()))
     }
 }

@@ -10,8 +10,6 @@ use super::tree::DeviceTree;
 
 /// Bytes of a block.
 const BLOCK_BYTES: u64 = 1 << 20;
-/// Most blocks of one allocation: few allocations, and yet no need of one whole range.
-const AREA_BLOCKS: u64 = 4 * 1024;
 /// Threads of a block of the checksum, as the kernel wants, and such blocks for each SM.
 const CHECKSUM_THREADS: u32 = 256;
 const CHECKSUM_BLOCKS_PER_SM: u32 = 4;
@@ -36,7 +34,7 @@ impl<'a> VramArea<'a> {
     pub fn new(card: &'a Card<'a>, blocks: u64) -> Result<Self, CudaError> {
         let checksums = card.memory(blocks.max(1) * 8, "the VRAM proof")?;
         let tree = DeviceTree::new(card, blocks)?;
-        let (mut areas, mut taken, mut step) = (Vec::new(), 0, AREA_BLOCKS);
+        let (mut areas, mut taken, mut step) = (Vec::new(), 0, card.scale.vram_area_blocks);
         while taken < blocks && step > 0 {
             let wanted = step.min(blocks - taken);
             match card.memory(wanted * BLOCK_BYTES, "the VRAM proof") {
@@ -168,7 +166,12 @@ impl<'a> VramArea<'a> {
                 pass: pick.pass,
                 block: pick.block,
                 checksum: HexBytes(checksum.unwrap_or_default()),
-                path: tree.path(index).unwrap_or_default().into_iter().map(HexBytes).collect(),
+                path: tree
+                    .path(index)
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(HexBytes)
+                    .collect(),
             });
         }
         Ok(opened)
