@@ -95,10 +95,12 @@ KERNEL __launch_bounds__(128) isa_gate(u32 seed, u32 iterations, i32 *out) {
     for (u32 done = 0; done < iterations;) {
         f32 d[4] = {};
         u32 run = min(iterations - done, RUN);
-        wgmma_fence();
-        for (u32 i = 0; i < run; i++) multiply_gate(d, gate_descriptor(a), gate_descriptor(b));
-        wgmma_commit();
-        wgmma_wait<0>();
+        for (u32 i = 0; i < run; i++) {
+            wgmma_fence();
+            multiply_gate(d, gate_descriptor(a), gate_descriptor(b));
+            wgmma_commit();
+            wgmma_wait<0>();
+        }
         for (u32 i = 0; i < 4; i++) total[i] += (i32)d[i];
         done += run;
     }

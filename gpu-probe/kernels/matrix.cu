@@ -43,24 +43,23 @@ KERNEL matrix_chunks(const i32 *c, u8 *digests, u64 chunks) {
     for (u64 i = thread_index(); i < chunks; i += thread_count()) {
         const uint4 *pieces = (const uint4 *)(c + 256 * i);
         Digest digest = sha256_start();
-        u32 w[16];
+        // Sixteen blocks of data and one of padding.
 #pragma unroll 1
-        for (int block = 0; block < 16; block++) {
+        for (int block = 0; block < 17; block++) {
+            u32 w[16] = {0x80000000u};
+            w[15] = 1024 * 8;
+            if (block < 16) {
 #pragma unroll
-            for (int k = 0; k < 4; k++) {
-                uint4 piece = pieces[4 * block + k];
-                w[4 * k] = swap_bytes(piece.x);
-                w[4 * k + 1] = swap_bytes(piece.y);
-                w[4 * k + 2] = swap_bytes(piece.z);
-                w[4 * k + 3] = swap_bytes(piece.w);
+                for (int k = 0; k < 4; k++) {
+                    uint4 piece = pieces[4 * block + k];
+                    w[4 * k] = swap_bytes(piece.x);
+                    w[4 * k + 1] = swap_bytes(piece.y);
+                    w[4 * k + 2] = swap_bytes(piece.z);
+                    w[4 * k + 3] = swap_bytes(piece.w);
+                }
             }
             sha256_block(digest, w);
         }
-#pragma unroll
-        for (int k = 0; k < 16; k++) w[k] = 0;
-        w[0] = 0x80000000u;
-        w[15] = 1024 * 8;
-        sha256_block(digest, w);
         store_digest(digests + 32 * i, digest);
     }
 }

@@ -9,6 +9,7 @@ pub mod cli;
 pub mod cuda;
 pub mod exchange;
 pub mod hex;
+pub mod kernels;
 pub mod protocol;
 pub mod prover;
 pub mod report;

@@ -1,4 +1,4 @@
-//! What a person runs: `cargo xtask setup`, `test`, `bench`.
+//! What a person runs: `cargo xtask setup`, `kernels`, `test`, `bench`.
 //!
 //! Nothing here is part of the product. `setup` installs what the tests need and says what it
 //! does; `test` runs every stage, prints its minutes and stops at the first that fails.
@@ -11,6 +11,7 @@
 
 mod advisories;
 mod bench;
+mod kernels;
 mod process;
 mod setup;
 mod simulation;
@@ -31,6 +32,12 @@ struct Arguments {
 enum Task {
     /// Install what the tests need: OpenSSH server, Python packages, cargo-deny.
     Setup,
+    /// Compile the GPU probe's CUDA kernels for every architecture.
+    Kernels {
+        /// Fail when what is committed differs, and write nothing.
+        #[arg(long)]
+        check: bool,
+    },
     /// Set up, then run every check and every test.
     Test {
         /// Run only the stages whose name contains this.
@@ -50,6 +57,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Setup => setup::run(),
+        Task::Kernels { check } => kernels::run(check),
         Task::Simulate(what) => simulation::run(&what),
         Task::Test { only } => stages::run(only.as_deref()),
         Task::Bench { what } => bench::run(&what),

@@ -7,13 +7,28 @@ use crate::process::{self, cargo, command, root, succeeds, tools};
 /// Version of cargo-deny that `deny.toml` is written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
 
-/// Pinned Python packages: the official io.net client, an S3-compatible server, and the tester of
-/// the API's document.
-const PYTHON_PACKAGES: &[&str] = &[
-    "ionet-cloud==0.4.1",
-    "moto[server]==5.2.5",
-    "schemathesis==4.32.5",
-];
+/// Version of NVRTC, the compiler of the GPU probe's kernels. The last of CUDA 12: 13 dropped `sm_70`.
+pub(crate) const NVRTC_VERSION: &str = "12.9.86";
+
+/// Version of ptxas, their assembler.
+pub(crate) const NVCC_VERSION: &str = "12.9.86";
+
+/// Version of nvdisasm, which shows their machine code. It has a package of its own from 13 on.
+const NVDISASM_VERSION: &str = "13.5.37";
+
+/// Pinned Python packages: the official io.net client, an S3-compatible server, the tester of the
+/// API's document, and NVIDIA's compiler (90 MB to download), assembler (41 MB) and disassembler
+/// (5 MB).
+fn wanted_python_packages() -> Vec<String> {
+    vec![
+        "ionet-cloud==0.4.1".to_owned(),
+        "moto[server]==5.2.5".to_owned(),
+        "schemathesis==4.32.5".to_owned(),
+        format!("nvidia-cuda-nvrtc-cu12=={NVRTC_VERSION}"),
+        format!("nvidia-cuda-nvcc-cu12=={NVCC_VERSION}"),
+        format!("nvidia-cuda-nvdisasm=={NVDISASM_VERSION}"),
+    ]
+}
 
 /// Does the whole set-up; safe to repeat.
 pub(crate) fn run() -> anyhow::Result<()> {
@@ -66,15 +81,17 @@ fn system_packages() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn python_packages() -> anyhow::Result<()> {
+/// Makes `.tools/venv` with the Python packages, unless they are there.
+pub(crate) fn python_packages() -> anyhow::Result<()> {
     let stamp = tools().join("venv/tandem-packages.txt");
-    let wanted = PYTHON_PACKAGES.join("\n");
+    let packages = wanted_python_packages();
+    let wanted = packages.join("\n");
     if std::fs::read_to_string(&stamp).is_ok_and(|have| have == wanted) {
         return Ok(());
     }
     println!(
         "setup: Python packages {} in .tools/venv",
-        PYTHON_PACKAGES.join(", ")
+        packages.join(", ")
     );
     let venv = tools().join("venv");
     if !venv.join("bin/pip").exists() {
@@ -84,7 +101,7 @@ fn python_packages() -> anyhow::Result<()> {
         process::run(create)?;
     }
     let mut pip = command(venv.join("bin/pip"), &["install", "--quiet"]);
-    pip.args(PYTHON_PACKAGES);
+    pip.args(packages);
     process::run(pip)?;
     std::fs::write(stamp, wanted)?;
     Ok(())

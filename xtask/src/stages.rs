@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context, bail};
 
 use crate::process::{self, cargo};
-use crate::{advisories, setup, simulation};
+use crate::{advisories, kernels, setup, simulation};
 
 /// A stage: its name and what it does.
 type Stage = (&'static str, fn() -> anyhow::Result<()>);
@@ -26,6 +26,7 @@ const STAGES: &[Stage] = &[
         ]))
     }),
     ("docs", docs),
+    ("kernels", || kernels::run(true)),
     ("test-pure", || {
         test(&[
             "tandem-model",
