@@ -17,6 +17,7 @@ pub use bounds::*;
 pub use health::*;
 pub use identity::*;
 pub use measured::*;
+pub(crate) use outcome::percentile;
 pub use outcome::{Outcome, Timing};
 pub use signature::{SIGNATURE_DOMAIN, SignatureRefused, SignedReport};
 

@@ -120,31 +120,6 @@ unsafe extern "C" fn cuModuleGetFunction(
 }
 
 #[unsafe(no_mangle)]
-unsafe extern "C" fn cuModuleGetGlobal_v2(
-    address: *mut u64,
-    bytes: *mut usize,
-    module: usize,
-    name: *const c_char,
-) -> c_int {
-    with_card(|state, card| {
-        // SAFETY: the caller passes a zero-terminated name.
-        let name = unsafe { CStr::from_ptr(name) }
-            .to_string_lossy()
-            .into_owned();
-        let found = state.modules.get(module.wrapping_sub(1));
-        let (_, parsed) = found.and_then(Option::as_ref).ok_or(INVALID_VALUE)?;
-        let place = state.cards[card].machine.variable(parsed, &name);
-        let place = place.map_err(|_| INVALID_VALUE)?.ok_or(NOT_FOUND)?;
-        // SAFETY: the caller passes pointers to live integers.
-        unsafe {
-            address.write(place);
-            bytes.write(4);
-        }
-        Ok(())
-    })
-}
-
-#[unsafe(no_mangle)]
 unsafe extern "C" fn cuFuncGetAttribute(value: *mut c_int, name: c_int, _function: usize) -> c_int {
     let answer = if name == 0 { 1_024 } else { 32 };
     // SAFETY: the caller passes a pointer to a live integer.

@@ -4,8 +4,8 @@ use crate::cuda::{Argument, CudaError};
 use crate::report::{Bandwidth, Transfer};
 
 use super::card::Card;
-use super::random::fresh_seed;
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 use super::timing::stamped;
 
 /// Runs it. A copy counts the bytes that it reads and those that it writes.
@@ -19,7 +19,7 @@ pub(super) fn run(card: &Card<'_>) -> Result<Bandwidth, CudaError> {
     let from = card.memory(bytes, "the bandwidth test")?;
     let to = card.memory(bytes, "the bandwidth test")?;
     let sink = card.memory(16, "the bandwidth test")?;
-    let seed = fresh_seed();
+    let seed = rand::random::<u64>();
     card.fill_random(&from, seed)?;
     card.fill_random(&to, !seed)?;
     card.wait("the fill of the bandwidth test")?;

@@ -10,7 +10,7 @@ use crate::report;
 
 use super::loaded::Loaded;
 use super::scale::Scale;
-use super::signatures::KernelFile;
+use crate::kernels::Module as KernelFile;
 
 /// Threads of a block where the kernel leaves the choice.
 pub(super) const BLOCK_THREADS: u32 = 256;

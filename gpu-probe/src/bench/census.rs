@@ -6,7 +6,8 @@ use crate::report::{Census, ClockSpan, SMS_MAX, SmBlocks};
 use std::collections::BTreeMap;
 
 use super::card::Card;
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 
 /// Most spans that are reported.
 const SPANS_MAX: usize = 512;

@@ -4,7 +4,8 @@ use crate::cuda::{Argument, CudaError};
 use crate::report::Rate;
 
 use super::card::{BLOCK_THREADS, Card};
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 use super::telemetry::watched;
 use super::timing::stamped;
 

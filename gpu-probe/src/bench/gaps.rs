@@ -7,7 +7,8 @@ use crate::cuda::{Argument, CudaError, Dimensions};
 use crate::report::Gaps;
 
 use super::card::Card;
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 
 /// Gaps shorter than this are the card's own business, in ns.
 const THRESHOLD_NS: u64 = 1_000_000;

@@ -5,8 +5,8 @@ use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions};
 use crate::report::{LatencyCurve, LatencyPoint};
 
 use super::card::Card;
-use super::random::fresh_seed;
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 
 /// Words of a line of 128 bytes, the L2 cache's.
 const LINE_WORDS: u32 = 32;
@@ -37,7 +37,7 @@ fn point(
 ) -> Result<LatencyPoint, CudaError> {
     let lines = bytes / LINE_BYTES;
     // One cycle through all lines (Hull and Dobell): the factor is 1 modulo 4, the summand odd.
-    let (factor, summand) = (fresh_seed() & !3 | 1, fresh_seed() | 1);
+    let (factor, summand) = (rand::random::<u64>() & !3 | 1, rand::random::<u64>() | 1);
     let arguments = [
         ring.pointer(),
         Argument::U64(lines),
@@ -48,7 +48,7 @@ fn point(
     card.launch_wide(KernelFile::Chase, kernel::CHASE_FILL, &arguments)?;
     let (hops, count) = (card.scale.chase_hops, card.scale.chase_samples);
     for sample in 0..count {
-        let start = (fresh_seed() & (lines - 1)) as u32 * LINE_WORDS;
+        let start = (rand::random::<u64>() & (lines - 1)) as u32 * LINE_WORDS;
         let at = |field: u64| results.pointer_at(u64::from(sample) * 24 + field * 8);
         let arguments = [
             ring.pointer(),

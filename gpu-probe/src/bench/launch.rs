@@ -7,7 +7,8 @@ use crate::cuda::{CudaError, Dimensions};
 use crate::report::Launch;
 
 use super::card::Card;
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 
 /// Runs it.
 ///

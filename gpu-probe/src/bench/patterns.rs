@@ -5,8 +5,8 @@ use crate::cuda::{Argument, CudaError, DeviceMemory, download};
 use crate::report::{Pattern, PatternPass, PatternTests};
 
 use super::card::Card;
-use super::random::fresh_seed;
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 
 /// Bytes of one area: large enough to be quick, small enough to fit between others' areas.
 const AREA_BYTES: u64 = 1 << 30;
@@ -21,7 +21,7 @@ const RESERVE_BYTES: u64 = 512 << 20;
 pub(super) fn run(card: &Card<'_>) -> Result<PatternTests, CudaError> {
     let areas = areas(card)?;
     let counters = card.memory(16, "the memory patterns")?;
-    let seed = fresh_seed();
+    let seed = rand::random::<u64>();
     let passes = [
         (Pattern::Constant, 0, 0x5555_5555_5555_5555),
         (Pattern::Constant, 0, 0xAAAA_AAAA_AAAA_AAAA),

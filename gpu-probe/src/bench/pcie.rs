@@ -19,7 +19,7 @@ pub(super) fn run(card: &Card<'_>) -> Result<Pcie, CudaError> {
     up.write(&pattern);
     let target = card.memory(bytes as u64, purpose)?;
     let source = card.memory(bytes as u64, purpose)?;
-    card.fill_random(&source, super::random::fresh_seed())?;
+    card.fill_random(&source, rand::random())?;
     card.wait(purpose)?;
     let other = card.context().stream()?;
     let to_device = || card.stream.copy_to_device(&up, &target, 0, bytes);

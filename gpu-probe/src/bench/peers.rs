@@ -27,7 +27,7 @@ fn copy_to(card: &Card<'_>, other: &Device) -> Result<PeerCopy, CudaError> {
     }
     let from = card.memory(bytes, "the peer copy")?;
     let to = DeviceMemory::new(&context, bytes, "the peer copy")?;
-    card.fill_random(&from, super::random::fresh_seed())?;
+    card.fill_random(&from, rand::random())?;
     let (start, end) = (Event::new(card.context())?, Event::new(card.context())?);
     let mut event_ns = Vec::new();
     for _ in 0..card.scale.pcie_samples {

@@ -3,65 +3,7 @@
 use crate::cuda::Parameter::{F32, Pointer, U32, U64};
 use crate::cuda::Signature;
 
-/// A file of kernels; one image is loaded for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum KernelFile {
-    /// `census.cu`.
-    Census,
-    /// `isa_gate.cu`.
-    IsaGate,
-    /// `stream.cu`.
-    Stream,
-    /// `chase.cu`.
-    Chase,
-    /// `fp32.cu`.
-    Fp32,
-    /// `gemm_f16.cu`.
-    GemmF16,
-    /// `gemm_bf16.cu`.
-    GemmBf16,
-    /// `gemm_fp8.cu`.
-    GemmFp8,
-    /// `matrix.cu`.
-    Matrix,
-    /// `merkle.cu`.
-    Merkle,
-    /// `vram.cu`.
-    Vram,
-    /// `pattern.cu`.
-    Pattern,
-    /// `launch.cu`.
-    Launch,
-    /// `gaps.cu`.
-    Gaps,
-    /// `latency_map.cu`.
-    LatencyMap,
-}
-
-impl KernelFile {
-    /// Its name without the ending.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Census => "census",
-            Self::IsaGate => "isa_gate",
-            Self::Stream => "stream",
-            Self::Chase => "chase",
-            Self::Fp32 => "fp32",
-            Self::GemmF16 => "gemm_f16",
-            Self::GemmBf16 => "gemm_bf16",
-            Self::GemmFp8 => "gemm_fp8",
-            Self::Matrix => "matrix",
-            Self::Merkle => "merkle",
-            Self::Vram => "vram",
-            Self::Pattern => "pattern",
-            Self::Launch => "launch",
-            Self::Gaps => "gaps",
-            Self::LatencyMap => "latency_map",
-        }
-    }
-}
-
-/// A kernel: its file and signature.
+/// The kernels' signatures.
 pub mod kernel {
     use super::{F32, Pointer, Signature, U32, U64};
 

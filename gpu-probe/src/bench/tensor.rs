@@ -6,8 +6,8 @@ use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, Signature};
 use crate::report::Rate;
 
 use super::card::{BLOCK_THREADS, Card};
-use super::random::fresh_seed;
-use super::signatures::{KernelFile, kernel};
+use crate::kernels::Module as KernelFile;
+use super::signatures::kernel;
 use super::telemetry::watched;
 use super::timing::stamped;
 
@@ -53,7 +53,7 @@ impl<'a> Product<'a> {
     pub(super) fn new(card: &'a Card<'a>, operands: Operands) -> Result<Self, CudaError> {
         let (file, multiply, fill, bytes) = operands.kernels();
         let entries = u64::from(card.scale.gemm_n) * u64::from(card.scale.gemm_n);
-        let shared = card.kernels.shared_bytes(&card.stream, file, multiply)?;
+        let shared = card.kernels.shared_bytes(file, multiply)?;
         let product = Self {
             card,
             a: card.memory(entries * bytes, "the tensor test")?,
@@ -63,7 +63,7 @@ impl<'a> Product<'a> {
             multiply,
             shape: product_shape(card, shared),
         };
-        let seed = fresh_seed();
+        let seed = rand::random::<u64>();
         for (memory, seed) in [(&product.a, seed), (&product.b, !seed)] {
             let arguments = [
                 memory.pointer(),

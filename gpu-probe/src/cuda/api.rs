@@ -67,8 +67,6 @@ pub(super) struct Api {
     pub(super) module_unload: unsafe extern "C" fn(Handle) -> CuResult,
     pub(super) module_get_function:
         unsafe extern "C" fn(*mut Handle, Handle, *const c_char) -> CuResult,
-    pub(super) module_get_global:
-        unsafe extern "C" fn(*mut CuPointer, *mut usize, Handle, *const c_char) -> CuResult,
     pub(super) func_get_attribute: unsafe extern "C" fn(*mut c_int, c_int, Handle) -> CuResult,
     pub(super) func_set_attribute: unsafe extern "C" fn(Handle, c_int, c_int) -> CuResult,
     pub(super) occupancy_max_blocks:
@@ -158,7 +156,6 @@ impl Api {
             module_load_data_ex: symbol(l, p, "cuModuleLoadDataEx")?,
             module_unload: symbol(l, p, "cuModuleUnload")?,
             module_get_function: symbol(l, p, "cuModuleGetFunction")?,
-            module_get_global: symbol(l, p, "cuModuleGetGlobal_v2")?,
             func_get_attribute: symbol(l, p, "cuFuncGetAttribute")?,
             func_set_attribute: symbol(l, p, "cuFuncSetAttribute")?,
             occupancy_max_blocks: symbol(l, p, "cuOccupancyMaxActiveBlocksPerMultiprocessor")?,

@@ -2,12 +2,10 @@
 //! because the driver reads as many bytes as the kernel says, whatever the caller gave.
 
 use std::ffi::{CString, c_int, c_void};
-use std::time::Duration;
 
 use super::api::Handle;
 use super::context::Context;
 use super::error::CudaError;
-use super::memory::PinnedMemory;
 use super::stream::Stream;
 
 /// `CU_JIT_ERROR_LOG_BUFFER` and `CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES`.
@@ -19,10 +17,6 @@ const SHARED_BYTES: c_int = 1;
 const REGISTERS: c_int = 4;
 const MAX_THREADS: c_int = 0;
 const MAX_DYNAMIC_SHARED: c_int = 8;
-/// `CUDA_ERROR_NOT_FOUND`.
-const NOT_FOUND: i32 = 500;
-/// Longest wait for four bytes.
-const VARIABLE_DEADLINE: Duration = Duration::from_secs(5);
 /// Most parameters of a kernel.
 const PARAMETERS_MAX: usize = 12;
 
@@ -197,37 +191,6 @@ impl Module {
             raw,
             signature,
         })
-    }
-}
-
-impl Module {
-    /// The `u32` that a variable of the module holds; none when it has no such variable.
-    ///
-    /// # Errors
-    ///
-    /// A failed call or copy.
-    #[expect(unsafe_code, reason = "a call of the driver")]
-    pub fn variable_u32(&self, stream: &Stream, name: &str) -> Result<Option<u32>, CudaError> {
-        self.context.enter()?;
-        let driver = self.context.driver();
-        let name = CString::new(name).unwrap_or_default();
-        let (mut address, mut bytes) = (0_u64, 0_usize);
-        let get = driver.api().module_get_global;
-        // SAFETY: the name is zero-terminated, both pointers are to live integers.
-        let code = unsafe { get(&raw mut address, &raw mut bytes, self.raw, name.as_ptr()) };
-        if code == NOT_FOUND {
-            return Ok(None);
-        }
-        driver.check("cuModuleGetGlobal_v2", code)?;
-        if bytes != size_of::<u32>() {
-            return Ok(None);
-        }
-        let value = PinnedMemory::new(&self.context, bytes, "a variable of a kernel file")?;
-        stream.copy_variable(address, &value)?;
-        stream.wait("a variable of a kernel file", VARIABLE_DEADLINE)?;
-        let mut out = [0; 4];
-        value.read(&mut out);
-        Ok(Some(u32::from_le_bytes(out)))
     }
 }
 

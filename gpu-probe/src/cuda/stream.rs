@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::api::{CuPointer, Handle};
+use super::api::Handle;
 use super::context::Context;
 use super::error::{CudaError, NOT_READY};
 use super::memory::{DeviceMemory, PinnedMemory};
@@ -158,22 +158,6 @@ impl Stream {
         // SAFETY: as in `copy_to_device`; nothing borrows the bytes of `to`.
         let code = unsafe {
             (driver.api().memcpy_dtoh_async)(to.host_pointer(), address, bytes, self.raw)
-        };
-        driver.check("cuMemcpyDtoHAsync_v2", code)
-    }
-
-    /// Queues a copy of a module's variable, as many bytes as `to` has.
-    #[expect(unsafe_code, reason = "a call of the driver")]
-    pub(super) fn copy_variable(
-        &self,
-        address: CuPointer,
-        to: &PinnedMemory,
-    ) -> Result<(), CudaError> {
-        self.context.enter()?;
-        let driver = self.context.driver();
-        // SAFETY: the caller has the address and the size from the module, which lives.
-        let code = unsafe {
-            (driver.api().memcpy_dtoh_async)(to.host_pointer(), address, to.bytes(), self.raw)
         };
         driver.check("cuMemcpyDtoHAsync_v2", code)
     }

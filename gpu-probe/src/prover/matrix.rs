@@ -3,7 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::bench::{Card, KernelFile, kernel};
+use crate::bench::{Card, kernel};
+use crate::kernels::Module as KernelFile;
 use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, download};
 use crate::exchange::{JobPick, RowOpening};
 use crate::hex::HexBytes;
@@ -42,7 +43,7 @@ impl<'a> MatrixChain<'a> {
         let file = KernelFile::Matrix;
         let shared_bytes =
             card.kernels
-                .shared_bytes(&card.stream, file, kernel::MATRIX_MULTIPLY)?;
+                .shared_bytes(file, kernel::MATRIX_MULTIPLY)?;
         Ok(Self {
             card,
             n,

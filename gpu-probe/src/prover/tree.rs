@@ -1,7 +1,8 @@
 //! Merkle trees on the card: leaves are hashed there, levels go up there, and only the root, or
 //! the leaves for a path, come down.
 
-use crate::bench::{Card, KernelFile, kernel};
+use crate::bench::{Card, kernel};
+use crate::kernels::Module as KernelFile;
 use crate::cuda::{Argument, CudaError, DeviceMemory, download};
 use crate::proof::{Hash, merkle::Tree};
 

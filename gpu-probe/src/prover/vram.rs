@@ -1,6 +1,7 @@
 //! Q8 on one card: memory filled with words that are dear to recompute, then read again and again.
 
-use crate::bench::{Card, KernelFile, kernel};
+use crate::bench::{Card, kernel};
+use crate::kernels::Module as KernelFile;
 use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, download, upload};
 use crate::exchange::{BlockOpening, BlockPick};
 use crate::hex::HexBytes;
