@@ -1,7 +1,9 @@
 //! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
-//! shell that makes a real process of it.
+//! shell that makes a real process of it. And the GPU probe: what a rented card is, shown by work.
 //!
-//! [`agent`] and [`session`] are pure and know no clock; [`shell`] is the only place with effects.
+//! [`agent`] and [`session`] are pure and know no clock; [`shell`] is the only place of theirs with
+//! effects. Of the probe, [`proof`], [`verify`] and [`report`] are pure; [`cuda`] alone speaks to a
+//! driver, for the benchmarks in [`bench`] and the proofs in [`prover`].
 
 pub mod agent;
 pub mod bench;

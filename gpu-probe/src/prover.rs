@@ -6,10 +6,12 @@
 //! computed again when rows or blocks are picked.
 
 mod exchange;
+mod machine;
 mod matrix;
 mod tree;
 mod vram;
 
 pub use exchange::{Prover, ProverError, Send, Summaries};
+pub use machine::{Machine, fresh_key};
 pub use matrix::MatrixChain;
 pub use vram::VramArea;

@@ -4,9 +4,9 @@ use crate::cuda::{Argument, CudaError};
 use crate::report::{Bandwidth, Transfer};
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
 use super::timing::stamped;
+use crate::kernels::Module as KernelFile;
 
 /// Runs it. A copy counts the bytes that it reads and those that it writes.
 ///

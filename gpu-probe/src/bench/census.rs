@@ -6,8 +6,8 @@ use crate::report::{Census, ClockSpan, SMS_MAX, SmBlocks};
 use std::collections::BTreeMap;
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
+use crate::kernels::Module as KernelFile;
 
 /// Most spans that are reported.
 const SPANS_MAX: usize = 512;

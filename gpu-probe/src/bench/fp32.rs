@@ -4,10 +4,10 @@ use crate::cuda::{Argument, CudaError};
 use crate::report::Rate;
 
 use super::card::{BLOCK_THREADS, Card};
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
 use super::telemetry::watched;
 use super::timing::stamped;
+use crate::kernels::Module as KernelFile;
 
 /// Operations of an iteration of a thread: eight multiply-adds.
 const OPERATIONS: u64 = 16;

@@ -7,8 +7,8 @@ use crate::cuda::{Argument, CudaError, Dimensions};
 use crate::report::Gaps;
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
+use crate::kernels::Module as KernelFile;
 
 /// Gaps shorter than this are the card's own business, in ns.
 const THRESHOLD_NS: u64 = 1_000_000;

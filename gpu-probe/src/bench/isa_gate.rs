@@ -25,7 +25,11 @@ pub(super) fn run(card: &Card<'_>) -> Result<IsaGate, CudaError> {
     let (seed, iterations) = (rand::random::<u32>(), card.scale.isa_iterations);
     let bytes = shape.rows as usize * shape.columns as usize * 4;
     let out = card.memory(bytes as u64, "the instruction test")?;
-    let arguments = [Argument::U32(seed), Argument::U32(iterations), out.pointer()];
+    let arguments = [
+        Argument::U32(seed),
+        Argument::U32(iterations),
+        out.pointer(),
+    ];
     let one = Dimensions::line(1, THREADS);
     let timing = stamped(card, "the instruction test", card.scale.samples, |_| {
         card.launch(KernelFile::IsaGate, kernel::ISA_GATE, one, &arguments)

@@ -5,8 +5,8 @@ use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions};
 use crate::report::{LatencyCurve, LatencyPoint};
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
+use crate::kernels::Module as KernelFile;
 
 /// Words of a line of 128 bytes, the L2 cache's.
 const LINE_WORDS: u32 = 32;

@@ -7,8 +7,8 @@ use crate::cuda::{Argument, CudaError, Dimensions};
 use crate::report::{LATENCY_CELLS_MAX, LatencyMap};
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
+use crate::kernels::Module as KernelFile;
 
 /// Words from the start of one region to that of the next: 64 KiB and one line.
 const REGION_WORDS: u64 = 16 * 1024 + 32;

@@ -7,8 +7,8 @@ use crate::cuda::{CudaError, Dimensions};
 use crate::report::Launch;
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
+use crate::kernels::Module as KernelFile;
 
 /// Runs it.
 ///

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cuda::{Attribute, Context, CudaError, Module, Signature};
-use crate::kernels::{Image, ImageForm, KernelSet, Kernel, Module as KernelFile};
+use crate::kernels::{Image, ImageForm, Kernel, KernelSet, Module as KernelFile};
 
 /// Set to `ptx`, binaries are not even offered, and the driver assembles the text.
 pub const LOAD_VARIABLE: &str = "TANDEM_CUDA_LOAD";

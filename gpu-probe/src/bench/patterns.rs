@@ -5,8 +5,8 @@ use crate::cuda::{Argument, CudaError, DeviceMemory, download};
 use crate::report::{Pattern, PatternPass, PatternTests};
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
+use crate::kernels::Module as KernelFile;
 
 /// Bytes of one area: large enough to be quick, small enough to fit between others' areas.
 const AREA_BYTES: u64 = 1 << 30;

@@ -6,10 +6,10 @@ use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, Signature};
 use crate::report::Rate;
 
 use super::card::{BLOCK_THREADS, Card};
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
 use super::telemetry::watched;
 use super::timing::stamped;
+use crate::kernels::Module as KernelFile;
 
 /// Most products of a warm-up, whatever the clocks say.
 const WARM_UP_MAX: u32 = 10_000;

@@ -5,8 +5,8 @@ use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, Event};
 use crate::report::Timing;
 
 use super::card::Card;
-use crate::kernels::Module as KernelFile;
 use super::signatures::kernel;
+use crate::kernels::Module as KernelFile;
 
 /// Bytes of one stamp: what a block of the census writes.
 const STAMP_BYTES: u64 = 40;

@@ -197,18 +197,18 @@ impl Prover<'_> {
                 ProverMessage::VramOpenings(VramOpenings { uuid, blocks }),
             )?;
         }
-        let per_card = areas.iter().zip(fill_ns).zip(done).zip(&plan.devices);
-        let summary = |(((area, fill_ns), (roots, passes_ns)), device): (_, &DevicePlan)| {
-            let area: &VramArea<'_> = area;
-            VramSummary {
+        let summary =
+            |area: &VramArea<'_>, fill_ns, (roots, passes_ns): &(Vec<Hash>, u64)| VramSummary {
                 blocks: area.blocks(),
-                passes: device.vram_passes,
+                passes: u32::try_from(roots.len()).unwrap_or(u32::MAX),
                 fill_ns,
-                passes_ns,
-                last_root: last(&roots),
-            }
-        };
-        Ok(per_card.map(summary).collect())
+                passes_ns: *passes_ns,
+                last_root: last(roots),
+            };
+        let per_card = areas.iter().zip(fill_ns).zip(&done);
+        Ok(per_card
+            .map(|((area, fill_ns), done)| summary(area, fill_ns, done))
+            .collect())
     }
 }
 

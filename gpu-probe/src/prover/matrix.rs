@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::bench::{Card, kernel};
-use crate::kernels::Module as KernelFile;
 use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, download};
 use crate::exchange::{JobPick, RowOpening};
 use crate::hex::HexBytes;
+use crate::kernels::Module as KernelFile;
 use crate::proof::{Hash, first_seed, matrix::Entries, next_seed};
 
 use super::tree::DeviceTree;
@@ -41,9 +41,7 @@ impl<'a> MatrixChain<'a> {
         let entries = u64::from(n) * u64::from(n);
         let purpose = "the matrix proof";
         let file = KernelFile::Matrix;
-        let shared_bytes =
-            card.kernels
-                .shared_bytes(file, kernel::MATRIX_MULTIPLY)?;
+        let shared_bytes = card.kernels.shared_bytes(file, kernel::MATRIX_MULTIPLY)?;
         Ok(Self {
             card,
             n,

@@ -2,8 +2,8 @@
 //! the leaves for a path, come down.
 
 use crate::bench::{Card, kernel};
-use crate::kernels::Module as KernelFile;
 use crate::cuda::{Argument, CudaError, DeviceMemory, download};
+use crate::kernels::Module as KernelFile;
 use crate::proof::{Hash, merkle::Tree};
 
 /// Bytes of a digest.

@@ -1,10 +1,10 @@
 //! Q8 on one card: memory filled with words that are dear to recompute, then read again and again.
 
 use crate::bench::{Card, kernel};
-use crate::kernels::Module as KernelFile;
 use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, download, upload};
 use crate::exchange::{BlockOpening, BlockPick};
 use crate::hex::HexBytes;
+use crate::kernels::Module as KernelFile;
 use crate::proof::{Hash, fill_key, next_key, vram};
 
 use super::tree::DeviceTree;
