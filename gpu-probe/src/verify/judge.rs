@@ -240,13 +240,14 @@ fn check_times(
         rates.matrix_ms(plan),
         live.matrix_elapsed_ms,
     );
-    let vram = share(
-        ReasonCode::VramTooSlow,
-        "VRAM passes",
-        rates.vram_ms(shown.blocks, plan.vram_passes),
-        live.vram_elapsed_ms,
-    );
-    u32::try_from(matrix.min(vram)).unwrap_or(1_000)
+    // Nothing was read where nothing was filled.
+    let vram = (shown.blocks > 0).then(|| {
+        let reference_ms = rates.vram_ms(shown.blocks, plan.vram_passes);
+        let code = ReasonCode::VramTooSlow;
+        share(code, "VRAM passes", reference_ms, live.vram_elapsed_ms)
+    });
+    let lowest = vram.map_or(matrix, |vram| vram.min(matrix));
+    u32::try_from(lowest).unwrap_or(1_000)
 }
 
 /// What the prover says of its proofs against what the verifier saw of them.

@@ -12,7 +12,12 @@ use crate::verdict::VerdictOutcome;
 use crate::verify::Facts;
 
 fn forged(forge: Forge) -> Vec<ReasonCode> {
-    let verdict = Exchange::forging("rtx3090", forge).run(|_| {});
+    let of_memory = [Forge::HalfTheMemory, Forge::BlockPath].contains(&forge);
+    let exchange = Exchange {
+        forge,
+        ..Exchange::of("rtx3090").proving(if of_memory { 2 } else { 0 })
+    };
+    let verdict = exchange.run(|_| {});
     assert_eq!(verdict.proof_level.number(), 0);
     failing(&verdict)
 }
@@ -43,7 +48,7 @@ fn slow_work_fails_by_the_verifiers_clock_and_only_by_it() {
     let run = |time_permille| {
         let exchange = Exchange {
             time_permille,
-            ..Exchange::of("a100-sxm4-80gb")
+            ..Exchange::of("a100-sxm4-80gb").proving(1)
         };
         exchange.run(|_| {})
     };
@@ -107,27 +112,27 @@ fn one_card_as_two_is_refused() {
     let model = GpuModel::by_id("rtx4090").unwrap();
     let twins = Exchange {
         devices: vec![
-            device(model, 1, &mut Noise(1)),
-            device(model, 1, &mut Noise(2)),
+            device(model, 1, &mut Noise::seeded(1)),
+            device(model, 1, &mut Noise::seeded(2)),
         ],
         ..Exchange::of("rtx4090")
     };
     assert_eq!(failing(&twins.run(|_| {})), [DeviceDuplicate]);
     let serial = Exchange {
         devices: vec![
-            device(model, 1, &mut Noise(1)),
-            device(model, 2, &mut Noise(2)),
+            device(model, 1, &mut Noise::seeded(1)),
+            device(model, 2, &mut Noise::seeded(2)),
         ],
         time_permille: (2_000, 2_000),
-        ..Exchange::of("rtx4090")
+        ..Exchange::of("rtx4090").proving(1)
     };
     let verdict = serial.run(|_| {});
     assert_eq!(failing(&verdict), [MatrixTooSlow, VramTooSlow]);
     assert!(verdict.reasons.iter().any(|r| r.device == Some(uuid(2))));
     let two = Exchange {
         devices: vec![
-            device(model, 1, &mut Noise(1)),
-            device(model, 2, &mut Noise(2)),
+            device(model, 1, &mut Noise::seeded(1)),
+            device(model, 2, &mut Noise::seeded(2)),
         ],
         ..Exchange::of("rtx4090")
     };
@@ -167,7 +172,7 @@ fn what_the_fleet_knows_of_a_device_counts() {
         DeviceIdMismatch,
         SmCountMismatch,
         VramOutsideWindow,
-        BandwidthLow,
+        TensorLow,
     ] {
         assert!(codes.contains(&code), "{code:?} in {codes:?}");
     }
@@ -182,7 +187,7 @@ fn a_slower_card_under_a_better_name_is_refused_for_all_that_differs() {
     });
     assert_eq!(codes, [SourcesDisagree]);
     let model = GpuModel::by_id("rtx3060-12gb").unwrap();
-    let mut liar = device(model, 1, &mut Noise(1));
+    let mut liar = device(model, 1, &mut Noise::seeded(1));
     liar.identity.cuda.name = "NVIDIA GeForce RTX 4090".to_owned();
     liar.identity.nvml = None;
     let exchange = Exchange {

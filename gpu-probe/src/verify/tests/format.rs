@@ -13,7 +13,7 @@ use crate::verify::{Facts, Policy, judge_stored};
 
 fn sample() -> SignedReport {
     let model = GpuModel::by_id("rtx3060-12gb").unwrap();
-    report(vec![device(model, 1, &mut Noise(3))]).sign(&Exchange::key())
+    report(vec![device(model, 1, &mut Noise::seeded(3))]).sign(&Exchange::key())
 }
 
 #[test]

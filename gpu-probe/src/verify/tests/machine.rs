@@ -6,12 +6,21 @@ use crate::hex::HexBytes;
 use crate::report::*;
 
 /// SplitMix64, for reproducible noise.
-pub(super) struct Noise(pub(super) u64);
+pub(super) struct Noise(Option<u64>);
 
 impl Noise {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
+    pub(super) const fn seeded(seed: u64) -> Self {
+        Self(Some(seed))
+    }
+
+    /// No noise at all.
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
+    fn next(state: &mut u64) -> u64 {
+        *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = *state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
@@ -19,7 +28,8 @@ impl Noise {
 
     /// `value` times 0.95 to 1.05.
     pub(super) fn of(&mut self, value: u64) -> u64 {
-        value * (950 + self.next() % 101) / 1_000
+        let permille = self.0.as_mut().map_or(50, |state| Self::next(state) % 101);
+        value * (950 + permille) / 1_000
     }
 }
 
@@ -192,6 +202,50 @@ pub(super) fn device(model: GpuModel, number: u8, noise: &mut Noise) -> DeviceRe
         }),
         health: None,
     }
+}
+
+/// The same card on another day: every rate of `base` with new noise of 5 %, written to `device`.
+/// Cheaper than a new report.
+pub(super) fn next_day(device: &mut DeviceReport, base: &DeviceReport, noise: &mut Noise) {
+    let rates = [
+        (&mut device.fp32, &base.fp32),
+        (&mut device.tensor_f16, &base.tensor_f16),
+        (&mut device.tensor_bf16, &base.tensor_bf16),
+    ];
+    for (now, then) in rates {
+        if let (Outcome::Measured(now), Outcome::Measured(then)) = (now, then) {
+            now.operations = noise.of(then.operations);
+            now.power_mw = then.power_mw.map(|mw| noise.of(mw));
+        }
+    }
+    if let (Outcome::Measured(now), Outcome::Measured(then)) =
+        (&mut device.bandwidth, &base.bandwidth)
+    {
+        now.copy.bytes = noise.of(then.copy.bytes);
+        now.read.bytes = noise.of(then.read.bytes);
+        now.write.bytes = noise.of(then.write.bytes);
+    }
+    if let (Outcome::Measured(now), Outcome::Measured(then)) = (&mut device.pcie, &base.pcie) {
+        now.host_to_device.bytes = noise.of(then.host_to_device.bytes);
+        now.device_to_host.bytes = noise.of(then.device_to_host.bytes);
+    }
+    if let (Outcome::Measured(now), Outcome::Measured(then)) = (&mut device.latency, &base.latency)
+    {
+        for (now, then) in now.points.iter_mut().zip(&then.points) {
+            now.timer_ns[0] = noise.of(then.timer_ns[0]);
+        }
+    }
+}
+
+/// `device` without noise: every rate is the typical one.
+pub(super) fn typical(model: GpuModel) -> DeviceReport {
+    let mut device = device(model, 1, &mut Noise::none());
+    if let Outcome::Measured(curve) = &mut device.latency {
+        for point in &mut curve.points {
+            point.timer_ns.truncate(1);
+        }
+    }
+    device
 }
 
 /// An unsigned report of some devices that answers no challenge yet.

@@ -217,9 +217,9 @@ impl Exchange {
     pub(super) fn of(id: &str) -> Self {
         let model = GpuModel::by_id(id).unwrap();
         Self {
-            policy: policy(32, 2),
+            policy: policy(32, 0),
             facts: Facts::default(),
-            devices: vec![device(model, 1, &mut Noise(1))],
+            devices: vec![device(model, 1, &mut Noise::seeded(1))],
             forge: Forge::Nothing,
             secret: 5,
             rtt_ms: 40,
@@ -227,11 +227,10 @@ impl Exchange {
         }
     }
 
-    pub(super) fn forging(id: &str, forge: Forge) -> Self {
-        Self {
-            forge,
-            ..Self::of(id)
-        }
+    /// With so many blocks of memory to prove: they are dear on a CPU.
+    pub(super) fn proving(mut self, blocks: u64) -> Self {
+        self.policy.sizing.vram_blocks_max = blocks;
+        self
     }
 
     pub(super) fn key() -> SigningKey {

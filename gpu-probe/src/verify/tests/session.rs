@@ -16,7 +16,7 @@ fn hello() -> Hello {
         format_version: 1,
         agent_version: "0.1.0".to_owned(),
         public_key: HexBytes(Exchange::key().verifying_key().to_bytes()),
-        devices: vec![claim_of(&device(model, 1, &mut Noise(1)))],
+        devices: vec![claim_of(&device(model, 1, &mut Noise::seeded(1)))],
     }
 }
 
@@ -124,7 +124,7 @@ fn other_devices_are_refused_and_a_report_waits_for_the_checks() {
         .step(ProverMessage::VramOpenings(openings), 1_080)
         .unwrap();
     let model = GpuModel::by_id("rtx4090").unwrap();
-    let signed = report(vec![device(model, 1, &mut Noise(1))]).sign(&Exchange::key());
+    let signed = report(vec![device(model, 1, &mut Noise::seeded(1))]).sign(&Exchange::key());
     let message = ProverMessage::Report(Box::new(signed));
     for outstanding in [2, 1] {
         let refused = session.step(message.clone(), 1_090);
