@@ -148,9 +148,15 @@ unsafe extern "C" fn fake_cuda_configure(text: *const c_char) -> c_int {
     result.err().unwrap_or(SUCCESS)
 }
 
-/// The true time in nanoseconds; all chips are taken to have waited for the slowest.
+/// The true time in nanoseconds: that of the chip that is furthest.
 #[unsafe(no_mangle)]
 extern "C" fn fake_cuda_now_ns() -> u64 {
+    state().chips_ps.iter().copied().max().unwrap_or(0) / 1_000
+}
+
+/// The same, after all chips have waited for the one that is furthest.
+#[unsafe(no_mangle)]
+extern "C" fn fake_cuda_wait_ns() -> u64 {
     let mut state = state();
     let now = state.chips_ps.iter().copied().max().unwrap_or(0);
     state.chips_ps.fill(now);
