@@ -111,7 +111,7 @@ impl Scale {
             chase_log2_bytes: (18, 24),
             chase_hops: 32,
             chase_samples: 2,
-            fp32_operations: 1 << 16,
+            fp32_operations: 1 << 23,
             gemm_n: 256,
             isa_iterations: 2,
             pcie_bytes: 64 << 10,

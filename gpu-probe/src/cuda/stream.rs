@@ -278,7 +278,7 @@ impl Event {
         let code = unsafe { (driver.api().event_elapsed_time)(&raw mut ms, earlier.raw, self.raw) };
         driver.check("cuEventElapsedTime", code)?;
         // A cast of a float stops at the bounds of the integer; NaN becomes 0.
-        Ok((f64::from(ms) * 1e6) as u64)
+        Ok((f64::from(ms) * 1e6).round() as u64)
     }
 }
 

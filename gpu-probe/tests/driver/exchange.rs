@@ -27,7 +27,10 @@ struct Copy {
 }
 
 impl Copy {
-    #[expect(unsafe_code, reason = "the library is ours; its functions have these types")]
+    #[expect(
+        unsafe_code,
+        reason = "the library is ours; its functions have these types"
+    )]
     fn new(spec: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("libcuda.so.1");
@@ -49,10 +52,17 @@ impl Copy {
         }
     }
 
-    #[expect(unsafe_code, reason = "the library is ours; its functions have these types")]
+    #[expect(
+        unsafe_code,
+        reason = "the library is ours; its functions have these types"
+    )]
     fn clock_ns(&self, name: &[u8]) -> u64 {
         // SAFETY: the function has this type.
-        unsafe { self.library.get::<extern "C" fn() -> u64>(name).expect("our function")() }
+        unsafe {
+            self.library
+                .get::<extern "C" fn() -> u64>(name)
+                .expect("our function")()
+        }
     }
 }
 
