@@ -24,7 +24,7 @@ pub fn identify(
 ) -> Result<Identity, CudaError> {
     let cuda = of_cuda(device, free_memory_bytes)?;
     let bus_id = cuda.pci_bus_id.to_ascii_lowercase();
-    let facts = nvml.and_then(|nvml| Some(nvml.facts(device.uuid().ok()?)?));
+    let facts = nvml.and_then(|nvml| nvml.facts(device.uuid().ok()?));
     Ok(Identity {
         nvml: facts.map(of_nvml),
         proc: of_proc(Path::new("/proc/driver/nvidia/gpus"), &bus_id),
