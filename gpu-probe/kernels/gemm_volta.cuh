@@ -1,8 +1,10 @@
 // Matrix product by mma.sync m8n8k4, for sm_70, whose only tensor type is FP16: int8 is turned into
 // FP16 on its way to shared memory, and the FP32 sums of small integers are exact.
 //
-// Four groups of eight lanes (lanes 4 g to 4 g + 3 and 16 more) each multiply 8 x 4 by 4 x 8; laid
-// two by two they make 16 x 16. n is a multiple of 256.
+// Four groups of eight lanes (lanes 4 g to 4 g + 3 and 16 more) each multiply 8 x 4 by 4 x 8; two by
+// two they make 16 x 16. A group's eight rows are four and, eight further, four more, so that the
+// eight lanes that shared memory serves at once read eight neighbouring rows, which lie in different
+// banks. n is a multiple of 256.
 #pragma once
 
 #include "gemm.cuh"
@@ -58,15 +60,18 @@ DEVICE void multiply_volta(f32 d[8], u32 a0, u32 a1, u32 b0, u32 b1) {
                  : "r"(a0), "r"(a1), "r"(b0), "r"(b1));
 }
 
-// This lane's row in its group's 8 x 4, and its group's place in the square.
+// The row of A and the column of B that this lane brings to the square, and the first row and
+// column of its sums there.
 struct Lane {
-    u32 row, down, across;
+    u32 row_a, column_b, row, column;
 
     DEVICE_METHOD Lane() {
         u32 lane = threadIdx.x % 32, group = lane / 4 % 4;
-        row = lane % 4 + lane / 16 * 4;
-        down = group % 2 * 8;
-        across = group / 2 * 8;
+        u32 down = group % 2 * 4, across = group / 2 * 4, half = lane / 16 * 8;
+        row_a = down + half + lane % 4;
+        column_b = across + half + lane % 4;
+        row = down + half + lane % 2;
+        column = across + (lane & 2);
     }
 };
 
@@ -74,8 +79,8 @@ struct Lane {
 DEVICE void multiply_stage(f32 sum[SQUARES_M][SQUARES_N][8], u32 stage) {
     u32 warp = threadIdx.x / 32;
     Lane lane;
-    u32 row_a = warp / 4 * (16 * SQUARES_M) + lane.down + lane.row;
-    u32 row_b = TILE_ROWS + warp % 4 * (16 * SQUARES_N) + lane.across + lane.row;
+    u32 row_a = warp / 4 * (16 * SQUARES_M) + lane.row_a;
+    u32 row_b = TILE_ROWS + warp % 4 * (16 * SQUARES_N) + lane.column_b;
 #pragma unroll
     for (u32 piece = 0; piece < PIECES; piece++) {
         uint4 a[SQUARES_M], b[SQUARES_N];
@@ -139,7 +144,7 @@ DEVICE void gemm(const void *a, const void *b_columns, typename Unit::Sum *c, u3
     extern __shared__ __align__(1024) u8 stages[];
     typedef TilePlace<TILE_ROWS, TILE_COLUMNS> Place;
     u64 row_bytes = (u64)n * Unit::BYTES;
-    u32 warp = threadIdx.x / 32, bits = threadIdx.x % 32;
+    u32 warp = threadIdx.x / 32;
     Lane lane;
     for (u32 tile = blockIdx.x; tile < Place::tiles(n); tile += gridDim.x) {
         Place at(tile, n);
@@ -147,17 +152,16 @@ DEVICE void gemm(const void *a, const void *b_columns, typename Unit::Sum *c, u3
         multiply_tile<Unit>(sum, (const u8 *)a + at.row * row_bytes,
                             (const u8 *)b_columns + at.column * row_bytes, row_bytes,
                             shared_address(stages));
-        // Sum i of a lane: row bits 0 of the lane, 1 of i, 4 of the lane; column bits 0 of i, 1 of
-        // the lane, 2 of i.
-        u32 row = at.row + warp / 4 * (16 * SQUARES_M) + lane.down + bits % 2 + bits / 16 * 4;
-        u32 column = at.column + warp % 4 * (16 * SQUARES_N) + lane.across + (bits & 2);
+        // Sum i of a lane lies i & 2 rows and (i & 1) + 2 (i & 4) columns from its first.
+        u32 row = at.row + warp / 4 * (16 * SQUARES_M) + lane.row;
+        u32 column = at.column + warp % 4 * (16 * SQUARES_N) + lane.column;
 #pragma unroll
         for (u32 m = 0; m < SQUARES_M; m++) {
 #pragma unroll
             for (u32 f = 0; f < SQUARES_N; f++) {
 #pragma unroll
                 for (u32 i = 0; i < 8; i += 2) {
-                    u32 r = row + 16 * m + (i & 2), s = column + 16 * f + (i & 4);
+                    u32 r = row + 16 * m + (i & 2), s = column + 16 * f + 2 * (i & 4);
                     store_pair(c + (u64)r * n + s, Unit::result(sum[m][f][i]),
                                Unit::result(sum[m][f][i + 1]));
                 }

@@ -150,10 +150,9 @@ KERNEL __launch_bounds__(128) isa_gate(u32 seed, u32 iterations, i32 *out) {
 
 KERNEL __launch_bounds__(128) isa_gate(u32 seed, u32 iterations, i32 *out) {
     if (threadIdx.x >= 32) return;
-    u32 bits = threadIdx.x;
-    Lane lane;
-    u32 a0 = numbers(seed, lane.row * 4), a1 = numbers(seed, lane.row * 4 + 2);
-    u32 b0 = numbers(seed, B_FIRST + lane.row * 4), b1 = numbers(seed, B_FIRST + lane.row * 4 + 2);
+    u32 lane = threadIdx.x, first = (lane % 4 + lane / 16 * 4) * 4;
+    u32 a0 = numbers(seed, first), a1 = numbers(seed, first + 2);
+    u32 b0 = numbers(seed, B_FIRST + first), b1 = numbers(seed, B_FIRST + first + 2);
     i32 total[8] = {};
     for (u32 done = 0; done < iterations;) {
         f32 d[8] = {};
@@ -163,9 +162,9 @@ KERNEL __launch_bounds__(128) isa_gate(u32 seed, u32 iterations, i32 *out) {
         done += run;
     }
     // All four groups have the same answer; the first writes it.
-    if (bits / 4 % 4 != 0) return;
+    if (lane / 4 % 4 != 0) return;
     for (u32 i = 0; i < 8; i += 2) {
-        u32 row = bits % 2 + (i & 2) + bits / 16 * 4, column = (i & 4) + (bits & 2);
+        u32 row = lane % 2 + (i & 2) + lane / 16 * 4, column = (i & 4) + (lane & 2);
         store_pair(out + row * 8 + column, total[i], total[i + 1]);
     }
 }
