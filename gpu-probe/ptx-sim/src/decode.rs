@@ -5,6 +5,7 @@ mod context;
 mod control;
 mod convert;
 mod float;
+mod group;
 mod integer;
 mod logic;
 mod matrix;
@@ -18,7 +19,6 @@ use context::Context;
 
 /// Families that are read and not interpreted, by the start of their opcodes.
 const REFUSED: &[&str] = &[
-    "wgmma.",
     "tcgen05.",
     "cp.async.bulk.",
     "cp.reduce.",
@@ -43,8 +43,6 @@ const REFUSED: &[&str] = &[
 /// Whether the opcode belongs to a family that is read, and refused when it is run.
 pub(crate) fn is_refused(opcode: &str) -> bool {
     REFUSED.iter().any(|start| opcode.starts_with(start))
-        || opcode.starts_with("fence.proxy.")
-        || opcode.starts_with("fence.mbarrier_init.")
 }
 
 /// Resolves one instruction.
@@ -76,6 +74,7 @@ fn by_name(c: &mut Context<'_, '_>) -> Result<Op, ParseError> {
             memory::decode(c)
         }
         "ldmatrix" | "mma" => matrix::decode(c),
+        "wgmma" => group::decode(c),
         "shfl" | "vote" | "match" | "redux" | "activemask" => warp::decode(c),
         "bra" | "brx" | "ret" | "exit" | "trap" | "bar" | "barrier" | "membar" | "fence"
         | "nanosleep" | "pmevent" | "brkpt" => control::decode(c),

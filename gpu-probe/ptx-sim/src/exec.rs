@@ -8,6 +8,7 @@ mod convert;
 mod copies;
 mod exchange;
 mod float;
+mod group;
 mod integer;
 mod lanes;
 mod logic;

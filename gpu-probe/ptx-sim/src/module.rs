@@ -53,7 +53,7 @@ pub struct Kernel {
 }
 
 impl Module {
-    /// Reads a PTX text. An error names the line and what is not known there; the families `wgmma`,
+    /// Reads a PTX text. An error names the line and what is not known there; families such as
     /// `tcgen05`, bulk copies and clusters are read, and refused when they are run.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -56,21 +56,9 @@ fn multiply(c: &mut Context<'_, '_>) -> Result<Op, ParseError> {
     c.take("kind::f8f6f4");
     // Types of d, a, b, c stand in this order.
     let d_half = accumulator(c)?;
-    let (a, b) = (element(c)?, element(c)?);
+    let elements = elements(c, saturate)?;
     let c_half = accumulator(c)?;
-    let elements = match (a, b) {
-        (Element::Byte(a_signed), Element::Byte(b_signed)) => Elements::Int8 {
-            a_signed,
-            b_signed,
-            saturate,
-        },
-        (Element::Float(a), Element::Float(b)) => Elements::Float { a, b },
-        _ => return Err(c.error("a float and an integer")),
-    };
-    let per_register = match elements {
-        Elements::Int8 { .. } => 4,
-        Elements::Float { a, .. } => 32 / a.bits() as usize,
-    };
+    let per_register = 32 / elements.bits() as usize;
     let quads = if (m, k) == (8, 4) { 4 } else { 1 };
     let words = |elements: usize, per: usize| elements * quads / 32 / per;
     let op = MatrixMultiply {
@@ -117,8 +105,23 @@ fn order(c: &mut Context<'_, '_>) -> Result<bool, ParseError> {
     .ok_or_else(|| c.error("needs .row or .col for a and b"))
 }
 
+/// Uses up the types of a and b.
+pub(crate) fn elements(c: &mut Context<'_, '_>, saturate: bool) -> Result<Elements, ParseError> {
+    match (element(c)?, element(c)?) {
+        (Element::Byte(a_signed), Element::Byte(b_signed)) => Ok(Elements::Int8 {
+            a_signed,
+            b_signed,
+            saturate,
+        }),
+        (Element::Float(a), Element::Float(b)) if a.bits() == b.bits() => {
+            Ok(Elements::Float { a, b })
+        }
+        _ => Err(c.error("factors of two kinds")),
+    }
+}
+
 /// Whether the accumulator is FP16; FP32 and 32-bit integers are 32 bits wide.
-fn accumulator(c: &mut Context<'_, '_>) -> Result<bool, ParseError> {
+pub(crate) fn accumulator(c: &mut Context<'_, '_>) -> Result<bool, ParseError> {
     c.take_as(|m| match m {
         "f16" => Some(true),
         "f32" | "s32" => Some(false),

@@ -66,6 +66,7 @@ fn warps(env: &Env<'_>) -> Vec<Warp> {
                 present,
                 local: vec![0; kernel.local_bytes as usize * LANES],
                 copies: Default::default(),
+                products: Default::default(),
                 thread: std::array::from_fn(|lane| {
                     let thread = first + lane as u32;
                     let row = thread / width;

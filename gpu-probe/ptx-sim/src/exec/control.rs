@@ -1,6 +1,7 @@
 //! Branches, ends, barriers, and instructions for which the lanes of a warp must come together.
 
 use crate::exec::block::BARRIERS;
+use crate::exec::group;
 use crate::exec::lanes::each;
 use crate::exec::step::{Env, Outcome, execute, stop, values};
 use crate::exec::warp::{Wait, Warp};
@@ -24,7 +25,11 @@ fn needs(op: &Op) -> Needs {
         Op::MatchAny { members, .. } | Op::Reduce { members, .. } | Op::WarpBarrier { members } => {
             Needs::Named(*members)
         }
-        Op::LoadMatrix { .. } | Op::MatrixMultiply(_) => Needs::All,
+        Op::LoadMatrix { .. }
+        | Op::MatrixMultiply(_)
+        | Op::GroupMultiply(_)
+        | Op::GroupCommit
+        | Op::GroupWait { .. } => Needs::All,
         _ => Needs::Nothing,
     }
 }
@@ -195,7 +200,12 @@ fn together(warp: &mut Warp, env: &mut Env<'_>, part: usize, active: u32, op: &O
         warp.parts[part].wait = Wait::Lanes { members };
         return Ok(());
     }
-    let outcome = execute(warp, env, active, op);
+    let outcome = match op {
+        Op::GroupMultiply(_) | Op::GroupCommit | Op::GroupWait { .. } => {
+            group::run(warp, env, at, op)
+        }
+        _ => execute(warp, env, active, op),
+    };
     warp.go(part, at + 1);
     outcome
 }

@@ -135,6 +135,7 @@ fn floats(how: Conversion, value: f64) -> u64 {
                 bits
             }
         }
+        _ if value.is_nan() => f64::NAN.to_bits(),
         _ => value.to_bits(),
     }
 }

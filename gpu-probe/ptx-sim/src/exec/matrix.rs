@@ -160,9 +160,7 @@ fn scatter(
 pub(crate) fn multiply(warp: &mut Warp, env: &Env<'_>, op: &MatrixMultiply) {
     match op.elements {
         Elements::Int8 {
-            a_signed,
-            b_signed,
-            saturate,
+            a_signed, b_signed, ..
         } => {
             let byte = |signed| move |x| Int::new(8, signed).widen(x) as i64;
             let a = gather(
@@ -177,14 +175,7 @@ pub(crate) fn multiply(warp: &mut Warp, env: &Env<'_>, op: &MatrixMultiply) {
                 i64::from(x as u32 as i32)
             });
             let sums = sums(op, &a, &b, c);
-            scatter((warp, env), op, 32, |i| {
-                let sum = if saturate {
-                    sums[i].clamp(i64::from(i32::MIN), i64::from(i32::MAX))
-                } else {
-                    sums[i]
-                };
-                u64::from(sum as u32)
-            });
+            scatter((warp, env), op, 32, |i| op.elements.cut(sums[i]));
         }
         Elements::Float { a, b } => {
             let sum = |half| if half { F16 } else { F32 };

@@ -4,6 +4,7 @@
 //! instruction runs first, so that parts meet again at the end of a branch or loop.
 
 use crate::exec::copies::Copies;
+use crate::exec::group::Products;
 use crate::exec::lanes::{LANES, Lanes, each};
 use crate::inst::{Pred, Reg, Tally, Test, Verdict};
 
@@ -38,6 +39,7 @@ pub(crate) struct Warp {
     /// Local memory of all lanes, one after the other.
     pub(crate) local: Vec<u8>,
     pub(crate) copies: Copies,
+    pub(crate) products: Products,
     /// Thread index of each lane along x, y, z.
     pub(crate) thread: [[u32; 3]; LANES],
 }

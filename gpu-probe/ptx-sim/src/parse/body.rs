@@ -117,6 +117,7 @@ fn statement(
 }
 
 fn label(cursor: &mut Cursor<'_>, names: &mut Names, at: u32) -> Result<(), ParseError> {
+    let line = cursor.line();
     let name = cursor.word()?;
     cursor.expect(":")?;
     if cursor.take(".branchtargets") {
@@ -130,7 +131,10 @@ fn label(cursor: &mut Cursor<'_>, names: &mut Names, at: u32) -> Result<(), Pars
     if names.label(name, at) {
         Ok(())
     } else {
-        Err(cursor.error(format!("label `{name}` stands twice in its scope")))
+        Err(ParseError::new(
+            line,
+            format!("label `{name}` stands twice in its scope"),
+        ))
     }
 }
 

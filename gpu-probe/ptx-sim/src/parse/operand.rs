@@ -68,9 +68,7 @@ fn simple<'t>(cursor: &mut Cursor<'t>) -> Result<Operand<'t>, ParseError> {
     if cursor.take("|") {
         return Ok(Operand::Pair(name, cursor.word()?));
     }
-    let offset = if cursor.take("+") {
-        cursor.number()?
-    } else if cursor.is("-") {
+    let offset = if cursor.take("+") || cursor.is("-") {
         cursor.number()?
     } else {
         0

@@ -45,7 +45,7 @@ pub(crate) fn declaration(cursor: &mut Cursor<'_>) -> Result<Declaration, ParseE
     while cursor.take("[") {
         let length = if cursor.is("]") { 0 } else { cursor.number()? };
         cursor.expect("]")?;
-        bytes = bytes.checked_mul(length).unwrap_or(u64::MAX);
+        bytes = bytes.saturating_mul(length);
     }
     let content = if cursor.take("=") {
         initialiser(cursor, (element / vector) as usize)?
