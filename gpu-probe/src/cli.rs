@@ -1,6 +1,8 @@
-//! The command line of `gpu-probe`: today the agent; what it prints goes to stderr.
+//! The command line of `gpu-probe`: the agent, whose messages go to stderr, and `verify`.
 //!
 //! It is a library function because the broker can act as the agent where `gpu-probe` is missing.
+
+mod verify;
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Judge a stored report: 0 is pass, 1 fail, 2 could not run
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the program with the arguments and the environment of this process.
@@ -41,7 +45,10 @@ pub fn main() -> ExitCode {
     let help = variables_help();
     let cli = Cli::command().mut_subcommand("agent", |agent| agent.after_help(help));
     let cli = Cli::from_arg_matches(&cli.get_matches()).unwrap_or_else(|error| error.exit());
-    let Command::Agent { command } = cli.command;
+    let command = match cli.command {
+        Command::Agent { command } => command,
+        Command::Verify(args) => return ExitCode::from(verify::run(&args)),
+    };
     match run_agent(command) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -1,7 +1,9 @@
 //! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
-//! shell that makes a real process of it.
+//! shell that makes a real process of it. And the GPU probe's formats and verifier: what a probe
+//! reports ([`report`]), how it proves it ([`exchange`], [`proof`]), and what is made of it
+//! ([`verify`], [`verdict`]).
 //!
-//! [`agent`] and [`session`] are pure and know no clock; [`shell`] is the only place with effects.
+//! All but [`shell`] and [`cli`] is pure and knows no clock.
 
 pub mod agent;
 pub mod cli;
