@@ -1,9 +1,10 @@
-//! The command line of `gpu-probe`: the agent, whose messages go to stderr, and the probe.
+//! The command line of `gpu-probe`: the agent, whose messages go to stderr, the probe, and `verify`.
 //!
 //! It is a library function because the broker can act as the agent where `gpu-probe` is missing.
 
 mod info;
 mod run;
+mod verify;
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     ///
     /// Ends with 0 when there is a report, 1 when a card did wrong, 69 when the probe could not run.
     Run(run::Run),
+    /// Judge a stored report: 0 is pass, 1 fail, 2 could not run
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the program with the arguments and the environment of this process.
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::command().mut_subcommand("agent", |agent| agent.after_help(help));
     let cli = Cli::from_arg_matches(&cli.get_matches()).unwrap_or_else(|error| error.exit());
     let result = match cli.command {
+        Command::Verify(arguments) => Ok(verify::run(&arguments)),
         Command::Agent { command } => {
             run_agent(command).map_err(|error| said(error.code(), &error, EXIT_CONFIG))
         }

@@ -1,9 +1,9 @@
 //! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
-//! shell that makes a real process of it. And the GPU probe: what a rented card is, shown by work.
+//! shell that makes a real process of it. And the GPU probe: what it reports ([`report`]), how it
+//! proves it ([`exchange`], [`proof`]), what is made of it ([`verify`], [`verdict`]), and the probe
+//! itself: the driver ([`cuda`]), the benchmarks ([`bench`]), the prover ([`prover`]).
 //!
-//! [`agent`] and [`session`] are pure and know no clock; [`shell`] is the only place of theirs with
-//! effects. Of the probe, [`proof`], [`verify`] and [`report`] are pure; [`cuda`] alone speaks to a
-//! driver, for the benchmarks in [`bench`] and the proofs in [`prover`].
+//! All but [`shell`], [`cli`] and the probe itself is pure and knows no clock.
 
 pub mod agent;
 pub mod bench;

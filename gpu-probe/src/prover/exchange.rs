@@ -161,12 +161,7 @@ impl Prover<'_> {
             area.fill(base)?;
             Ok((self.clock_ns)().saturating_sub(begun))
         })?;
-        let filled = areas.iter().zip(&plan.devices);
-        let filled = filled.map(|(area, device)| Filled {
-            uuid: device.uuid,
-            blocks: area.blocks(),
-        });
-        let devices = filled.collect();
+        let devices = filled(plan, &areas);
         let VerifierMessage::VramKey { key, .. } =
             ask(send, ProverMessage::VramFilled { devices })?
         else {
@@ -197,19 +192,25 @@ impl Prover<'_> {
                 ProverMessage::VramOpenings(VramOpenings { uuid, blocks }),
             )?;
         }
-        let summary =
-            |area: &VramArea<'_>, fill_ns, (roots, passes_ns): &(Vec<Hash>, u64)| VramSummary {
+        let per_card = areas.iter().zip(fill_ns).zip(&done);
+        Ok(per_card
+            .map(|((area, fill_ns), (roots, passes_ns))| VramSummary {
                 blocks: area.blocks(),
                 passes: u32::try_from(roots.len()).unwrap_or(u32::MAX),
                 fill_ns,
                 passes_ns: *passes_ns,
                 last_root: last(roots),
-            };
-        let per_card = areas.iter().zip(fill_ns).zip(&done);
-        Ok(per_card
-            .map(|((area, fill_ns), done)| summary(area, fill_ns, done))
+            })
             .collect())
     }
+}
+
+fn filled(plan: &Plan, areas: &[VramArea<'_>]) -> Vec<Filled> {
+    let of = |(device, area): (&DevicePlan, &VramArea<'_>)| Filled {
+        uuid: device.uuid,
+        blocks: area.blocks(),
+    };
+    plan.devices.iter().zip(areas).map(of).collect()
 }
 
 fn ask(send: Send<'_>, message: ProverMessage) -> Result<VerifierMessage, ProverError> {

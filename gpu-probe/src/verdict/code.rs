@@ -117,3 +117,24 @@ impl std::fmt::Display for ReasonCode {
         self.serialize(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documents_list_every_code_once() {
+        let page = include_str!("../../../docs/gpu-probe.md");
+        let (_, after) = page.split_once("## Reasons\n").unwrap();
+        let table = after.split("\n## ").next().unwrap();
+        let rows = table
+            .lines()
+            .filter_map(|l| l.strip_prefix("| `")?.split_once('`'));
+        let codes: Vec<ReasonCode> = rows
+            .map(|(name, _)| serde_json::from_value(name.into()).unwrap())
+            .collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "in the order of the type");
+        assert_eq!(codes.len(), ReasonCode::NotShownOffline as usize + 1);
+        assert_eq!(ReasonCode::RowWrong.to_string(), "row_wrong");
+    }
+}

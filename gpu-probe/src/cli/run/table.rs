@@ -1,7 +1,7 @@
 //! The table for a person: each measured value and its share of the catalogue's.
 
 use comfy_table::{LineStyle, Table, TableStyle};
-use tandem_model::gpu::GpuModel;
+use tandem_model::gpu::{GpuFacts, GpuModel};
 
 use crate::report::{DeviceReport, Outcome, Rate};
 
@@ -50,28 +50,42 @@ fn device(device: &DeviceReport) -> String {
     table
         .load_style(TABLE_STYLE)
         .set_header(["measured", "value", "datasheet", "share"]);
+    memory(&mut table, device, facts);
+    rates(&mut table, device, facts);
+    others(&mut table, device);
+    let gate = match &device.isa_gate {
+        Outcome::Measured(gate) if gate.is_right => format!("{} is right", gate.kernel),
+        Outcome::Measured(gate) => format!("{} is WRONG", gate.kernel),
+        other => other.reason().unwrap_or_default().to_owned(),
+    };
+    format!(
+        "{} ({known}), {}\n{table}\ninstruction set: {gate}",
+        cuda.name, cuda.pci_bus_id
+    )
+}
+
+/// SMs and memory.
+fn memory(table: &mut Table, device: &DeviceReport, facts: Option<&GpuFacts>) {
     let sms = outcome(&device.census, |census| census.sms.len() as u64);
-    row(
-        &mut table,
-        "SMs",
-        "",
-        sms,
-        facts.map(|f| u64::from(f.sm_count)),
-    );
+    row(table, "SMs", "", sms, facts.map(|f| u64::from(f.sm_count)));
     let clock = outcome(&device.census, |c| c.clock_khz().unwrap_or(0) / 1_000);
     let boost = facts.map(|f| u64::from(f.boost_clock_mhz));
-    row(&mut table, "SM clock", "MHz", clock, boost);
+    row(table, "SM clock", "MHz", clock, boost);
     let copy = outcome(&device.bandwidth, |b| {
         b.copy.mb_per_s().unwrap_or(0) / 1_000
     });
     let bandwidth = facts.map(|f| u64::from(f.memory_bandwidth_mb_per_s) / 1_000);
-    row(&mut table, "memory copy", "GB/s", copy, bandwidth);
+    row(table, "memory copy", "GB/s", copy, bandwidth);
     let slowest = |curve: &crate::report::LatencyCurve| {
         let hops = curve.points.iter().filter_map(|point| point.hop_ps());
         hops.max().unwrap_or(0) / 1_000
     };
     let latency = outcome(&device.latency, slowest);
-    row(&mut table, "memory latency", "ns", latency, None);
+    row(table, "memory latency", "ns", latency, None);
+}
+
+/// What it computes.
+fn rates(table: &mut Table, device: &DeviceReport, facts: Option<&GpuFacts>) {
     let tera = |rate: &Rate| rate.gflops().unwrap_or(0) / 1_000;
     let rates = [
         ("FP32", &device.fp32, facts.map(|f| f.fp32_gflops)),
@@ -93,29 +107,24 @@ fn device(device: &DeviceReport) -> String {
     ];
     for (name, rate, listed) in rates {
         let listed = listed.map(|gflops| u64::from(gflops) / 1_000);
-        row(&mut table, name, "TFLOP/s", outcome(rate, tera), listed);
+        row(table, name, "TFLOP/s", outcome(rate, tera), listed);
     }
+}
+
+/// Bus, launches and proofs, which no datasheet has.
+fn others(table: &mut Table, device: &DeviceReport) {
     let up = outcome(&device.pcie, |p| p.host_to_device.mb_per_s().unwrap_or(0));
-    row(&mut table, "PCIe to the card", "MB/s", up, None);
+    row(table, "PCIe to the card", "MB/s", up, None);
     let down = outcome(&device.pcie, |p| p.device_to_host.mb_per_s().unwrap_or(0));
-    row(&mut table, "PCIe from the card", "MB/s", down, None);
+    row(table, "PCIe from the card", "MB/s", down, None);
     let launch = outcome(&device.launch, |launch| median(&launch.host_ns) / 1_000);
-    row(&mut table, "launch", "us", launch, None);
+    row(table, "launch", "us", launch, None);
     let (blocks, n) = (
         outcome(&device.vram, |v| v.blocks),
         outcome(&device.matrix, |m| u64::from(m.jobs)),
     );
-    row(&mut table, "VRAM proof", "MiB", blocks, None);
-    row(&mut table, "matrix proof", "jobs", n, None);
-    let gate = match &device.isa_gate {
-        Outcome::Measured(gate) if gate.is_right => format!("{} is right", gate.kernel),
-        Outcome::Measured(gate) => format!("{} is WRONG", gate.kernel),
-        other => other.reason().unwrap_or_default().to_owned(),
-    };
-    format!(
-        "{} ({known}), {}\n{table}\ninstruction set: {gate}",
-        cuda.name, cuda.pci_bus_id
-    )
+    row(table, "VRAM proof", "MiB", blocks, None);
+    row(table, "matrix proof", "jobs", n, None);
 }
 
 fn median(samples: &[u64]) -> u64 {
@@ -124,7 +133,7 @@ fn median(samples: &[u64]) -> u64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(0)
 }
 
-fn outcome<'r, T>(outcome: &'r Outcome<T>, value: impl Fn(&T) -> u64) -> Result<u64, &'r str> {
+fn outcome<T>(outcome: &Outcome<T>, value: impl Fn(&T) -> u64) -> Result<u64, &str> {
     match outcome.measured() {
         Some(measured) => Ok(value(measured)),
         None => Err(outcome.reason().unwrap_or_default()),
