@@ -81,6 +81,17 @@ fn a_clock_that_runs_slow_shows_rates_beyond_physics() {
 }
 
 #[test]
+fn more_memory_than_the_model_has_or_fewer_sms_are_told_apart_by_the_tuple() {
+    let bytes = json!(48_u64 << 30);
+    let spec = card_with(&[("total_bytes", bytes.clone()), ("free_bytes", bytes)]);
+    fails_with(&spec, ReasonCode::VramOutsideWindow);
+    fails_with(
+        &card_with(&[("sm_count_real", json!(41))]),
+        ReasonCode::CensusMismatch,
+    );
+}
+
+#[test]
 fn too_little_memory_for_the_proof_is_no_verdict() {
     let mut spec = honest();
     spec["refuse_above_bytes"] = json!(200_000);
