@@ -104,11 +104,10 @@ fn a_kernel_that_hangs_ends_within_its_deadline_and_says_nothing_against_the_car
         .iter()
         .map(|name| device[name]["could_not_run"]["reason"].to_string())
         .collect();
-    assert!(
-        reasons.iter().any(|r| r.contains("TDM-8008")),
-        "{reasons:?}"
-    );
-    assert!(reasons.iter().all(|r| r != "null"), "{reasons:?}");
+    assert!(reasons[0].contains("TDM-8008"), "{reasons:?}");
+    let mut rest = reasons[1..].iter();
+    // Nothing waits for the hung kernel a second time.
+    assert!(rest.all(|r| r.contains("earlier")), "{reasons:?}");
 }
 
 #[test]
