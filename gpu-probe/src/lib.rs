@@ -1,7 +1,7 @@
 //! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
 //! shell that makes a real process of it. And the GPU probe: what it reports ([`report`]), how it
 //! proves it ([`exchange`], [`proof`]), what is made of it ([`verify`], [`verdict`]), and the probe
-//! itself: the driver ([`cuda`]), the benchmarks ([`bench`]), the prover ([`prover`]).
+//! itself: the driver ([`cuda`]), the benchmarks ([`mod@bench`]), the prover ([`prover`]).
 //!
 //! All but [`shell`], [`cli`] and the probe itself is pure and knows no clock.
 

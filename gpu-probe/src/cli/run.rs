@@ -19,7 +19,7 @@ use tandem_model::error::ErrorCode;
 use crate::bench::{STEPS, Scale};
 use crate::cuda::{CudaError, Driver};
 use crate::prover::{Machine, Prover, ProverError, fresh_key};
-use crate::report::{Kind, SignedReport};
+use crate::report::{DEVICES_MAX, Kind, SignedReport};
 use crate::verdict::{ProofLevel, Verdict};
 
 /// Set to `tiny`, the benchmarks run at sizes for an interpreter; their rates mean nothing.
@@ -161,15 +161,19 @@ fn scale(run: &Run) -> Scale {
     scale
 }
 
+/// How long the whole of it may take: every card in turn.
 fn limit(run: &Run, scale: &Scale) -> Duration {
-    let loads = match run.kind() {
+    let pulses = u64::from(scale.pulses) * scale.pulse_ms * 2;
+    let loads_ms = match run.kind() {
         Kind::Quick => 0,
-        Kind::Full => scale.steady_ms + scale.pulses as u64 * scale.pulse_ms * 2 + scale.gaps_ms,
-        Kind::Soak => {
-            2 * scale.steady_ms + scale.soak_ms + scale.pulses as u64 * scale.pulse_ms * 2
-        }
+        Kind::Full => scale.steady_ms + pulses + scale.gaps_ms,
+        Kind::Soak => scale.steady_ms + pulses + scale.gaps_ms + scale.soak_ms,
     };
-    (RUN_MAX + Duration::from_millis(loads)) * 16
+    let cards = match run.device {
+        Some(_) => 1,
+        None => u32::try_from(DEVICES_MAX).unwrap_or(u32::MAX),
+    };
+    (RUN_MAX + Duration::from_millis(loads_ms)) * cards
 }
 
 fn bar(kind: Kind) -> ProgressBar {

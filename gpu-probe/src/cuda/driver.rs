@@ -11,7 +11,7 @@ use super::api::{Api, CuResult, FirstApi};
 use super::device::Device;
 use super::error::{CudaError, NO_DEVICE};
 
-/// Names another library than [`LIBRARY`].
+/// Names another library than `libcuda.so.1`.
 pub const LIBRARY_VARIABLE: &str = "TANDEM_CUDA_LIBRARY";
 /// The driver's library on every Linux with an NVIDIA driver.
 const LIBRARY: &str = "libcuda.so.1";

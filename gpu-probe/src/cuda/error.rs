@@ -17,9 +17,8 @@ pub(super) const OUT_OF_MEMORY: i32 = 2;
 pub(super) const NO_DEVICE: i32 = 100;
 /// `CUDA_ERROR_NOT_READY`: not an error, the work is still under way.
 pub(super) const NOT_READY: i32 = 600;
-/// Errors after which a context answers every call with the same error: `CUDA_ERROR_ECC_UNCORRECTABLE`,
-/// illegal address, launch timeout, assertion, the hardware exceptions, launch failure, and
-/// `CUDA_ERROR_SYSTEM_NOT_READY` does not belong to them.
+/// Errors after which a context answers every call with the same error: uncorrectable ECC, illegal
+/// address, launch timeout, assertion, the hardware exceptions, launch failure.
 const STICKY: [i32; 10] = [214, 700, 702, 710, 714, 715, 716, 717, 718, 719];
 
 /// Why the driver or the card could not do what was asked.
