@@ -1,11 +1,16 @@
-//! The command line of `gpu-probe`: today the agent; what it prints goes to stderr.
+//! The command line of `gpu-probe`: the agent, whose messages go to stderr, the probe, and `verify`.
 //!
 //! It is a library function because the broker can act as the agent where `gpu-probe` is missing.
+
+mod info;
+mod run;
+mod verify;
 
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::cuda::EXIT_COULD_NOT_RUN;
 use crate::shell::{self, AgentError, Config, EXIT_CONFIG, VARIABLES};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -29,6 +34,14 @@ enum Command {
         #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Show the CUDA driver and its cards, as they describe themselves
+    Info(info::Info),
+    /// Measure the cards of this machine
+    ///
+    /// Ends with 0 when there is a report, 1 when a card did wrong, 69 when the probe could not run.
+    Run(run::Run),
+    /// Judge a stored report: 0 is pass, 1 fail, 2 could not run
+    Verify(verify::VerifyArgs),
 }
 
 /// Runs the program with the arguments and the environment of this process.
@@ -41,20 +54,31 @@ pub fn main() -> ExitCode {
     let help = variables_help();
     let cli = Cli::command().mut_subcommand("agent", |agent| agent.after_help(help));
     let cli = Cli::from_arg_matches(&cli.get_matches()).unwrap_or_else(|error| error.exit());
-    let Command::Agent { command } = cli.command;
-    match run_agent(command) {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            let mut causes = String::new();
-            let mut source = std::error::Error::source(&error);
-            while let Some(cause) = source {
-                let _ = write!(causes, ": {cause}");
-                source = cause.source();
-            }
-            tracing::error!(code = %error.code(), "{error}{causes}");
-            ExitCode::from(EXIT_CONFIG)
+    let result = match cli.command {
+        Command::Verify(arguments) => Ok(verify::run(&arguments)),
+        Command::Agent { command } => {
+            run_agent(command).map_err(|error| said(error.code(), &error, EXIT_CONFIG))
         }
+        Command::Info(arguments) => info::run(&arguments)
+            .map(|()| 0)
+            .map_err(|error| said(error.code(), &error, EXIT_COULD_NOT_RUN)),
+        Command::Run(arguments) => run::run(&arguments)
+            .map(u8::from)
+            .map_err(|error| said(error.code(), &error, EXIT_COULD_NOT_RUN)),
+    };
+    ExitCode::from(result.unwrap_or_else(|code| code))
+}
+
+/// Logs an error with its causes, and gives back the exit code.
+fn said(code: tandem_model::error::ErrorCode, error: &dyn std::error::Error, exit: u8) -> u8 {
+    let mut causes = String::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let _ = write!(causes, ": {cause}");
+        source = cause.source();
     }
+    tracing::error!(code = %code, "{error}{causes}");
+    exit
 }
 
 fn run_agent(command: Vec<String>) -> Result<u8, AgentError> {

@@ -96,6 +96,15 @@ codes! {
     QUOTE_WORKLOAD = "TDM-6104", "the workload is not the one that was quoted";
     QUOTE_REVOKED = "TDM-6105", "the quote was revoked";
     QUOTE_CAPACITY = "TDM-6106", "the capacity that was quoted is gone";
+    // GPU probe: why it could not run.
+    PROBE_DRIVER_MISSING = "TDM-8001", "there is no CUDA driver";
+    PROBE_DRIVER_OLD = "TDM-8002", "the CUDA driver is too old";
+    PROBE_DRIVER_INCOMPLETE = "TDM-8003", "the CUDA driver lacks a function";
+    PROBE_NO_DEVICE = "TDM-8004", "the CUDA driver sees no such card";
+    PROBE_OUT_OF_MEMORY = "TDM-8005", "the card or the host has too little free memory";
+    PROBE_KERNELS_REFUSED = "TDM-8006", "the driver loads no image of the kernels";
+    PROBE_CALL_FAILED = "TDM-8007", "the card or its driver failed";
+    PROBE_DEADLINE = "TDM-8008", "the card did not answer in time";
 }
 
 impl ErrorCode {

@@ -19,6 +19,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("tandem-adapters", &["tandem-model"]),
     ("gpu-probe", &["tandem-model"]),
     ("tandem-ptx-sim", &[]),
+    ("tandem-fake-driver", &["tandem-ptx-sim"]),
     (
         "tandem-sandbox",
         &["tandem-model", "tandem-adapters", "gpu-probe"],

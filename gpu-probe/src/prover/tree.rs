@@ -1,0 +1,67 @@
+//! Merkle trees on the card: leaves are hashed there, levels go up there, and only the root, or
+//! the leaves for a path, come down.
+
+use crate::bench::{Card, kernel};
+use crate::cuda::{Argument, CudaError, DeviceMemory, download};
+use crate::kernels::Module as KernelFile;
+use crate::proof::{Hash, merkle::Tree};
+
+/// Bytes of a digest.
+const HASH_BYTES: u64 = 32;
+
+/// Room for a tree: its leaves, and two buffers for the levels above.
+#[derive(Debug)]
+pub(super) struct DeviceTree {
+    pub(super) leaves: DeviceMemory,
+    levels: [DeviceMemory; 2],
+    count: u64,
+}
+
+impl DeviceTree {
+    /// A tree of `leaves` leaves, padded to a power of two.
+    pub(super) fn new(card: &Card<'_>, leaves: u64) -> Result<Self, CudaError> {
+        let count = leaves.max(1).next_power_of_two();
+        let half = (count / 2).max(1) * HASH_BYTES;
+        Ok(Self {
+            leaves: card.memory(count * HASH_BYTES, "a Merkle tree")?,
+            levels: [
+                card.memory(half, "a Merkle tree")?,
+                card.memory(half, "a Merkle tree")?,
+            ],
+            count,
+        })
+    }
+
+    /// Leaves with the padding.
+    pub(super) fn padded(&self) -> u64 {
+        self.count
+    }
+
+    /// Builds the levels above the leaves and returns the root.
+    pub(super) fn root(&self, card: &Card<'_>) -> Result<Hash, CudaError> {
+        let (mut below, mut nodes) = (&self.leaves, self.count / 2);
+        for level in self.levels.iter().cycle() {
+            if nodes == 0 {
+                break;
+            }
+            let arguments = [below.pointer(), level.pointer(), Argument::U64(nodes)];
+            card.launch_wide(KernelFile::Merkle, kernel::MERKLE_LEVEL, &arguments)?;
+            (below, nodes) = (level, nodes / 2);
+        }
+        card.wait("a step of a proof")?;
+        let bytes = download(&card.stream, below, 0, HASH_BYTES as usize)?;
+        Ok(bytes.as_array().copied().unwrap_or_default())
+    }
+
+    /// The whole tree on the host, from the leaves as they are on the card.
+    pub(super) fn to_host(&self, card: &Card<'_>) -> Result<Tree, CudaError> {
+        card.wait("a step of a proof")?;
+        let bytes = download(
+            &card.stream,
+            &self.leaves,
+            0,
+            (self.count * HASH_BYTES) as usize,
+        )?;
+        Ok(Tree::new(bytes.as_chunks::<32>().0.to_vec()))
+    }
+}

@@ -1,0 +1,371 @@
+//! A prover on the CPU, honest or a forger, and a whole exchange with simulated time.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SigningKey;
+use tandem_model::gpu::GpuModel;
+
+use super::machine::{Noise, device, report};
+use crate::exchange::*;
+use crate::hex::HexBytes;
+use crate::proof::merkle::Tree;
+use crate::proof::{self, Binding, Hash, matrix, vram};
+use crate::report::{DeviceReport, Digest, Outcome, Report, SignedReport};
+use crate::verdict::{Verdict, VerdictOutcome};
+use crate::verify::reference::claim_of;
+use crate::verify::{Facts, MeasuredReference, Policy, Session};
+
+/// What a forger does; everything else is honest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forge {
+    Nothing,
+    /// One integer of every opened row is off by one.
+    OpenedRow,
+    /// Every product is of matrices of zeros, committed and opened alike.
+    CommittedRows,
+    /// The last sibling of every path is another.
+    Path,
+    /// The last job is left out.
+    SkippedJob,
+    /// Every job is that of the first seed.
+    OneSeed,
+    /// Jobs are seeded without the roots before them.
+    UnchainedSeeds,
+    /// The upper half of the blocks is not stored; other words are read there.
+    HalfTheMemory,
+    /// The last sibling of every block's path is another.
+    BlockPath,
+}
+
+/// A prover's one device and what it keeps for openings.
+pub(super) struct Card {
+    pub(super) claim: Claim,
+    base: Hash,
+    rows: Vec<Vec<Vec<i32>>>,
+    job_trees: Vec<Tree>,
+    pass_trees: Vec<Tree>,
+    checksums: Vec<Vec<u64>>,
+}
+
+impl Card {
+    pub(super) fn new(claim: Claim, plan: &Plan, key: &SigningKey) -> Self {
+        let base = proof::base(&Binding {
+            challenge_id: plan.challenge_id,
+            nonce: plan.nonce,
+            device: claim.uuid,
+            public_key: HexBytes(key.verifying_key().to_bytes()),
+        });
+        Self {
+            claim,
+            base,
+            rows: vec![],
+            job_trees: vec![],
+            pass_trees: vec![],
+            checksums: vec![],
+        }
+    }
+
+    fn roots(&self, trees: &[Tree]) -> Roots {
+        Roots {
+            uuid: self.claim.uuid,
+            roots: trees.iter().map(|t| HexBytes(t.root())).collect(),
+        }
+    }
+
+    pub(super) fn multiply(&mut self, plan: &DevicePlan, forge: Forge) -> Roots {
+        let n = plan.matrix_n as usize;
+        let mut seed = proof::first_seed(&self.base);
+        let jobs = plan.matrix_jobs - u32::from(forge == Forge::SkippedJob);
+        for _ in 0..jobs {
+            let rows = match forge {
+                Forge::CommittedRows => {
+                    // Different from job to job, so that the roots differ.
+                    vec![vec![i32::from(seed[0]); n]; n]
+                }
+                _ => matrix::product(&seed, n),
+            };
+            let leaves = rows.iter().map(|row| matrix::row_leaf(row)).collect();
+            let tree = Tree::new(leaves);
+            seed = match forge {
+                Forge::OneSeed => seed,
+                Forge::UnchainedSeeds => proof::next_seed(&seed, &[0; 32]),
+                _ => proof::next_seed(&seed, &tree.root()),
+            };
+            self.rows.push(rows);
+            self.job_trees.push(tree);
+        }
+        self.roots(&self.job_trees)
+    }
+
+    pub(super) fn open_rows(&self, picks: &MatrixPicks, forge: Forge) -> MatrixOpenings {
+        let mut rows = Vec::new();
+        for pick in &picks.jobs {
+            for row in &pick.rows {
+                let (job, at) = (pick.job as usize, *row as usize);
+                let mut values = self.rows[job][at].clone();
+                if forge == Forge::OpenedRow {
+                    values[3] += 1;
+                }
+                let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                let mut path: Vec<Digest> = self.job_trees[job]
+                    .path(at)
+                    .unwrap()
+                    .into_iter()
+                    .map(HexBytes)
+                    .collect();
+                if forge == Forge::Path {
+                    path.last_mut().unwrap().0[31] ^= 1;
+                }
+                rows.push(RowOpening {
+                    job: pick.job,
+                    row: *row,
+                    values: STANDARD.encode(bytes),
+                    path,
+                });
+            }
+        }
+        MatrixOpenings {
+            uuid: self.claim.uuid,
+            rows,
+        }
+    }
+
+    pub(super) fn read(&mut self, plan: &DevicePlan, first_key: Hash, forge: Forge) -> Roots {
+        let fill_key = proof::fill_key(&self.base);
+        let stored = |block: u64| -> Vec<u64> {
+            if forge == Forge::HalfTheMemory && block >= plan.vram_blocks / 2 {
+                return vec![block; vram::BLOCK_WORDS as usize];
+            }
+            vram::block(&fill_key, block).collect()
+        };
+        let blocks: Vec<Vec<u64>> = (0..plan.vram_blocks).map(stored).collect();
+        let mut key = first_key;
+        for _ in 0..plan.vram_passes {
+            let x = vram::point(&key);
+            let sums: Vec<u64> = blocks
+                .iter()
+                .map(|words| vram::checksum(words.iter().copied(), x))
+                .collect();
+            let leaves = sums.iter().map(|sum| vram::leaf(*sum)).collect();
+            let tree = if sums.is_empty() {
+                Tree::new(vec![proof::hash(&[&key])])
+            } else {
+                Tree::new(leaves)
+            };
+            key = proof::next_key(&key, &tree.root());
+            self.checksums.push(sums);
+            self.pass_trees.push(tree);
+        }
+        self.roots(&self.pass_trees)
+    }
+
+    pub(super) fn open_blocks(&self, picks: &[BlockPick], forge: Forge) -> VramOpenings {
+        let open = |pick: &BlockPick| {
+            let tree = &self.pass_trees[pick.pass as usize];
+            let mut path = tree.path(pick.block as usize).unwrap();
+            if forge == Forge::BlockPath {
+                path.last_mut().unwrap()[31] ^= 1;
+            }
+            let sum = self.checksums[pick.pass as usize][pick.block as usize];
+            BlockOpening {
+                pass: pick.pass,
+                block: pick.block,
+                checksum: HexBytes(sum.to_le_bytes()),
+                path: path.into_iter().map(HexBytes).collect(),
+            }
+        };
+        VramOpenings {
+            uuid: self.claim.uuid,
+            blocks: picks.iter().map(open).collect(),
+        }
+    }
+}
+
+/// A whole exchange to be run.
+pub(super) struct Exchange {
+    pub(super) policy: Policy,
+    pub(super) facts: Facts,
+    pub(super) devices: Vec<DeviceReport>,
+    pub(super) forge: Forge,
+    pub(super) secret: u8,
+    pub(super) rtt_ms: u64,
+    /// Time of the two proofs, in thousandths of the reference.
+    pub(super) time_permille: (u64, u64),
+}
+
+/// Rates at which the small proofs of these tests take about a second.
+const MEASURED: MeasuredReference = MeasuredReference {
+    matrix_mops: 1,
+    vram_mb_per_s: 50,
+};
+
+/// A policy with measured references of every card, for small proofs.
+pub(super) fn policy(n: u32, blocks: u64) -> Policy {
+    let mut policy = Policy::default();
+    policy.sizing.matrix_n = n;
+    policy.sizing.matrix_aim_ms = 0;
+    policy.sizing.vram_aim_ms = 0;
+    policy.sizing.vram_blocks_max = blocks;
+    policy.sizing.session_ms_max = 10_000_000;
+    let ids = GpuModel::all().map(|m| (m.id().to_owned(), MEASURED));
+    policy.measured = ids.collect();
+    policy
+}
+
+impl Exchange {
+    /// One honest card.
+    pub(super) fn of(id: &str) -> Self {
+        let model = GpuModel::by_id(id).unwrap();
+        Self {
+            policy: policy(32, 0),
+            facts: Facts::default(),
+            devices: vec![device(model, 1, &mut Noise::seeded(1))],
+            forge: Forge::Nothing,
+            secret: 5,
+            rtt_ms: 40,
+            time_permille: (1_000, 1_000),
+        }
+    }
+
+    /// With so many blocks of memory to prove: they are dear on a CPU.
+    pub(super) fn proving(mut self, blocks: u64) -> Self {
+        self.policy.sizing.vram_blocks_max = blocks;
+        self
+    }
+
+    pub(super) fn key() -> SigningKey {
+        SigningKey::from_bytes(&[11; 32])
+    }
+
+    /// Runs it; `edit` changes the report before it is signed.
+    pub(super) fn run(self, edit: impl FnOnce(&mut Report)) -> Verdict {
+        self.run_signed(|mut report| {
+            edit(&mut report);
+            report.sign(&Self::key())
+        })
+    }
+
+    /// Runs it; `sign` makes the signed report of the honest one.
+    pub(super) fn run_signed(self, sign: impl FnOnce(Report) -> SignedReport) -> Verdict {
+        let mut now = 1_000_000;
+        let (policy, key) = (self.policy.clone(), Self::key());
+        let mut session = Session::new(
+            self.policy,
+            self.facts,
+            crate::report::Kind::Quick,
+            [self.secret; 32],
+            now,
+        );
+        let claims: Vec<Claim> = self.devices.iter().map(claim_of).collect();
+        let mut step = |session: &mut Session, message: ProverMessage, work_ms: u64| {
+            now += self.rtt_ms + work_ms;
+            let text = serde_json::to_vec(&message).unwrap();
+            let message = ProverMessage::parse(&text).unwrap();
+            let reply = session.step(message, now).unwrap();
+            let text = serde_json::to_vec(&reply).unwrap();
+            assert_eq!(VerifierMessage::parse(&text).unwrap(), reply);
+            while let Some(check) = session.take_check() {
+                session.checked(check.run());
+            }
+            reply
+        };
+        let hello = ProverMessage::Hello(Hello {
+            format_version: 1,
+            agent_version: "0.1.0".to_owned(),
+            public_key: HexBytes(key.verifying_key().to_bytes()),
+            devices: claims.clone(),
+        });
+        let VerifierMessage::Plan(plan) = step(&mut session, hello, 0) else {
+            panic!("a plan was due");
+        };
+        let mut cards: Vec<Card> = claims
+            .into_iter()
+            .map(|c| Card::new(c, &plan, &key))
+            .collect();
+        let first = plan.devices[0];
+        let operations = 2 * u64::from(first.matrix_n).pow(3) * u64::from(first.matrix_jobs);
+        let matrix_ms = operations / (MEASURED.matrix_mops * 1_000) * self.time_permille.0 / 1_000;
+        let bytes = (first.vram_blocks << 20) * u64::from(first.vram_passes);
+        let vram_ms = bytes / (MEASURED.vram_mb_per_s * 1_000) * self.time_permille.1 / 1_000;
+
+        step(&mut session, ProverMessage::MatrixBegin, 0);
+        let multiply = |(card, plan): (&mut Card, &DevicePlan)| card.multiply(plan, self.forge);
+        let devices = cards.iter_mut().zip(&plan.devices).map(multiply).collect();
+        let commit = ProverMessage::MatrixCommit { devices };
+        let VerifierMessage::MatrixPicks { devices, .. } = step(&mut session, commit, matrix_ms)
+        else {
+            panic!("picks were due");
+        };
+        for (card, picks) in cards.iter().zip(&devices) {
+            let openings = card.open_rows(picks, self.forge);
+            step(&mut session, ProverMessage::MatrixOpenings(openings), 5);
+        }
+        step(&mut session, ProverMessage::VramBegin, 0);
+        let filled = |plan: &DevicePlan| Filled {
+            uuid: plan.uuid,
+            blocks: plan.vram_blocks,
+        };
+        let devices = plan.devices.iter().map(filled).collect();
+        let VerifierMessage::VramKey { key: first_key, .. } =
+            step(&mut session, ProverMessage::VramFilled { devices }, 100)
+        else {
+            panic!("a key was due");
+        };
+        let read =
+            |(card, plan): (&mut Card, &DevicePlan)| card.read(plan, first_key.0, self.forge);
+        let devices = cards.iter_mut().zip(&plan.devices).map(read).collect();
+        let commit = ProverMessage::VramCommit { devices };
+        let VerifierMessage::VramPicks { devices, .. } = step(&mut session, commit, vram_ms) else {
+            panic!("picks were due");
+        };
+        for (card, picks) in cards.iter().zip(&devices) {
+            let openings = card.open_blocks(picks, self.forge);
+            step(&mut session, ProverMessage::VramOpenings(openings), 5);
+        }
+        let mut honest = report(self.devices);
+        (honest.challenge_id, honest.nonce) = (plan.challenge_id, plan.nonce);
+        for ((device, card), plan) in honest.devices.iter_mut().zip(&cards).zip(&plan.devices) {
+            summarise(device, card, plan, matrix_ms, vram_ms);
+        }
+        let signed = ProverMessage::Report(Box::new(sign(honest)));
+        let VerifierMessage::Verdict(verdict) = step(&mut session, signed, 9_000) else {
+            panic!("a verdict was due");
+        };
+        assert_eq!(session.verdict(), Some(&*verdict));
+        assert!(policy.thresholds.pass_permille > 0);
+        *verdict
+    }
+}
+
+/// Fills in what an honest prover says of its proofs.
+fn summarise(
+    device: &mut DeviceReport,
+    card: &Card,
+    plan: &DevicePlan,
+    matrix_ms: u64,
+    vram_ms: u64,
+) {
+    if let Outcome::Measured(matrix) = &mut device.matrix {
+        (matrix.n, matrix.jobs) = (plan.matrix_n, plan.matrix_jobs);
+        matrix.loop_ns = matrix_ms * 1_000_000;
+        matrix.last_root = HexBytes(card.job_trees.last().unwrap().root());
+    }
+    if let Outcome::Measured(vram) = &mut device.vram {
+        (vram.blocks, vram.passes) = (plan.vram_blocks, plan.vram_passes);
+        vram.passes_ns = vram_ms * 1_000_000;
+        vram.last_root = HexBytes(card.pass_trees.last().unwrap().root());
+    }
+}
+
+/// The codes that fail a verdict, each once.
+pub(super) fn failing(verdict: &Verdict) -> Vec<crate::verdict::ReasonCode> {
+    let fails = verdict.reasons.iter();
+    let mut codes: Vec<_> = fails
+        .filter(|r| r.effect == crate::verdict::Effect::Fail)
+        .map(|r| r.code)
+        .collect();
+    codes.sort();
+    codes.dedup();
+    assert_eq!(codes.is_empty(), verdict.outcome != VerdictOutcome::Fail);
+    codes
+}

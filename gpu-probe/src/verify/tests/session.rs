@@ -1,0 +1,144 @@
+//! The state machine: each message once, in order, within its life.
+
+use tandem_model::gpu::GpuModel;
+
+use super::machine::{Noise, device, report};
+use super::prover::{Card, Exchange, Forge, policy};
+use crate::exchange::*;
+use crate::hex::HexBytes;
+use crate::report::Kind;
+use crate::verify::reference::claim_of;
+use crate::verify::{Facts, Refused, Session};
+
+fn hello() -> Hello {
+    let model = GpuModel::by_id("rtx4090").unwrap();
+    Hello {
+        format_version: 1,
+        agent_version: "0.1.0".to_owned(),
+        public_key: HexBytes(Exchange::key().verifying_key().to_bytes()),
+        devices: vec![claim_of(&device(model, 1, &mut Noise::seeded(1)))],
+    }
+}
+
+fn open(secret: u8) -> Session {
+    Session::new(
+        policy(16, 1),
+        Facts::default(),
+        Kind::Quick,
+        [secret; 32],
+        1_000,
+    )
+}
+
+#[test]
+fn messages_out_of_order_are_refused_and_the_third_ends_the_session() {
+    let mut session = open(1);
+    for _ in 0..2 {
+        let refused = session.step(ProverMessage::MatrixBegin, 1_001);
+        assert_eq!(refused, Err(Refused::OutOfOrder { due: "hello" }));
+    }
+    session.step(ProverMessage::Hello(hello()), 1_002).unwrap();
+    let again = session.step(ProverMessage::Hello(hello()), 1_003);
+    assert_eq!(
+        again,
+        Err(Refused::OutOfOrder {
+            due: "matrix_begin"
+        })
+    );
+    let ended = session.step(ProverMessage::MatrixBegin, 1_004);
+    assert_eq!(ended, Err(Refused::Ended));
+}
+
+#[test]
+fn a_session_that_is_too_old_ends() {
+    let mut session = open(1);
+    let max_ms = 10_000_000;
+    let late = session.step(ProverMessage::Hello(hello()), 1_000 + max_ms + 1);
+    assert_eq!(late, Err(Refused::Expired { max_ms }));
+    let after = session.step(ProverMessage::Hello(hello()), 1_001);
+    assert_eq!(after, Err(Refused::Ended));
+}
+
+#[test]
+fn nobody_foresees_a_challenge_and_the_same_secret_gives_the_same() {
+    let (one, other) = (open(1), open(2));
+    assert_ne!(one.plan().nonce, other.plan().nonce);
+    assert_ne!(one.plan().challenge_id, other.plan().challenge_id);
+    assert_eq!(one.plan(), open(1).plan());
+}
+
+#[test]
+fn other_devices_are_refused_and_a_report_waits_for_the_checks() {
+    let mut session = open(3);
+    let VerifierMessage::Plan(plan) = session.step(ProverMessage::Hello(hello()), 1_002).unwrap()
+    else {
+        panic!("a plan was due");
+    };
+    let mut card = Card::new(hello().devices[0].clone(), &plan, &Exchange::key());
+    session.step(ProverMessage::MatrixBegin, 1_010).unwrap();
+    let mut roots = card.multiply(&plan.devices[0], Forge::Nothing);
+    roots.uuid = HexBytes([8; 16]);
+    let foreign = ProverMessage::MatrixCommit {
+        devices: vec![roots.clone()],
+    };
+    assert_eq!(session.step(foreign, 1_020), Err(Refused::OtherDevices));
+    roots.uuid = plan.devices[0].uuid;
+    let commit = ProverMessage::MatrixCommit {
+        devices: vec![roots],
+    };
+    let VerifierMessage::MatrixPicks { devices, .. } = session.step(commit, 1_030).unwrap() else {
+        panic!("picks were due");
+    };
+    assert_eq!(devices[0].jobs.len(), PICKED_JOBS);
+    assert!(
+        devices[0]
+            .jobs
+            .iter()
+            .all(|job| job.rows.len() == PICKED_ROWS)
+    );
+    let openings = card.open_rows(&devices[0], Forge::Nothing);
+    session
+        .step(ProverMessage::MatrixOpenings(openings), 1_040)
+        .unwrap();
+    session.step(ProverMessage::VramBegin, 1_050).unwrap();
+    let filled = Filled {
+        uuid: plan.devices[0].uuid,
+        blocks: 1_000_000,
+    };
+    let devices = vec![filled];
+    let reply = session
+        .step(ProverMessage::VramFilled { devices }, 1_060)
+        .unwrap();
+    let VerifierMessage::VramKey { key, .. } = reply else {
+        panic!("a key was due");
+    };
+    let roots = card.read(&plan.devices[0], key.0, Forge::Nothing);
+    let commit = ProverMessage::VramCommit {
+        devices: vec![roots],
+    };
+    let VerifierMessage::VramPicks { devices, .. } = session.step(commit, 1_070).unwrap() else {
+        panic!("picks were due");
+    };
+    let openings = card.open_blocks(&devices[0], Forge::Nothing);
+    session
+        .step(ProverMessage::VramOpenings(openings), 1_080)
+        .unwrap();
+    let model = GpuModel::by_id("rtx4090").unwrap();
+    let signed = report(vec![device(model, 1, &mut Noise::seeded(1))]).sign(&Exchange::key());
+    let message = ProverMessage::Report(Box::new(signed));
+    for outstanding in [2, 1] {
+        let refused = session.step(message.clone(), 1_090);
+        assert_eq!(
+            refused,
+            Err(Refused::ChecksOutstanding { count: outstanding })
+        );
+        let check = session.take_check().unwrap();
+        assert_eq!(session.checks_outstanding(), outstanding);
+        session.checked(check.run());
+    }
+    assert!(matches!(
+        session.step(message.clone(), 1_100),
+        Ok(VerifierMessage::Verdict(_))
+    ));
+    assert_eq!(session.step(message, 1_110), Err(Refused::Ended));
+}
