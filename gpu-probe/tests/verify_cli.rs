@@ -1,5 +1,7 @@
 //! `gpu-probe verify` as a person or a script runs it.
 
+#![allow(clippy::unwrap_used, reason = "tests assert by panicking")]
+
 use std::process::{Command, Output};
 
 use ed25519_dalek::SigningKey;

@@ -15,6 +15,12 @@ const MEMORY_OFF_PERMILLE: u64 = 60;
 
 /// Checks the sources of one device against each other.
 pub(super) fn check_sources(device: &DeviceReport, found: &mut Findings) {
+    names_and_uuids(device, found);
+    bus_and_memory(device, found);
+}
+
+/// What CUDA, NVML and the kernel module call the device.
+fn names_and_uuids(device: &DeviceReport, found: &mut Findings) {
     let identity = &device.identity;
     let cuda = &identity.cuda;
     let mut differ = |what: &str, one: &str, other: &str| {
@@ -23,7 +29,6 @@ pub(super) fn check_sources(device: &DeviceReport, found: &mut Findings) {
     };
     let nvml = identity.nvml.as_ref();
     let proc = identity.proc.as_ref();
-    let sysfs = identity.sysfs.as_ref();
     if let Some(name) = nvml
         .and_then(|n| n.name.as_deref())
         .filter(|n| *n != cuda.name)
@@ -60,6 +65,18 @@ pub(super) fn check_sources(device: &DeviceReport, found: &mut Findings) {
     {
         differ("video BIOS", one, other);
     }
+}
+
+/// What the bus says of the device, and how large its memory is said to be.
+fn bus_and_memory(device: &DeviceReport, found: &mut Findings) {
+    let identity = &device.identity;
+    let cuda = &identity.cuda;
+    let mut differ = |what: &str, one: &str, other: &str| {
+        let detail = format!("{what}: `{one}` and `{other}`");
+        found.fail(ReasonCode::SourcesDisagree, detail);
+    };
+    let nvml = identity.nvml.as_ref();
+    let sysfs = identity.sysfs.as_ref();
     let ids = (
         nvml.and_then(|n| n.pci_device_id),
         sysfs.and_then(|s| s.device_id),
