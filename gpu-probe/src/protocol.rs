@@ -7,6 +7,7 @@
 
 mod digest;
 mod limits;
+mod probes;
 mod secret_wire;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use tandem_model::secret::Secret;
 
 pub use digest::{ParseSha256Error, Sha256};
 pub use limits::*;
+pub use probes::{PROBES_PATH, ProbeReply, ProbeRequest, ProbeSaid};
 
 /// Path of [`BindRequest`].
 pub const BIND_PATH: &str = "/agent/v1/bind";
@@ -66,6 +68,9 @@ pub struct BindReply {
     /// Where checkpoints are kept; without one nothing is uploaded.
     #[serde(default)]
     pub checkpoint_store: Option<CheckpointStore>,
+    /// The probe that comes before everything else; without one nothing is probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<crate::report::Kind>,
 }
 
 /// A checkpoint in the store: what the pointer points to.
@@ -111,6 +116,8 @@ pub struct CheckpointStore {
 pub enum Phase {
     /// Bound; set-up runs or the workload waits for its lease.
     Starting,
+    /// The GPUs are probed; nothing of the workload runs yet.
+    Probing,
     /// Fetching the checkpoint to start from.
     Restoring,
     /// The workload runs.
@@ -233,6 +240,8 @@ pub enum EndCause {
     StartFailed,
     /// The checkpoint to start from could not be restored; nothing was started.
     RestoreFailed,
+    /// The broker did not let it start after the probe of its GPUs; nothing was started.
+    ProbeFailed,
     /// It was ended because the broker directed so.
     StopDirected,
     /// It was ended because the agent was asked to terminate (SIGTERM).

@@ -310,6 +310,7 @@ impl Session {
             secrets: grants.secrets.clone(),
             restore: self.pointer.clone(),
             checkpoint_store: grants.checkpoint_store.clone(),
+            probe: None,
         }
     }
 

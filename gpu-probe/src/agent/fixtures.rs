@@ -37,5 +37,6 @@ pub(crate) fn terms() -> BindReply {
         secrets: Default::default(),
         restore: None,
         checkpoint_store: Some(store()),
+        probe: None,
     }
 }

@@ -49,6 +49,7 @@ fn bind_replies() -> impl Strategy<Value = BindReply> {
             secrets: Default::default(),
             restore,
             checkpoint_store: has_store.then(store),
+            probe: None,
         })
 }
 

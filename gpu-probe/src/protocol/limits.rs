@@ -59,7 +59,11 @@ pub struct FieldRefused {
     pub reason: &'static str,
 }
 
-fn refuse_if(bad: bool, field: &'static str, reason: &'static str) -> Result<(), FieldRefused> {
+pub(super) fn refuse_if(
+    bad: bool,
+    field: &'static str,
+    reason: &'static str,
+) -> Result<(), FieldRefused> {
     if bad {
         Err(FieldRefused { field, reason })
     } else {
@@ -91,9 +95,12 @@ fn check_object(step: u64, key: &str, bytes: u64) -> Result<(), FieldRefused> {
 }
 
 impl BindRequest {
+    /// What is wrong with epoch 0.
+    pub(super) const FIRST_EPOCH: &str = "the first attempt is 1";
+
     /// Refuses a body that is out of its limits.
     pub fn check(&self) -> Result<(), FieldRefused> {
-        refuse_if(self.epoch.0 == 0, "epoch", "the first attempt is 1")?;
+        refuse_if(self.epoch.0 == 0, "epoch", Self::FIRST_EPOCH)?;
         let too_long = "too long";
         refuse_if(
             self.container.len() > CONTAINER_LEN_MAX,

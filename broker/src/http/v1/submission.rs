@@ -205,6 +205,7 @@ fn unsendable(name: &str, value: &SecretText) -> Option<String> {
         secrets: BTreeMap::from([(name.to_owned(), value.0.clone())]),
         restore: None,
         checkpoint_store: None,
+        probe: None,
     };
     let refused = reply.check().err()?;
     Some(format!(
