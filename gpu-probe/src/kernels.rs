@@ -175,7 +175,8 @@ impl KernelSet {
     /// not newer than the GPU. The next one is for a driver that refuses the one before (no binary
     /// for this GPU, or a driver too old for it).
     ///
-    /// Empty where the GPU has no unit for it: BF16 before 8.0, FP8 on 8.0, 8.6 and 10.x.
+    /// Empty where the GPU has no unit that these kernels reach: BF16 before 8.0, FP8 before 8.9 and
+    /// on 10.x and 11.x.
     #[must_use]
     pub fn images(&self, module: Module) -> Vec<Image> {
         let mut fitting: Vec<Image> = Image::all()

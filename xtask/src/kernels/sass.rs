@@ -210,9 +210,8 @@ mod tests {
     #[test]
     fn an_emulated_instruction_is_refused() {
         let emulated = "//--------------------- .text.gemm_fp8 ----\n\
-                        /*0000*/ HMMA.16816.F32 R4, R8, R12, R4 ;\n"
-            .repeat(1);
-        let refused = check_module("gemm_fp8", "89", &emulated).expect_err("no QMMA in it");
+                        /*0000*/ HMMA.16816.F32 R4, R8, R12, R4 ;\n";
+        let refused = check_module("gemm_fp8", "89", emulated).expect_err("no QMMA in it");
         assert!(refused.to_string().contains("QMMA"), "{refused}");
     }
 
