@@ -4,7 +4,10 @@
 
 mod info;
 mod run;
+mod tables;
 mod verify;
+
+pub use tables::table;
 
 use std::fmt::Write;
 use std::process::ExitCode;

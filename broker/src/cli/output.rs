@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use tandem_model::error::ErrorCode;
 
 use super::failure::Failure;
+
+pub use gpu_probe::cli::table;
 
 /// Largest file that a command reads.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -23,26 +24,6 @@ pub fn say(line: &str) -> anyhow::Result<()> {
 pub fn tell(line: &str) {
     // Nobody can be told that telling failed.
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Narrowest terminal into which a table is pressed.
-const WIDTH_MIN: u16 = 40;
-
-/// A line above, below, and under the head; rows stand close together.
-const TABLE_STYLE: TableStyle = TableStyle::new()
-    .top_border(LineStyle::none().fill('─').junction('─'))
-    .header_separator(LineStyle::none().fill('─').junction('─'))
-    .bottom_border(LineStyle::none().fill('─').junction('─'));
-
-/// An empty table in the style of all our tables.
-pub fn table(head: &[&str]) -> Table {
-    let mut table = Table::new();
-    table.load_style(TABLE_STYLE).set_header(head.to_vec());
-    // A terminal that does not know its width says 0.
-    if table.width().is_none_or(|width| width >= WIDTH_MIN) {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    table
 }
 
 /// Reads a workload file; `-` is standard input.

@@ -18,7 +18,8 @@ struct Taken {
 /// The kernel files of one context.
 #[derive(Debug)]
 pub struct Loaded {
-    files: BTreeMap<KernelFile, Result<Taken, String>>,
+    /// What was taken, or the driver's answer to each image.
+    files: BTreeMap<KernelFile, Result<Taken, Vec<String>>>,
 }
 
 impl Loaded {
@@ -79,19 +80,19 @@ impl Loaded {
     }
 
     fn taken(&self, file: KernelFile) -> Result<&Taken, CudaError> {
-        let reasons = match self.files.get(&file) {
-            Some(Ok(taken)) => return Ok(taken),
-            Some(Err(reasons)) => reasons.clone(),
-            None => "no such file".to_owned(),
-        };
-        Err(CudaError::KernelsRefused {
-            file: file.name().to_owned(),
-            reasons,
-        })
+        let name = file.name().to_owned();
+        match self.files.get(&file) {
+            Some(Ok(taken)) => Ok(taken),
+            Some(Err(reasons)) if !reasons.is_empty() => Err(CudaError::KernelsRefused {
+                file: name,
+                reasons: reasons.join("; "),
+            }),
+            Some(Err(_)) | None => Err(CudaError::NoUnits { file: name }),
+        }
     }
 }
 
-fn take_one(context: &Context, images: &[Image]) -> Result<Taken, String> {
+fn take_one(context: &Context, images: &[Image]) -> Result<Taken, Vec<String>> {
     let mut reasons = Vec::new();
     for image in images.iter().copied() {
         match Module::load(context, image.bytes) {
@@ -99,8 +100,5 @@ fn take_one(context: &Context, images: &[Image]) -> Result<Taken, String> {
             Err(error) => reasons.push(format!("{image:?}: {error}")),
         }
     }
-    if reasons.is_empty() {
-        reasons.push("this architecture has no units for it".to_owned());
-    }
-    Err(reasons.join("; "))
+    Err(reasons)
 }

@@ -5,7 +5,6 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use comfy_table::Table;
 
 use crate::report::{FormatRefused, REPORT_BYTES_MAX, SignedReport};
 use crate::verdict::{Effect, Verdict, VerdictOutcome};
@@ -98,8 +97,7 @@ const fn effect(effect: Effect) -> &'static str {
 
 /// The verdict for a person.
 fn describe(signed: &SignedReport, verdict: &Verdict) -> String {
-    let mut devices = Table::new();
-    devices.set_header([
+    let mut devices = super::table(&[
         "device",
         "name",
         "card",
@@ -124,8 +122,7 @@ fn describe(signed: &SignedReport, verdict: &Verdict) -> String {
                 .map_or_else(|| "-".to_owned(), |p| format!("{} %", p / 10)),
         ]);
     }
-    let mut reasons = Table::new();
-    reasons.set_header(["effect", "reason", "what was seen"]);
+    let mut reasons = super::table(&["effect", "reason", "what was seen"]);
     for reason in &verdict.reasons {
         let code = reason.code.to_string();
         reasons.add_row([effect(reason.effect), &code, &reason.detail]);

@@ -75,6 +75,12 @@ pub enum CudaError {
         /// Each image with the driver's answer.
         reasons: String,
     },
+    /// The card is of an architecture for which there is no such kernel.
+    #[error("this card has no units for the kernels in `{file}`")]
+    NoUnits {
+        /// The kernel file.
+        file: String,
+    },
     /// Arguments do not fit a kernel's declared parameters, or lie outside an area of memory.
     #[error("`{subject}` was called wrongly: {detail}")]
     Misuse {
@@ -114,7 +120,7 @@ impl CudaError {
             Self::SymbolMissing { .. } => ErrorCode::PROBE_DRIVER_INCOMPLETE,
             Self::NoDevice | Self::DeviceUnknown { .. } => ErrorCode::PROBE_NO_DEVICE,
             Self::OutOfMemory { .. } => ErrorCode::PROBE_OUT_OF_MEMORY,
-            Self::KernelsRefused { .. } => ErrorCode::PROBE_KERNELS_REFUSED,
+            Self::KernelsRefused { .. } | Self::NoUnits { .. } => ErrorCode::PROBE_KERNELS_REFUSED,
             Self::Call { .. } | Self::Misuse { .. } => ErrorCode::PROBE_CALL_FAILED,
             Self::Deadline { .. } => ErrorCode::PROBE_DEADLINE,
         }

@@ -1,17 +1,11 @@
 //! The table for a person: each measured value and its share of the catalogue's.
 
-use comfy_table::{LineStyle, Table, TableStyle};
+use comfy_table::Table;
 use tandem_model::gpu::{GpuFacts, GpuModel};
 
 use crate::report::{DeviceReport, Outcome, Rate};
 
 use super::Document;
-
-/// The broker's tables look the same.
-const TABLE_STYLE: TableStyle = TableStyle::new()
-    .top_border(LineStyle::none().fill('─').junction('─'))
-    .header_separator(LineStyle::none().fill('─').junction('─'))
-    .bottom_border(LineStyle::none().fill('─').junction('─'));
 
 /// Whether a card did wrong in a measurement.
 pub(super) fn failed<T>(outcome: &Outcome<T>) -> bool {
@@ -46,10 +40,7 @@ fn device(device: &DeviceReport) -> String {
     let model = reference(device);
     let facts = model.map(GpuModel::facts);
     let known = model.map_or("not in the catalogue", GpuModel::id);
-    let mut table = Table::new();
-    table
-        .load_style(TABLE_STYLE)
-        .set_header(["measured", "value", "datasheet", "share"]);
+    let mut table = crate::cli::table(&["measured", "value", "datasheet", "share"]);
     memory(&mut table, device, facts);
     rates(&mut table, device, facts);
     others(&mut table, device);
@@ -148,7 +139,7 @@ fn row(table: &mut Table, name: &str, unit: &str, value: Result<u64, &str>, list
     };
     let value = match value {
         Ok(value) => format!("{value} {unit}"),
-        Err(reason) => format!("could not run: {reason}"),
+        Err(reason) => format!("not measured: {reason}"),
     };
     let listed = listed.map_or_else(String::new, |listed| format!("{listed} {unit}"));
     table.add_row([name.to_owned(), value, listed, share]);
