@@ -7,8 +7,12 @@
     reason = "a benchmark talks to the person in the terminal, and ends when it cannot be set up"
 )]
 
+mod calibration;
 mod engine;
+mod probe;
 mod quote;
+mod sheet;
+mod times;
 
 use clap::{Parser, Subcommand};
 
@@ -25,11 +29,14 @@ enum What {
     Engine,
     /// Quotes beside a plain scan, a constant decision and another optimiser.
     Quote(quote::Arguments),
+    /// The check of a GPU probe's report beside plain multiplication.
+    Probe(probe::Arguments),
 }
 
 fn main() {
     match Arguments::parse().what {
         What::Engine => engine::run(),
         What::Quote(arguments) => quote::run(&arguments),
+        What::Probe(arguments) => probe::run(&arguments),
     }
 }

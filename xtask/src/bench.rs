@@ -13,6 +13,12 @@ pub(crate) enum Benchmark {
     Engine,
     /// Quotes beside a plain scan, a constant decision and SkyPilot's optimiser.
     Quote(Quote),
+    /// The check of a GPU probe's report beside plain multiplication.
+    Probe {
+        /// One JSON document on stdout instead of the report.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What is measured of quotes.
@@ -38,6 +44,8 @@ const SKYPILOT: &str = "skypilot==0.14.1";
 pub(crate) fn run(what: &Benchmark) -> anyhow::Result<()> {
     match what {
         Benchmark::Engine => bench(&["engine"]),
+        Benchmark::Probe { json: false } => bench(&["probe"]),
+        Benchmark::Probe { json: true } => bench(&["probe", "--json"]),
         Benchmark::Quote(quote) => {
             let mut arguments = vec!["quote".to_owned()];
             arguments.extend(quote.json.then(|| "--json".to_owned()));

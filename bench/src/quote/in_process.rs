@@ -6,10 +6,10 @@ use tandem_model::offer::Offer;
 use tandem_model::workload::Tier;
 use tandem_pricing::book::Book;
 
-use super::sheet::{Aim, Section, Sheet};
 use super::stand::Stand;
-use super::times::Times;
 use super::{market, progress, scan, split};
+use crate::sheet::{Aim, Section, Sheet};
+use crate::times::Times;
 
 /// Offers of the books, the last the one that aims are about.
 const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];

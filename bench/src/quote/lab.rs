@@ -6,9 +6,9 @@ use tandem_model::time::WallTime;
 use tandem_pricing::lab::{Files, Parameters, Scenario, backtest};
 use tandem_pricing::policy::Policy;
 
-use super::sheet::{Aim, Section};
-use super::times::Times;
 use super::{progress, real_data};
+use crate::sheet::{Aim, Section};
+use crate::times::Times;
 
 /// The trace, in the folder of demand.
 const TRACE: &str = "alibaba-gpu-v2023-pods.csv";

@@ -10,8 +10,8 @@ use tandem::http::v1::quotes::{self, Customer};
 use super::broker::Broker;
 use super::http::{CONNECTIONS, Connection, post, requests_per_second};
 use super::rungs::{self, Constant, RUNGS};
-use super::sheet::{Aim, Section};
 use super::{asks, progress};
+use crate::sheet::{Aim, Section};
 
 /// Rounds over all rungs, so that what disturbs the machine meets all of them.
 const ROUNDS: usize = 7;

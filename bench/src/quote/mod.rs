@@ -19,14 +19,13 @@ mod market;
 mod rival;
 mod rungs;
 mod scan;
-mod sheet;
 mod split;
 mod stand;
-mod times;
 
 use std::path::{Path, PathBuf};
 
-use sheet::{Section, Sheet};
+use crate::calibration;
+use crate::sheet::Sheet;
 
 /// A part of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -61,7 +60,7 @@ pub(crate) struct Arguments {
 /// Measures and prints, each section when it is done.
 pub(crate) fn run(arguments: &Arguments) {
     let mut sheet = Sheet::new(arguments.json);
-    sheet.add(calibration());
+    sheet.add(calibration::measure());
     let is_wanted = |part| arguments.only.is_none_or(|only| only == part);
     if is_wanted(Part::Process) {
         in_process::measure(arguments.seed, &mut sheet);
@@ -77,26 +76,6 @@ pub(crate) fn run(arguments: &Arguments) {
     }
     sheet.finish();
 }
-
-/// What this machine does with work that everybody knows, so that machines can be compared.
-fn calibration() -> Section {
-    use sha2::{Digest as _, Sha256};
-    let mut block = [7_u8; 64];
-    let times = times::Times::of(CALIBRATIONS, || {
-        for _ in 0..HASHES {
-            let digest = Sha256::digest(block);
-            block[..32].copy_from_slice(&digest);
-        }
-    });
-    let mut section = Section::new("Calibration");
-    let each = times.median_us() * 1_000.0 / f64::from(HASHES);
-    section.figure("SHA-256 of 64 bytes, median", each, "ns");
-    section
-}
-
-/// Rounds of the calibration, and hashes of each.
-const CALIBRATIONS: usize = 1_000;
-const HASHES: u32 = 100;
 
 /// A folder of real data beside the project, where it is there; nothing of it is part of the
 /// project.

@@ -17,10 +17,10 @@ use tandem_pricing::quote::{Refusal, Supply, Usage};
 
 use super::asks;
 use super::catalogue::{self, Catalogue, SPOT};
-use super::sheet::{Aim, Section};
 use super::stand::plain_quote;
-use super::times::Times;
 use super::{market, progress, real_data, scan};
+use crate::sheet::{Aim, Section};
+use crate::times::Times;
 
 /// What is decided: the name that `skypilot.py` has for it too, the rest of our file, and whether
 /// spot is taken.

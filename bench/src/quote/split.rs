@@ -10,9 +10,9 @@ use tandem_pricing::quote::{Desk, QuoteReport, RANKED_MAX};
 
 use super::asks::Asked;
 use super::market;
-use super::sheet::Section;
 use super::stand::Stand;
-use super::times::Times;
+use crate::sheet::Section;
+use crate::times::Times;
 
 /// Calls that are timed.
 const CALLS: usize = 2_000;

@@ -4,11 +4,11 @@ use std::time::Instant;
 
 /// How long each of many calls took, shortest first.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Times(Vec<u64>);
+pub(crate) struct Times(Vec<u64>);
 
 impl Times {
     /// Calls `calls` times, after a twentieth of that to warm up.
-    pub(super) fn of<T>(calls: usize, mut call: impl FnMut() -> T) -> Self {
+    pub(crate) fn of<T>(calls: usize, mut call: impl FnMut() -> T) -> Self {
         for _ in 0..calls / 20 {
             std::hint::black_box(call());
         }
@@ -23,19 +23,19 @@ impl Times {
     }
 
     /// Both together.
-    pub(super) fn and(mut self, other: &Self) -> Self {
+    pub(crate) fn and(mut self, other: &Self) -> Self {
         self.0.extend(&other.0);
         self.0.sort_unstable();
         self
     }
 
     /// The median in microseconds.
-    pub(super) fn median_us(&self) -> f64 {
+    pub(crate) fn median_us(&self) -> f64 {
         self.percentile_us(50)
     }
 
     /// The time in microseconds that so many in a hundred calls did not pass.
-    pub(super) fn percentile_us(&self, percent: usize) -> f64 {
+    pub(crate) fn percentile_us(&self, percent: usize) -> f64 {
         let at = (self.0.len().saturating_sub(1) * percent).div_ceil(100);
         self.0.get(at).map_or(0.0, |ns| *ns as f64 / 1_000.0)
     }

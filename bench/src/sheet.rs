@@ -5,7 +5,7 @@ use serde::Serialize;
 /// What a figure should come to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Aim {
+pub(crate) enum Aim {
     /// No more than this.
     AtMost(f64),
     /// No less than this.
@@ -26,7 +26,7 @@ struct Figure {
 
 /// Figures that belong together.
 #[derive(Debug, Serialize)]
-pub(super) struct Section {
+pub(crate) struct Section {
     title: String,
     figures: Vec<Figure>,
     notes: Vec<String>,
@@ -51,7 +51,7 @@ impl Aim {
 
 impl Section {
     /// A section without figures.
-    pub(super) fn new(title: impl Into<String>) -> Self {
+    pub(crate) fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             figures: Vec::new(),
@@ -60,12 +60,12 @@ impl Section {
     }
 
     /// Adds a figure.
-    pub(super) fn figure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
+    pub(crate) fn figure(&mut self, name: impl Into<String>, value: f64, unit: &'static str) {
         self.push(name.into(), value, unit, None);
     }
 
     /// Adds a figure that has an aim.
-    pub(super) fn aimed(
+    pub(crate) fn aimed(
         &mut self,
         name: impl Into<String>,
         value: f64,
@@ -86,7 +86,7 @@ impl Section {
     }
 
     /// Adds a sentence.
-    pub(super) fn note(&mut self, text: impl Into<String>) {
+    pub(crate) fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
     }
 
@@ -134,14 +134,14 @@ fn shown(value: f64) -> String {
 
 /// The whole report.
 #[derive(Debug)]
-pub(super) struct Sheet {
+pub(crate) struct Sheet {
     is_json: bool,
     sections: Vec<Section>,
 }
 
 impl Sheet {
     /// A report without sections.
-    pub(super) fn new(is_json: bool) -> Self {
+    pub(crate) fn new(is_json: bool) -> Self {
         Self {
             is_json,
             sections: Vec::new(),
@@ -149,7 +149,7 @@ impl Sheet {
     }
 
     /// Adds a section, which a person sees at once.
-    pub(super) fn add(&mut self, section: Section) {
+    pub(crate) fn add(&mut self, section: Section) {
         if !self.is_json {
             section.print();
         }
@@ -157,7 +157,7 @@ impl Sheet {
     }
 
     /// Prints the document that machines asked for, or how many aims were missed.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if self.is_json {
             let document = serde_json::json!({ "sections": self.sections });
             println!("{document:#}");
