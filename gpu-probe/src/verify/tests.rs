@@ -4,6 +4,7 @@ mod forgeries;
 mod format;
 mod health;
 mod honest;
+mod hostile;
 mod machine;
 mod prover;
 mod session;

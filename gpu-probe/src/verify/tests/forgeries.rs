@@ -35,6 +35,7 @@ fn wrong_proofs_are_found_out() {
         (Forge::SkippedJob, vec![RootsMissing]),
         (Forge::OneSeed, vec![SeedsNotChained, RowWrong]),
         (Forge::UnchainedSeeds, vec![RowWrong]),
+        (Forge::StartedEarly, vec![RowWrong]),
         (Forge::HalfTheMemory, vec![BlockWrong]),
         (Forge::BlockPath, vec![BlockPathWrong]),
     ] {

@@ -1,5 +1,8 @@
 //! A prover on the CPU, honest or a forger, and a whole exchange with simulated time.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
@@ -33,6 +36,8 @@ pub(super) enum Forge {
     UnchainedSeeds,
     /// The upper half of the blocks is not stored; other words are read there.
     HalfTheMemory,
+    /// The chain was computed from the plan alone, before the challenge.
+    StartedEarly,
     /// The last sibling of every block's path is another.
     BlockPath,
 }
@@ -72,9 +77,13 @@ impl Card {
         }
     }
 
-    pub(super) fn multiply(&mut self, plan: &DevicePlan, forge: Forge) -> Roots {
+    pub(super) fn multiply(&mut self, plan: &DevicePlan, key: &Hash, forge: Forge) -> Roots {
         let n = plan.matrix_n as usize;
-        let mut seed = proof::first_seed(&self.base);
+        let key = match forge {
+            Forge::StartedEarly => &[0; 32],
+            _ => key,
+        };
+        let mut seed = proof::first_seed(&self.base, key);
         let jobs = plan.matrix_jobs - u32::from(forge == Forge::SkippedJob);
         for _ in 0..jobs {
             let rows = match forge {
@@ -191,6 +200,8 @@ pub(super) struct Exchange {
     pub(super) rtt_ms: u64,
     /// Time of the two proofs, in thousandths of the reference.
     pub(super) time_permille: (u64, u64),
+    /// Everything the prover sent, and when.
+    pub(super) sent: Rc<RefCell<Vec<(u64, Vec<u8>)>>>,
 }
 
 /// Rates at which the small proofs of these tests take about a second.
@@ -224,6 +235,7 @@ impl Exchange {
             secret: 5,
             rtt_ms: 40,
             time_permille: (1_000, 1_000),
+            sent: Rc::default(),
         }
     }
 
@@ -260,6 +272,7 @@ impl Exchange {
         let mut step = |session: &mut Session, message: ProverMessage, work_ms: u64| {
             now += self.rtt_ms + work_ms;
             let text = serde_json::to_vec(&message).unwrap();
+            self.sent.borrow_mut().push((now, text.clone()));
             let message = ProverMessage::parse(&text).unwrap();
             let reply = session.step(message, now).unwrap();
             let text = serde_json::to_vec(&reply).unwrap();
@@ -288,8 +301,13 @@ impl Exchange {
         let bytes = (first.vram_blocks << 20) * u64::from(first.vram_passes);
         let vram_ms = bytes / (MEASURED.vram_mb_per_s * 1_000) * self.time_permille.1 / 1_000;
 
-        step(&mut session, ProverMessage::MatrixBegin, 0);
-        let multiply = |(card, plan): (&mut Card, &DevicePlan)| card.multiply(plan, self.forge);
+        let VerifierMessage::MatrixChallenge { key: seed, .. } =
+            step(&mut session, ProverMessage::MatrixBegin, 0)
+        else {
+            panic!("a challenge was due");
+        };
+        let multiply =
+            |(card, plan): (&mut Card, &DevicePlan)| card.multiply(plan, &seed.0, self.forge);
         let devices = cards.iter_mut().zip(&plan.devices).map(multiply).collect();
         let commit = ProverMessage::MatrixCommit { devices };
         let VerifierMessage::MatrixPicks { devices, .. } = step(&mut session, commit, matrix_ms)

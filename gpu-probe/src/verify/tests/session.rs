@@ -50,6 +50,45 @@ fn messages_out_of_order_are_refused_and_the_third_ends_the_session() {
 }
 
 #[test]
+fn a_message_out_of_its_limits_is_refused_even_when_nobody_parsed_it() {
+    for devices in [0, 17] {
+        let mut session = open(1);
+        let mut many = hello();
+        many.devices = vec![many.devices[0].clone(); devices];
+        let refused = session.step(ProverMessage::Hello(many), 1_001);
+        assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
+        session.step(ProverMessage::Hello(hello()), 1_002).unwrap();
+        session.step(ProverMessage::MatrixBegin, 1_003).unwrap();
+        let row = RowOpening {
+            job: 0,
+            row: 0,
+            values: "A".repeat(ROW_TEXT_LEN_MAX + 1),
+            path: vec![],
+        };
+        let openings = MatrixOpenings {
+            uuid: hello().devices[0].uuid,
+            rows: vec![row],
+        };
+        let refused = session.step(ProverMessage::MatrixOpenings(openings), 1_004);
+        assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_seed_of_the_products_comes_with_the_clock_and_differs_by_secret() {
+    let key = |secret: u8| {
+        let mut session = open(secret);
+        session.step(ProverMessage::Hello(hello()), 1_002).unwrap();
+        match session.step(ProverMessage::MatrixBegin, 1_003).unwrap() {
+            VerifierMessage::MatrixChallenge { key, .. } => key,
+            other => panic!("a challenge was due: {other:?}"),
+        }
+    };
+    assert_ne!(key(1), key(2));
+    assert_ne!(key(1).0, open(1).plan().nonce.0);
+}
+
+#[test]
 fn a_session_that_is_too_old_ends() {
     let mut session = open(1);
     let max_ms = 10_000_000;
@@ -75,8 +114,11 @@ fn other_devices_are_refused_and_a_report_waits_for_the_checks() {
         panic!("a plan was due");
     };
     let mut card = Card::new(hello().devices[0].clone(), &plan, &Exchange::key());
-    session.step(ProverMessage::MatrixBegin, 1_010).unwrap();
-    let mut roots = card.multiply(&plan.devices[0], Forge::Nothing);
+    let reply = session.step(ProverMessage::MatrixBegin, 1_010).unwrap();
+    let VerifierMessage::MatrixChallenge { key, .. } = reply else {
+        panic!("a challenge was due");
+    };
+    let mut roots = card.multiply(&plan.devices[0], &key.0, Forge::Nothing);
     roots.uuid = HexBytes([8; 16]);
     let foreign = ProverMessage::MatrixCommit {
         devices: vec![roots.clone()],
