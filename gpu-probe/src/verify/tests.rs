@@ -8,3 +8,4 @@ mod hostile;
 mod machine;
 mod prover;
 mod session;
+mod talk;

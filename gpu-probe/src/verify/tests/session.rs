@@ -2,7 +2,7 @@
 
 use tandem_model::gpu::GpuModel;
 
-use super::machine::{Noise, device, report};
+use super::machine::{Noise, device};
 use super::prover::{Card, Exchange, Forge, policy};
 use crate::exchange::*;
 use crate::hex::HexBytes;
@@ -107,7 +107,7 @@ fn nobody_foresees_a_challenge_and_the_same_secret_gives_the_same() {
 }
 
 #[test]
-fn other_devices_are_refused_and_a_report_waits_for_the_checks() {
+fn other_devices_are_refused() {
     let mut session = open(3);
     let VerifierMessage::Plan(plan) = session.step(ProverMessage::Hello(hello()), 1_002).unwrap()
     else {
@@ -131,56 +131,35 @@ fn other_devices_are_refused_and_a_report_waits_for_the_checks() {
     let VerifierMessage::MatrixPicks { devices, .. } = session.step(commit, 1_030).unwrap() else {
         panic!("picks were due");
     };
-    assert_eq!(devices[0].jobs.len(), PICKED_JOBS);
-    assert!(
-        devices[0]
-            .jobs
-            .iter()
-            .all(|job| job.rows.len() == PICKED_ROWS)
-    );
-    let openings = card.open_rows(&devices[0], Forge::Nothing);
-    session
-        .step(ProverMessage::MatrixOpenings(openings), 1_040)
-        .unwrap();
-    session.step(ProverMessage::VramBegin, 1_050).unwrap();
-    let filled = Filled {
-        uuid: plan.devices[0].uuid,
-        blocks: 1_000_000,
-    };
-    let devices = vec![filled];
-    let reply = session
-        .step(ProverMessage::VramFilled { devices }, 1_060)
-        .unwrap();
-    let VerifierMessage::VramKey { key, .. } = reply else {
-        panic!("a key was due");
-    };
-    let roots = card.read(&plan.devices[0], key.0, Forge::Nothing);
-    let commit = ProverMessage::VramCommit {
-        devices: vec![roots],
-    };
-    let VerifierMessage::VramPicks { devices, .. } = session.step(commit, 1_070).unwrap() else {
-        panic!("picks were due");
-    };
-    let openings = card.open_blocks(&devices[0], Forge::Nothing);
-    session
-        .step(ProverMessage::VramOpenings(openings), 1_080)
-        .unwrap();
-    let model = GpuModel::by_id("rtx4090").unwrap();
-    let signed = report(vec![device(model, 1, &mut Noise::seeded(1))]).sign(&Exchange::key());
-    let message = ProverMessage::Report(Box::new(signed));
+    let jobs = &devices[0].jobs;
+    assert_eq!(jobs.len(), PICKED_JOBS);
+    assert!(jobs.iter().all(|job| job.rows.len() == PICKED_ROWS));
+}
+
+#[test]
+fn a_report_waits_for_the_checks() {
+    let exchange = Exchange::of("rtx4090").proving(1);
+    let sent = exchange.sent.clone();
+    exchange.run(|_| {});
+    let (mut sent, mut session) = (sent.take(), {
+        let (policy, facts) = (policy(32, 1), Facts::default());
+        Session::new(policy, facts, Kind::Quick, [5; 32], 1_000_000)
+    });
+    let (now, report) = sent.pop().unwrap();
+    for (now, text) in &sent {
+        let message = ProverMessage::parse(text).unwrap();
+        session.step(message, *now).unwrap();
+    }
+    let message = ProverMessage::parse(&report).unwrap();
     for outstanding in [2, 1] {
-        let refused = session.step(message.clone(), 1_090);
-        assert_eq!(
-            refused,
-            Err(Refused::ChecksOutstanding { count: outstanding })
-        );
+        let refused = session.step(message.clone(), now);
+        let waits = Refused::ChecksOutstanding { count: outstanding };
+        assert_eq!(refused, Err(waits));
         let check = session.take_check().unwrap();
         assert_eq!(session.checks_outstanding(), outstanding);
         session.checked(check.run());
     }
-    assert!(matches!(
-        session.step(message.clone(), 1_100),
-        Ok(VerifierMessage::Verdict(_))
-    ));
-    assert_eq!(session.step(message, 1_110), Err(Refused::Ended));
+    let verdict = session.step(message.clone(), now).unwrap();
+    assert!(matches!(verdict, VerifierMessage::Verdict(_)));
+    assert_eq!(session.step(message, now), Err(Refused::Ended));
 }
