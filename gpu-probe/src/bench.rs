@@ -27,6 +27,7 @@ mod telemetry;
 mod tensor;
 mod timing;
 
+pub use bandwidth::driver_copy;
 pub use card::Card;
 pub use error::outcome_of;
 pub use identity::identify;
@@ -34,4 +35,5 @@ pub use loaded::{LOAD_VARIABLE, Loaded};
 pub use scale::Scale;
 pub use sequence::{Progress, STEPS, measure};
 pub use signatures::kernel;
+pub use tensor::warm_up;
 pub use timing::stamped;

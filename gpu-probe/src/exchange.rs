@@ -69,6 +69,9 @@ pub enum VerifierMessage {
     Plan(Plan),
     /// Start the chains now; the verifier's clock runs.
     MatrixChallenge {
+        /// Seeds every device's chain together with its binding; drawn for this moment, so that no
+        /// chain can begin before it.
+        key: Digest,
         /// The roots must be there by then, in ms from the sending of this.
         deadline_ms: u64,
     },

@@ -11,6 +11,7 @@
 
 mod advisories;
 mod bench;
+mod gpu;
 mod kernels;
 mod process;
 mod setup;
@@ -41,8 +42,14 @@ enum Task {
     /// Set up, then run every check and every test.
     Test {
         /// Run only the stages whose name contains this.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "gpu")]
         only: Option<String>,
+        /// Run only what needs a GPU: repeated probes of card 0, recorded as fixtures.
+        #[arg(long)]
+        gpu: bool,
+        /// After that, minutes of load.
+        #[arg(long, requires = "gpu", value_parser = clap::value_parser!(u64).range(1..=60))]
+        soak_minutes: Option<u64>,
     },
     /// Run the broker, its store and both networks with everything that can go wrong, by seed.
     Simulate(simulation::Arguments),
@@ -59,7 +66,12 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(),
         Task::Kernels { check } => kernels::run(check),
         Task::Simulate(what) => simulation::run(&what),
-        Task::Test { only } => stages::run(only.as_deref()),
+        Task::Test {
+            gpu: true,
+            soak_minutes,
+            ..
+        } => gpu::run(soak_minutes),
+        Task::Test { only, .. } => stages::run(only.as_deref()),
         Task::Bench { what } => bench::run(&what),
     };
     match done {

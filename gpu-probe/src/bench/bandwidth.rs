@@ -45,3 +45,22 @@ pub(super) fn run(card: &Card<'_>) -> Result<Bandwidth, CudaError> {
         write: transfer(bytes, write),
     })
 }
+
+/// The driver's own copy of areas of the same size, to be held beside that of [`run`].
+///
+/// # Errors
+///
+/// Too little memory, a failed call or a deadline.
+pub fn driver_copy(card: &Card<'_>) -> Result<Transfer, CudaError> {
+    let (bytes, purpose) = (card.scale.stream_bytes, "the driver's copy");
+    let from = card.memory(bytes, purpose)?;
+    let to = card.memory(bytes, purpose)?;
+    card.fill_random(&from, rand::random())?;
+    card.fill_random(&to, rand::random())?;
+    card.wait(purpose)?;
+    let timing = stamped(card, purpose, card.scale.bandwidth_samples, |_| {
+        card.stream.copy_device(&from, &to, bytes)
+    })?;
+    let bytes = 2 * bytes;
+    Ok(Transfer { bytes, timing })
+}

@@ -39,7 +39,8 @@ pub struct Scale {
     pub launches: u32,
     /// Most threads of a launch that only fills or walks memory; 0 for as many as the card holds.
     pub threads_max: u32,
-    /// Blocks of 1 MiB in one allocation of the VRAM proof.
+    /// Most blocks of 1 MiB in one allocation of the VRAM proof: each is a launch a pass, whose end
+    /// leaves SMs idle; where memory lies in pieces, smaller ones are taken.
     pub vram_area_blocks: u64,
     /// Share of the free memory that patterns cover, in percent.
     pub pattern_percent: u32,
@@ -84,7 +85,7 @@ impl Scale {
             pcie_samples: 8,
             launches: 1_000,
             threads_max: 0,
-            vram_area_blocks: 4_096,
+            vram_area_blocks: 65_536,
             pattern_percent: 95,
             pattern_bytes_max: u64::MAX,
             steady_ms: 20_000,

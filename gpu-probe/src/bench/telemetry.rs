@@ -36,9 +36,11 @@ pub(super) fn watched<T>(card: &Card<'_>, work: impl FnOnce() -> T) -> (T, Seen)
 
 fn looks(nvml: &Nvml, uuid: DeviceUuid, stopped: &mpsc::Receiver<()>) -> Vec<Telemetry> {
     let mut looks = Vec::new();
+    // Not at once, when no work has begun; always at the end, when short work has just ended.
     while looks.len() < LOOKS_MAX {
+        let is_over = stopped.recv_timeout(PERIOD) != Err(mpsc::RecvTimeoutError::Timeout);
         looks.push(nvml.telemetry(uuid));
-        if stopped.recv_timeout(PERIOD) != Err(mpsc::RecvTimeoutError::Timeout) {
+        if is_over {
             break;
         }
     }

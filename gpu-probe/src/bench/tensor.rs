@@ -107,7 +107,7 @@ pub(super) fn product_shape(card: &Card<'_>, shared_bytes: u32) -> Dimensions {
 /// # Errors
 ///
 /// Too little memory, a failed call or a deadline.
-pub(super) fn warm_up(card: &Card<'_>) -> Result<(), CudaError> {
+pub fn warm_up(card: &Card<'_>) -> Result<(), CudaError> {
     let limit = Duration::from_millis(card.scale.warm_up_ms);
     if limit.is_zero() {
         return Ok(());

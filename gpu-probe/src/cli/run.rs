@@ -16,7 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tandem_model::error::ErrorCode;
 
-use crate::bench::{STEPS, Scale};
+use crate::bench::{Card, STEPS, Scale, driver_copy};
 use crate::cuda::{CudaError, Driver};
 use crate::prover::{Machine, Prover, ProverError, fresh_key};
 use crate::report::{DEVICES_MAX, Kind, SignedReport};
@@ -95,6 +95,9 @@ pub(super) struct Document {
     note: &'static str,
     /// Why NVML's values are missing.
     nvml_missing: Option<String>,
+    /// The driver's own copies inside each card's memory in MB/s, both ways counted, to be held
+    /// beside the report's; empty without `--self-check`.
+    driver_copy_mb_per_s: Vec<Option<u64>>,
     report: SignedReport,
     /// What a verifier in this process says; none without `--self-check`.
     verdict: Option<Verdict>,
@@ -214,6 +217,10 @@ fn probe(
         (report.sign(&key), None)
     };
     bar.finish_and_clear();
+    let is_abandoned = machine.driver().is_abandoned();
+    let driver_copy = |card: &Card<'_>| driver_copy(card).ok()?.mb_per_s();
+    let compared = cards.iter().filter(|_| self_check && !is_abandoned);
+    let driver_copy_mb_per_s = compared.map(driver_copy).collect();
     let nvml_missing = machine.nvml_missing().map(str::to_owned);
     if machine.driver().is_abandoned() {
         // Its destructors would wait for the kernel that hangs.
@@ -224,6 +231,7 @@ fn probe(
         level: ProofLevel::Claimed.number(),
         note: NOTE,
         nvml_missing,
+        driver_copy_mb_per_s,
         report,
         verdict,
     })

@@ -1,6 +1,6 @@
 //! Limits of the exchange, and reading a message that may be hostile.
 
-use super::{ProverMessage, VerifierMessage};
+use super::{ProverMessage, RowOpening, VerifierMessage};
 use crate::report::{
     DEVICES_MAX, FORMAT_VERSION, FormatRefused, TEXT_LEN_MAX, check_size_and_depth,
 };
@@ -27,6 +27,8 @@ pub const VRAM_PASSES_MIN: u32 = 40;
 pub const VRAM_PASSES_MAX: u32 = 4_096;
 /// Pairs of pass and block that a verifier opens.
 pub const PICKED_BLOCKS: usize = 16;
+/// Longest text of an opened row: the base64 of [`MATRIX_N_MAX`] integers of 4 bytes.
+pub const ROW_TEXT_LEN_MAX: usize = (MATRIX_N_MAX as usize * 4).div_ceil(3) * 4;
 /// Longest Merkle path: `log2` of [`VRAM_BLOCKS_MAX`].
 pub const PATH_LEN_MAX: usize = 18;
 
@@ -68,11 +70,13 @@ impl ProverMessage {
             }
             Self::MatrixOpenings(openings) => {
                 let rows = openings.rows.len() > PICKED_JOBS * PICKED_ROWS;
-                let paths = openings.rows.iter().any(|r| r.path.len() > PATH_LEN_MAX);
-                if rows || paths {
+                let is_long = |r: &RowOpening| {
+                    r.path.len() > PATH_LEN_MAX || r.values.len() > ROW_TEXT_LEN_MAX
+                };
+                if rows || openings.rows.iter().any(is_long) {
                     return Err(refuse(
                         "matrix_openings",
-                        "more rows or siblings than asked",
+                        "more rows, numbers or siblings than asked",
                     ));
                 }
                 Ok(())

@@ -27,9 +27,9 @@ pub fn base(binding: &Binding) -> Hash {
     ])
 }
 
-/// `s_0`: seed of the first product.
-pub fn first_seed(base: &Hash) -> Hash {
-    hash(&[b"matrix", base])
+/// `s_0`: seed of the first product. Nobody knows `key` before the verifier's clock runs.
+pub fn first_seed(base: &Hash, key: &Hash) -> Hash {
+    hash(&[b"matrix", base, key])
 }
 
 /// `s_(j+1)` from `s_j` and the root `R_j`.

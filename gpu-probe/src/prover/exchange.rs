@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 
-use crate::bench::Card;
+use crate::bench::{Card, warm_up};
 use crate::cuda::CudaError;
 use crate::exchange::{
     BlockPick, DevicePlan, Filled, Hello, MatrixOpenings, MatrixPicks, Plan, ProverMessage, Roots,
@@ -65,6 +65,8 @@ impl Prover<'_> {
         hello: Hello,
         report: impl FnOnce(&Plan, Summaries) -> Report,
     ) -> Result<Verdict, ProverError> {
+        // An idle card needs a while to reach its clocks, which the verifier's would count.
+        at_once(self.cards.iter(), warm_up)?;
         let VerifierMessage::Plan(plan) = ask(send, ProverMessage::Hello(hello))? else {
             return Err(ProverError::OutOfTurn { expected: "`plan`" });
         };
@@ -105,14 +107,15 @@ impl Prover<'_> {
             .zip(&plan.devices)
             .map(|(card, device)| MatrixChain::new(card, device.matrix_n))
             .collect::<Result<Vec<_>, _>>()?;
-        let VerifierMessage::MatrixChallenge { .. } = ask(send, ProverMessage::MatrixBegin)? else {
+        let VerifierMessage::MatrixChallenge { key, .. } = ask(send, ProverMessage::MatrixBegin)?
+        else {
             let expected = "`matrix_challenge`";
             return Err(ProverError::OutOfTurn { expected });
         };
         let work = chains.iter_mut().zip(&bases).zip(&plan.devices);
         let done = at_once(work, |((chain, base), device)| {
             let begun = (self.clock_ns)();
-            let roots = chain.run(base, device.matrix_jobs)?;
+            let roots = chain.run(base, &key.0, device.matrix_jobs)?;
             Ok((roots, (self.clock_ns)().saturating_sub(begun)))
         })?;
         let commit = ProverMessage::MatrixCommit {
@@ -122,7 +125,7 @@ impl Prover<'_> {
             let expected = "`matrix_picks`";
             return Err(ProverError::OutOfTurn { expected });
         };
-        let opened = at_once(chains.iter().zip(&devices), |(chain, picks)| {
+        let opened = at_once(chains.iter_mut().zip(&devices), |(chain, picks)| {
             let MatrixPicks { jobs } = picks;
             chain.open(jobs)
         })?;
@@ -182,8 +185,8 @@ impl Prover<'_> {
             return Err(ProverError::OutOfTurn { expected });
         };
         let opened = at_once(
-            areas.iter().zip(&devices),
-            |(area, picks): (&VramArea<'_>, &Vec<BlockPick>)| area.open(picks),
+            areas.iter_mut().zip(&devices),
+            |(area, picks): (&mut VramArea<'_>, &Vec<BlockPick>)| area.open(picks),
         )?;
         for (blocks, device) in opened.into_iter().zip(&plan.devices) {
             let uuid = device.uuid;

@@ -58,13 +58,13 @@ impl<'a> MatrixChain<'a> {
         })
     }
 
-    /// Runs the whole chain and returns its roots.
+    /// Runs the whole chain from the challenge's key and returns its roots.
     ///
     /// # Errors
     ///
     /// A failed call or a deadline.
-    pub fn run(&mut self, base: &Hash, jobs: u32) -> Result<Vec<Hash>, CudaError> {
-        let mut seed = first_seed(base);
+    pub fn run(&mut self, base: &Hash, key: &Hash, jobs: u32) -> Result<Vec<Hash>, CudaError> {
+        let mut seed = first_seed(base, key);
         let mut roots = Vec::new();
         self.seeds.clear();
         for _ in 0..jobs {
@@ -102,7 +102,7 @@ impl<'a> MatrixChain<'a> {
     /// # Errors
     ///
     /// A failed call or a deadline.
-    pub fn open(&self, picks: &[JobPick]) -> Result<Vec<RowOpening>, CudaError> {
+    pub fn open(&mut self, picks: &[JobPick]) -> Result<Vec<RowOpening>, CudaError> {
         let mut opened = Vec::new();
         for pick in picks {
             let Some(seed) = self.seeds.get(pick.job as usize) else {

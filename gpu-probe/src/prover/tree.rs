@@ -2,7 +2,7 @@
 //! the leaves for a path, come down.
 
 use crate::bench::{Card, kernel};
-use crate::cuda::{Argument, CudaError, DeviceMemory, download};
+use crate::cuda::{Argument, CudaError, DeviceMemory, PinnedMemory, download};
 use crate::kernels::Module as KernelFile;
 use crate::proof::{Hash, merkle::Tree};
 
@@ -14,6 +14,8 @@ const HASH_BYTES: u64 = 32;
 pub(super) struct DeviceTree {
     pub(super) leaves: DeviceMemory,
     levels: [DeviceMemory; 2],
+    /// Where the root comes down: kept, because page-locked memory is dear to get.
+    landing: PinnedMemory,
     count: u64,
 }
 
@@ -28,6 +30,7 @@ impl DeviceTree {
                 card.memory(half, "a Merkle tree")?,
                 card.memory(half, "a Merkle tree")?,
             ],
+            landing: PinnedMemory::new(card.context(), HASH_BYTES as usize, "a Merkle tree")?,
             count,
         })
     }
@@ -48,9 +51,12 @@ impl DeviceTree {
             card.launch_wide(KernelFile::Merkle, kernel::MERKLE_LEVEL, &arguments)?;
             (below, nodes) = (level, nodes / 2);
         }
+        card.stream
+            .copy_to_host(below, 0, &self.landing, HASH_BYTES as usize)?;
         card.wait("a step of a proof")?;
-        let bytes = download(&card.stream, below, 0, HASH_BYTES as usize)?;
-        Ok(bytes.as_array().copied().unwrap_or_default())
+        let mut root = [0; HASH_BYTES as usize];
+        self.landing.read(&mut root);
+        Ok(root)
     }
 
     /// The whole tree on the host, from the leaves as they are on the card.

@@ -144,7 +144,7 @@ impl<'a> VramArea<'a> {
     /// # Errors
     ///
     /// A failed call or a deadline.
-    pub fn open(&self, picks: &[BlockPick]) -> Result<Vec<BlockOpening>, CudaError> {
+    pub fn open(&mut self, picks: &[BlockPick]) -> Result<Vec<BlockOpening>, CudaError> {
         let mut opened = Vec::new();
         let mut at: Option<(u32, crate::proof::merkle::Tree, Vec<u8>)> = None;
         for pick in picks.iter().filter(|pick| pick.block < self.blocks) {

@@ -82,7 +82,7 @@ fn bus(device: &DeviceReport, lines: &Thresholds, found: &mut Findings) {
         let detail = format!("{name} at {rate} MB/s");
         if rate < lines.pcie_fail_mb_per_s {
             found.fail(ReasonCode::PcieLow, detail);
-        } else if link.is_some_and(|most| rate * 1_000 < most * lines.pcie_link_permille) {
+        } else if link.is_some_and(|most| permille(rate, most) < lines.pcie_link_permille) {
             found.add(Effect::Degraded, ReasonCode::PcieLow, detail);
         }
     }
@@ -123,6 +123,16 @@ pub(super) fn missing(device: &DeviceReport, found: &mut Findings) {
             );
         }
     };
+    // A measurement of no samples, or of samples without time, says as little as none.
+    let no_rate = "no rate can be made of its samples";
+    let silent = |is_silent: bool| (Effect::CouldNotRun, is_silent.then_some(no_rate));
+    let copies = device.bandwidth.measured();
+    let copies = copies.is_some_and(|b| b.copy.mb_per_s().is_none());
+    look("bandwidth", silent(copies), false);
+    for (name, rate) in [("fp32", &device.fp32), ("tensor_f16", &device.tensor_f16)] {
+        let is_silent = rate.measured().is_some_and(|r| r.gflops().is_none());
+        look(name, silent(is_silent), false);
+    }
     look("census", state(&device.census), false);
     look("isa_gate", state(&device.isa_gate), true);
     look("bandwidth", state(&device.bandwidth), false);

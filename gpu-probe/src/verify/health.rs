@@ -2,7 +2,7 @@
 
 use super::Thresholds;
 use super::findings::Findings;
-use crate::report::{Gaps, Health, Load, Outcome, event_reason, percentile};
+use crate::report::{DeviceReport, Gaps, Health, Kind, Load, Outcome, event_reason, percentile};
 use crate::verdict::{Effect, ReasonCode};
 
 /// Minutes 1 to 3 of a soak: warm, and not yet hot.
@@ -70,6 +70,20 @@ pub fn judge_soak(load: &Load, lines: &Thresholds) -> SoakVerdict {
     SoakVerdict::Slowed {
         permille,
         knee_minute: minutes.into_iter().find(is_below),
+    }
+}
+
+/// Names the longer tests that a report of this kind should have and lacks altogether.
+pub(super) fn lacks_tests(kind: Kind, device: &DeviceReport, found: &mut Findings) {
+    let has_soak = || device.health.as_ref().is_some_and(|h| h.soak.is_some());
+    let lacks = match kind {
+        Kind::Quick => false,
+        Kind::Full => device.health.is_none(),
+        Kind::Soak => !has_soak(),
+    };
+    if lacks {
+        let detail = format!("a {kind:?} report without its longer tests");
+        found.add(Effect::CouldNotRun, ReasonCode::MeasurementMissing, detail);
     }
 }
 

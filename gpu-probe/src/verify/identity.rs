@@ -207,6 +207,11 @@ pub(super) fn check_fleet(report: &Report, facts: &Facts, found: &mut Findings) 
         }
     }
     found.about(None);
+    let shown = report.devices.len();
+    if let Some(sold) = facts.sold_count.filter(|sold| shown < *sold as usize) {
+        let detail = format!("{shown} devices are shown, {sold} were sold");
+        found.fail(ReasonCode::DevicesDiffer, detail);
+    }
     for gone in facts
         .expected
         .iter()

@@ -63,6 +63,7 @@ pub fn judge(
         found.about(Some(device.identity.cuda.uuid));
         let live =
             live.and_then(|live| Some((live, live.plan.devices.get(at)?, live.devices.get(at)?)));
+        health::lacks_tests(report.kind, device, &mut found);
         evidence.push(check_device(device, policy, facts, live, &mut found));
     }
     let (outcome, reasons) = found.finish();

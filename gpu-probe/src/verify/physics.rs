@@ -123,7 +123,7 @@ fn latency(device: &DeviceReport, model: GpuModel, found: &mut Findings) {
     };
     if let Some(figure) = model.memory_latency_ns() {
         let expected_ps = u64::from(figure.value()) * 1_000;
-        if last.abs_diff(expected_ps) * 1_000 > expected_ps * 150 {
+        if last.abs_diff(expected_ps) > expected_ps * 150 / 1_000 {
             let ns = last / 1_000;
             let detail = format!("{ns} ns from memory, {} published", figure.value());
             found.note(ReasonCode::LatencyOff, detail);

@@ -153,6 +153,8 @@ pub struct Facts {
     pub enrolled_key: Option<PublicKey>,
     /// Catalogue id of the card that was sold, where one was.
     pub sold_as: Option<String>,
+    /// How many cards were sold, where that is known: a machine that shows fewer fails.
+    pub sold_count: Option<u32>,
     /// Banned devices.
     pub banned: BTreeSet<DeviceUuid>,
     /// Devices that another machine showed lately.

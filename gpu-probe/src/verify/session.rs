@@ -12,7 +12,7 @@ use super::judge::{Live, LiveDevice};
 use super::{Check, CheckFindings, Facts, Policy};
 use crate::exchange::{Plan, ProverMessage, VerifierMessage};
 use crate::proof::Hash;
-use crate::report::{Digest, Kind, PublicKey};
+use crate::report::{Digest, FormatRefused, Kind, PublicKey};
 use crate::verdict::Verdict;
 
 /// Most messages that are refused before the session ends.
@@ -37,6 +37,9 @@ pub enum Refused {
     /// The session has ended.
     #[error("the session has ended: ask for a new challenge")]
     Ended,
+    /// It is out of the limits of the format.
+    #[error(transparent)]
+    Malformed(FormatRefused),
     /// The session took too long as a whole.
     #[error("the session is older than {max_ms} ms: ask for a new challenge")]
     Expired {
@@ -210,7 +213,7 @@ impl Session {
     /// Takes the next message at `now_ms`, and answers it.
     ///
     /// # Errors
-    /// What is out of order, about other devices, too late, or waits for checks.
+    /// What is out of its limits, out of order, about other devices, too late, or waits for checks.
     pub fn step(
         &mut self,
         message: ProverMessage,
@@ -224,7 +227,11 @@ impl Session {
             self.due = Due::Nothing;
             return Err(Refused::Expired { max_ms });
         }
-        let outcome = self.take(message, now_ms);
+        // Again, for callers whose messages came inside other bodies and not by `parse`.
+        let outcome = match message.check() {
+            Ok(()) => self.take(message, now_ms),
+            Err(refused) => Err(Refused::Malformed(refused)),
+        };
         match &outcome {
             Ok(_) => self.answered_ms = now_ms,
             Err(Refused::ChecksOutstanding { .. }) => {}

@@ -4,6 +4,8 @@ mod forgeries;
 mod format;
 mod health;
 mod honest;
+mod hostile;
 mod machine;
 mod prover;
 mod session;
+mod talk;

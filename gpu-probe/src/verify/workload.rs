@@ -25,7 +25,7 @@ pub fn full_audit() -> Vec<Check> {
 }
 
 fn row_check(n: u32, jobs: usize, rows: usize, base: &Hash) -> Check {
-    let mut seed = crate::proof::first_seed(base);
+    let mut seed = crate::proof::first_seed(base, base);
     let (mut picked, mut openings) = (Vec::new(), Vec::new());
     for job in 0..u32::try_from(jobs).unwrap_or(u32::MAX) {
         let of_job: Vec<u32> = (0..n)

@@ -63,6 +63,11 @@ impl Session {
         allowed.saturating_add(self.rtt_ms + sizing.allowance_ms)
     }
 
+    /// What seeds the chains, which nobody knows before the clock runs.
+    fn matrix_key(&self) -> Hash {
+        Draw::new(&self.secret, "matrix key", 0).bytes()
+    }
+
     pub(super) fn matrix_begin(&mut self, now_ms: u64) -> VerifierMessage {
         self.note_round_trip(now_ms);
         self.due = Due::MatrixCommit;
@@ -72,6 +77,7 @@ impl Session {
             rates.map_or(UNKNOWN_MODEL_MS, |rates| rates.matrix_ms(plan))
         });
         VerifierMessage::MatrixChallenge {
+            key: HexBytes(self.matrix_key()),
             deadline_ms: self.deadline_ms(times),
         }
     }
@@ -96,11 +102,12 @@ impl Session {
     ) -> Result<VerifierMessage, Refused> {
         self.same_devices(roots.iter().map(|r| &r.uuid))?;
         self.matrix_elapsed_ms = now_ms.saturating_sub(self.answered_ms);
+        let key = self.matrix_key();
         let mut picks = Vec::new();
         for (at, (device, roots)) in self.devices.iter_mut().zip(roots).enumerate() {
             let plan = &self.plan.devices[at];
             check_roots(device, roots, plan.matrix_jobs);
-            let mut seed = proof::first_seed(&device.base);
+            let mut seed = proof::first_seed(&device.base, &key);
             let planned = roots.roots.iter().take(plan.matrix_jobs as usize);
             for root in planned {
                 device.jobs.push((seed, root.0));

@@ -35,6 +35,7 @@ fn wrong_proofs_are_found_out() {
         (Forge::SkippedJob, vec![RootsMissing]),
         (Forge::OneSeed, vec![SeedsNotChained, RowWrong]),
         (Forge::UnchainedSeeds, vec![RowWrong]),
+        (Forge::StartedEarly, vec![RowWrong]),
         (Forge::HalfTheMemory, vec![BlockWrong]),
         (Forge::BlockPath, vec![BlockPathWrong]),
     ] {
@@ -163,6 +164,12 @@ fn what_the_fleet_knows_of_a_device_counts() {
         ..Facts::default()
     };
     assert_eq!(run(twice), [DeviceDuplicate]);
+    let sold_two = |sold_count| Facts {
+        sold_count: Some(sold_count),
+        ..Facts::default()
+    };
+    assert_eq!(run(sold_two(2)), [DevicesDiffer]);
+    assert_eq!(run(sold_two(1)), []);
     let sold = Facts {
         sold_as: Some("rtx4090".to_owned()),
         ..Facts::default()

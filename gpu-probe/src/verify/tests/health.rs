@@ -191,3 +191,42 @@ fn a_test_that_could_not_run_is_no_failure_and_one_that_failed_is() {
     let broken = judged(|health| health.gaps = Outcome::Failed { reason });
     assert_eq!(failing(&broken), [ReasonCode::MeasurementFailed]);
 }
+
+#[test]
+fn a_report_that_leaves_its_tests_or_samples_out_could_not_run() {
+    use crate::report::Kind;
+    let model = GpuModel::by_id("rtx4090").unwrap();
+    let outcome = |edit: fn(&mut crate::report::Report)| {
+        let mut report = report(vec![device(model, 1, &mut Noise::seeded(1))]);
+        edit(&mut report);
+        let signed = report.sign(&Exchange::key());
+        judge_stored(&signed, &Policy::default(), &Facts::default()).outcome
+    };
+    assert_eq!(outcome(|_| {}), VerdictOutcome::Pass);
+    let lacking: [fn(&mut crate::report::Report); 5] = [
+        |report| report.kind = Kind::Full,
+        |report| report.kind = Kind::Soak,
+        |report| {
+            report.kind = Kind::Soak;
+            report.devices[0].health = Some(Health {
+                soak: None,
+                ..healthy()
+            });
+        },
+        |report| {
+            if let Outcome::Measured(bandwidth) = &mut report.devices[0].bandwidth {
+                bandwidth.copy.timing.event_ns.clear();
+                bandwidth.copy.timing.timer_ns.clear();
+            }
+        },
+        |report| {
+            if let Outcome::Measured(rate) = &mut report.devices[0].tensor_f16 {
+                rate.timing.event_ns = vec![0; 3];
+                rate.timing.timer_ns.clear();
+            }
+        },
+    ];
+    for edit in lacking {
+        assert_eq!(outcome(edit), VerdictOutcome::CouldNotRun);
+    }
+}

@@ -123,6 +123,36 @@ fn curve(l2_bytes: u64, memory_ns: u64, noise: &mut Noise) -> LatencyCurve {
     }
 }
 
+/// Summaries of proofs before an exchange fills them in.
+const NO_MATRIX: MatrixSummary = MatrixSummary {
+    n: 0,
+    jobs: 0,
+    loop_ns: 0,
+    last_root: HexBytes([0; 32]),
+    energy_mj: None,
+};
+const NO_VRAM: VramSummary = VramSummary {
+    blocks: 0,
+    passes: 0,
+    fill_ns: 0,
+    passes_ns: 0,
+    last_root: HexBytes([0; 32]),
+};
+
+fn bus(model: GpuModel, noise: &mut Noise) -> Pcie {
+    let (generation, lanes) = model.facts().pcie_gen_and_lanes.unwrap_or((5, 16));
+    let link = crate::verify::link_mb_per_s(generation, lanes).unwrap();
+    Pcie {
+        host_to_device: transfer(link * 840 / 1_000, noise),
+        device_to_host: transfer(link * 840 / 1_000, noise),
+        both: transfer(link * 1_400 / 1_000, noise),
+        generation: Some(generation),
+        lanes: Some(lanes),
+        generation_max: Some(generation),
+        lanes_max: Some(lanes),
+    }
+}
+
 /// What an honest card reports; the summaries of the proofs come from the exchange.
 pub(super) fn device(model: GpuModel, number: u8, noise: &mut Noise) -> DeviceReport {
     let facts = model.facts();
@@ -137,8 +167,6 @@ pub(super) fn device(model: GpuModel, number: u8, noise: &mut Noise) -> DeviceRe
     let clock_khz = noise.of(u64::from(facts.boost_clock_mhz) * 1_000);
     let lanes = u64::from(model.fp32_lanes_per_sm());
     let fp32 = u64::from(facts.sm_count) * lanes * 2 * clock_khz / 1_000_000;
-    let (generation, lanes) = facts.pcie_gen_and_lanes.unwrap_or((5, 16));
-    let link = crate::verify::link_mb_per_s(generation, lanes).unwrap();
     let memory_ns = model
         .memory_latency_ns()
         .map_or(350, |f| u64::from(f.value()));
@@ -174,29 +202,9 @@ pub(super) fn device(model: GpuModel, number: u8, noise: &mut Noise) -> DeviceRe
         tensor_fp8: Outcome::CouldNotRun {
             reason: "no kernel".to_owned(),
         },
-        matrix: Outcome::Measured(MatrixSummary {
-            n: 0,
-            jobs: 0,
-            loop_ns: 0,
-            last_root: HexBytes([0; 32]),
-            energy_mj: None,
-        }),
-        vram: Outcome::Measured(VramSummary {
-            blocks: 0,
-            passes: 0,
-            fill_ns: 0,
-            passes_ns: 0,
-            last_root: HexBytes([0; 32]),
-        }),
-        pcie: Outcome::Measured(Pcie {
-            host_to_device: transfer(link * 840 / 1_000, noise),
-            device_to_host: transfer(link * 840 / 1_000, noise),
-            both: transfer(link * 1_400 / 1_000, noise),
-            generation: Some(generation),
-            lanes: Some(lanes),
-            generation_max: Some(generation),
-            lanes_max: Some(lanes),
-        }),
+        matrix: Outcome::Measured(NO_MATRIX),
+        vram: Outcome::Measured(NO_VRAM),
+        pcie: Outcome::Measured(bus(model, noise)),
         launch: Outcome::Measured(Launch {
             host_ns: (0..5).map(|_| noise.of(6_000)).collect(),
         }),

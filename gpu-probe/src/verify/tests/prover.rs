@@ -6,6 +6,7 @@ use ed25519_dalek::SigningKey;
 use tandem_model::gpu::GpuModel;
 
 use super::machine::{Noise, device, report};
+use super::talk::{Sent, Talk};
 use crate::exchange::*;
 use crate::hex::HexBytes;
 use crate::proof::merkle::Tree;
@@ -13,7 +14,7 @@ use crate::proof::{self, Binding, Hash, matrix, vram};
 use crate::report::{DeviceReport, Digest, Outcome, Report, SignedReport};
 use crate::verdict::{Verdict, VerdictOutcome};
 use crate::verify::reference::claim_of;
-use crate::verify::{Facts, MeasuredReference, Policy, Session};
+use crate::verify::{Facts, MeasuredReference, Policy};
 
 /// What a forger does; everything else is honest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub(super) enum Forge {
     UnchainedSeeds,
     /// The upper half of the blocks is not stored; other words are read there.
     HalfTheMemory,
+    /// The chain was computed from the plan alone, before the challenge.
+    StartedEarly,
     /// The last sibling of every block's path is another.
     BlockPath,
 }
@@ -72,9 +75,13 @@ impl Card {
         }
     }
 
-    pub(super) fn multiply(&mut self, plan: &DevicePlan, forge: Forge) -> Roots {
+    pub(super) fn multiply(&mut self, plan: &DevicePlan, key: &Hash, forge: Forge) -> Roots {
         let n = plan.matrix_n as usize;
-        let mut seed = proof::first_seed(&self.base);
+        let key = match forge {
+            Forge::StartedEarly => &[0; 32],
+            _ => key,
+        };
+        let mut seed = proof::first_seed(&self.base, key);
         let jobs = plan.matrix_jobs - u32::from(forge == Forge::SkippedJob);
         for _ in 0..jobs {
             let rows = match forge {
@@ -191,6 +198,8 @@ pub(super) struct Exchange {
     pub(super) rtt_ms: u64,
     /// Time of the two proofs, in thousandths of the reference.
     pub(super) time_permille: (u64, u64),
+    /// Everything the prover sent, and when.
+    pub(super) sent: Sent,
 }
 
 /// Rates at which the small proofs of these tests take about a second.
@@ -224,6 +233,7 @@ impl Exchange {
             secret: 5,
             rtt_ms: 40,
             time_permille: (1_000, 1_000),
+            sent: Sent::default(),
         }
     }
 
@@ -247,37 +257,10 @@ impl Exchange {
 
     /// Runs it; `sign` makes the signed report of the honest one.
     pub(super) fn run_signed(self, sign: impl FnOnce(Report) -> SignedReport) -> Verdict {
-        let mut now = 1_000_000;
         let (policy, key) = (self.policy.clone(), Self::key());
-        let mut session = Session::new(
-            self.policy,
-            self.facts,
-            crate::report::Kind::Quick,
-            [self.secret; 32],
-            now,
-        );
         let claims: Vec<Claim> = self.devices.iter().map(claim_of).collect();
-        let mut step = |session: &mut Session, message: ProverMessage, work_ms: u64| {
-            now += self.rtt_ms + work_ms;
-            let text = serde_json::to_vec(&message).unwrap();
-            let message = ProverMessage::parse(&text).unwrap();
-            let reply = session.step(message, now).unwrap();
-            let text = serde_json::to_vec(&reply).unwrap();
-            assert_eq!(VerifierMessage::parse(&text).unwrap(), reply);
-            while let Some(check) = session.take_check() {
-                session.checked(check.run());
-            }
-            reply
-        };
-        let hello = ProverMessage::Hello(Hello {
-            format_version: 1,
-            agent_version: "0.1.0".to_owned(),
-            public_key: HexBytes(key.verifying_key().to_bytes()),
-            devices: claims.clone(),
-        });
-        let VerifierMessage::Plan(plan) = step(&mut session, hello, 0) else {
-            panic!("a plan was due");
-        };
+        let mut talk = Talk::open(self.policy, self.facts, self.secret, self.rtt_ms, self.sent);
+        let plan = talk.plan(claims.clone(), &key);
         let mut cards: Vec<Card> = claims
             .into_iter()
             .map(|c| Card::new(c, &plan, &key))
@@ -287,51 +270,18 @@ impl Exchange {
         let matrix_ms = operations / (MEASURED.matrix_mops * 1_000) * self.time_permille.0 / 1_000;
         let bytes = (first.vram_blocks << 20) * u64::from(first.vram_passes);
         let vram_ms = bytes / (MEASURED.vram_mb_per_s * 1_000) * self.time_permille.1 / 1_000;
-
-        step(&mut session, ProverMessage::MatrixBegin, 0);
-        let multiply = |(card, plan): (&mut Card, &DevicePlan)| card.multiply(plan, self.forge);
-        let devices = cards.iter_mut().zip(&plan.devices).map(multiply).collect();
-        let commit = ProverMessage::MatrixCommit { devices };
-        let VerifierMessage::MatrixPicks { devices, .. } = step(&mut session, commit, matrix_ms)
-        else {
-            panic!("picks were due");
-        };
-        for (card, picks) in cards.iter().zip(&devices) {
-            let openings = card.open_rows(picks, self.forge);
-            step(&mut session, ProverMessage::MatrixOpenings(openings), 5);
-        }
-        step(&mut session, ProverMessage::VramBegin, 0);
-        let filled = |plan: &DevicePlan| Filled {
-            uuid: plan.uuid,
-            blocks: plan.vram_blocks,
-        };
-        let devices = plan.devices.iter().map(filled).collect();
-        let VerifierMessage::VramKey { key: first_key, .. } =
-            step(&mut session, ProverMessage::VramFilled { devices }, 100)
-        else {
-            panic!("a key was due");
-        };
-        let read =
-            |(card, plan): (&mut Card, &DevicePlan)| card.read(plan, first_key.0, self.forge);
-        let devices = cards.iter_mut().zip(&plan.devices).map(read).collect();
-        let commit = ProverMessage::VramCommit { devices };
-        let VerifierMessage::VramPicks { devices, .. } = step(&mut session, commit, vram_ms) else {
-            panic!("picks were due");
-        };
-        for (card, picks) in cards.iter().zip(&devices) {
-            let openings = card.open_blocks(picks, self.forge);
-            step(&mut session, ProverMessage::VramOpenings(openings), 5);
-        }
+        talk.matrix(&plan, &mut cards, self.forge, matrix_ms);
+        talk.vram(&plan, &mut cards, self.forge, vram_ms);
         let mut honest = report(self.devices);
         (honest.challenge_id, honest.nonce) = (plan.challenge_id, plan.nonce);
         for ((device, card), plan) in honest.devices.iter_mut().zip(&cards).zip(&plan.devices) {
             summarise(device, card, plan, matrix_ms, vram_ms);
         }
         let signed = ProverMessage::Report(Box::new(sign(honest)));
-        let VerifierMessage::Verdict(verdict) = step(&mut session, signed, 9_000) else {
+        let VerifierMessage::Verdict(verdict) = talk.step(signed, 9_000) else {
             panic!("a verdict was due");
         };
-        assert_eq!(session.verdict(), Some(&*verdict));
+        assert_eq!(talk.session.verdict(), Some(&*verdict));
         assert!(policy.thresholds.pass_permille > 0);
         *verdict
     }

@@ -2,7 +2,7 @@
 
 use tandem_model::gpu::GpuModel;
 
-use super::machine::{Noise, device, report};
+use super::machine::{Noise, device};
 use super::prover::{Card, Exchange, Forge, policy};
 use crate::exchange::*;
 use crate::hex::HexBytes;
@@ -50,6 +50,45 @@ fn messages_out_of_order_are_refused_and_the_third_ends_the_session() {
 }
 
 #[test]
+fn a_message_out_of_its_limits_is_refused_even_when_nobody_parsed_it() {
+    for devices in [0, 17] {
+        let mut session = open(1);
+        let mut many = hello();
+        many.devices = vec![many.devices[0].clone(); devices];
+        let refused = session.step(ProverMessage::Hello(many), 1_001);
+        assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
+        session.step(ProverMessage::Hello(hello()), 1_002).unwrap();
+        session.step(ProverMessage::MatrixBegin, 1_003).unwrap();
+        let row = RowOpening {
+            job: 0,
+            row: 0,
+            values: "A".repeat(ROW_TEXT_LEN_MAX + 1),
+            path: vec![],
+        };
+        let openings = MatrixOpenings {
+            uuid: hello().devices[0].uuid,
+            rows: vec![row],
+        };
+        let refused = session.step(ProverMessage::MatrixOpenings(openings), 1_004);
+        assert!(matches!(refused, Err(Refused::Malformed(_))), "{refused:?}");
+    }
+}
+
+#[test]
+fn the_seed_of_the_products_comes_with_the_clock_and_differs_by_secret() {
+    let key = |secret: u8| {
+        let mut session = open(secret);
+        session.step(ProverMessage::Hello(hello()), 1_002).unwrap();
+        match session.step(ProverMessage::MatrixBegin, 1_003).unwrap() {
+            VerifierMessage::MatrixChallenge { key, .. } => key,
+            other => panic!("a challenge was due: {other:?}"),
+        }
+    };
+    assert_ne!(key(1), key(2));
+    assert_ne!(key(1).0, open(1).plan().nonce.0);
+}
+
+#[test]
 fn a_session_that_is_too_old_ends() {
     let mut session = open(1);
     let max_ms = 10_000_000;
@@ -68,15 +107,18 @@ fn nobody_foresees_a_challenge_and_the_same_secret_gives_the_same() {
 }
 
 #[test]
-fn other_devices_are_refused_and_a_report_waits_for_the_checks() {
+fn other_devices_are_refused() {
     let mut session = open(3);
     let VerifierMessage::Plan(plan) = session.step(ProverMessage::Hello(hello()), 1_002).unwrap()
     else {
         panic!("a plan was due");
     };
     let mut card = Card::new(hello().devices[0].clone(), &plan, &Exchange::key());
-    session.step(ProverMessage::MatrixBegin, 1_010).unwrap();
-    let mut roots = card.multiply(&plan.devices[0], Forge::Nothing);
+    let reply = session.step(ProverMessage::MatrixBegin, 1_010).unwrap();
+    let VerifierMessage::MatrixChallenge { key, .. } = reply else {
+        panic!("a challenge was due");
+    };
+    let mut roots = card.multiply(&plan.devices[0], &key.0, Forge::Nothing);
     roots.uuid = HexBytes([8; 16]);
     let foreign = ProverMessage::MatrixCommit {
         devices: vec![roots.clone()],
@@ -89,56 +131,35 @@ fn other_devices_are_refused_and_a_report_waits_for_the_checks() {
     let VerifierMessage::MatrixPicks { devices, .. } = session.step(commit, 1_030).unwrap() else {
         panic!("picks were due");
     };
-    assert_eq!(devices[0].jobs.len(), PICKED_JOBS);
-    assert!(
-        devices[0]
-            .jobs
-            .iter()
-            .all(|job| job.rows.len() == PICKED_ROWS)
-    );
-    let openings = card.open_rows(&devices[0], Forge::Nothing);
-    session
-        .step(ProverMessage::MatrixOpenings(openings), 1_040)
-        .unwrap();
-    session.step(ProverMessage::VramBegin, 1_050).unwrap();
-    let filled = Filled {
-        uuid: plan.devices[0].uuid,
-        blocks: 1_000_000,
-    };
-    let devices = vec![filled];
-    let reply = session
-        .step(ProverMessage::VramFilled { devices }, 1_060)
-        .unwrap();
-    let VerifierMessage::VramKey { key, .. } = reply else {
-        panic!("a key was due");
-    };
-    let roots = card.read(&plan.devices[0], key.0, Forge::Nothing);
-    let commit = ProverMessage::VramCommit {
-        devices: vec![roots],
-    };
-    let VerifierMessage::VramPicks { devices, .. } = session.step(commit, 1_070).unwrap() else {
-        panic!("picks were due");
-    };
-    let openings = card.open_blocks(&devices[0], Forge::Nothing);
-    session
-        .step(ProverMessage::VramOpenings(openings), 1_080)
-        .unwrap();
-    let model = GpuModel::by_id("rtx4090").unwrap();
-    let signed = report(vec![device(model, 1, &mut Noise::seeded(1))]).sign(&Exchange::key());
-    let message = ProverMessage::Report(Box::new(signed));
+    let jobs = &devices[0].jobs;
+    assert_eq!(jobs.len(), PICKED_JOBS);
+    assert!(jobs.iter().all(|job| job.rows.len() == PICKED_ROWS));
+}
+
+#[test]
+fn a_report_waits_for_the_checks() {
+    let exchange = Exchange::of("rtx4090").proving(1);
+    let sent = exchange.sent.clone();
+    exchange.run(|_| {});
+    let (mut sent, mut session) = (sent.take(), {
+        let (policy, facts) = (policy(32, 1), Facts::default());
+        Session::new(policy, facts, Kind::Quick, [5; 32], 1_000_000)
+    });
+    let (now, report) = sent.pop().unwrap();
+    for (now, text) in &sent {
+        let message = ProverMessage::parse(text).unwrap();
+        session.step(message, *now).unwrap();
+    }
+    let message = ProverMessage::parse(&report).unwrap();
     for outstanding in [2, 1] {
-        let refused = session.step(message.clone(), 1_090);
-        assert_eq!(
-            refused,
-            Err(Refused::ChecksOutstanding { count: outstanding })
-        );
+        let refused = session.step(message.clone(), now);
+        let waits = Refused::ChecksOutstanding { count: outstanding };
+        assert_eq!(refused, Err(waits));
         let check = session.take_check().unwrap();
         assert_eq!(session.checks_outstanding(), outstanding);
         session.checked(check.run());
     }
-    assert!(matches!(
-        session.step(message.clone(), 1_100),
-        Ok(VerifierMessage::Verdict(_))
-    ));
-    assert_eq!(session.step(message, 1_110), Err(Refused::Ended));
+    let verdict = session.step(message.clone(), now).unwrap();
+    assert!(matches!(verdict, VerifierMessage::Verdict(_)));
+    assert_eq!(session.step(message, now), Err(Refused::Ended));
 }
