@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tandem::clock::SystemClock;
 use tandem::engine::metrics::EngineMetrics;
 use tandem::engine::plan::LaunchSettings;
+use tandem::engine::probe::ProbeTerms;
 use tandem::engine::runner::{self, Parts};
 use tandem::engine::terms::{AgentTokens, Rounds, Terms};
 use tandem::http::metrics::Metrics;
@@ -164,6 +165,7 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
             agent_sha256: AgentBinary::of(PROGRAM.to_vec()).sha256,
             time_factor: 10,
         },
+        probe: ProbeTerms::OFF,
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     }
 }
@@ -224,6 +226,7 @@ impl Stage {
         .await
         .expect("the store can be read");
         let state = ApiState {
+            probe_policy: Arc::default(),
             engine: handle,
             store: store.clone(),
             tenants: store.clone(),
