@@ -41,9 +41,13 @@ impl ProbeConfig {
         }
     }
 
-    /// How the verifier judges.
-    pub fn policy(&self) -> Policy {
-        let mut policy = Policy::default();
+    /// How the verifier judges real cards, or those of a sandbox.
+    pub fn policy(&self, is_sandbox: bool) -> Policy {
+        let mut policy = if is_sandbox {
+            Policy::sandbox()
+        } else {
+            Policy::default()
+        };
         policy.thresholds.pass_permille = self.pass_permille.into();
         policy.thresholds.fail_permille = self.fail_permille.into();
         let exchange_ms = u64::try_from(self.exchange.as_millis()).unwrap_or(u64::MAX);

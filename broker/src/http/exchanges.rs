@@ -28,7 +28,7 @@ const CHECKS_AT_ONCE: usize = 2;
 /// Messages that are read at once: each may be of several MiB.
 const READ_AT_ONCE: usize = 16;
 /// Longest wait for checks within one request; the prover then sends its report again.
-const CHECKS_WAIT: Duration = Duration::from_secs(12);
+const CHECKS_WAIT: Duration = Duration::from_secs(45);
 
 /// The node that is probed: the job, the attempt, the node, the run of its agent.
 pub(super) type Key = (JobId, Epoch, u16, BootId);

@@ -258,7 +258,7 @@ fn api_state(
         store: disk.store.clone(),
         tenants: disk.store,
         installation: terms.installation,
-        probe_policy: Arc::new(options.config.probe.policy()),
+        probe_policy: Arc::new(options.config.probe.policy(options.world != World::Live)),
         vault: disk.vault,
         clock,
         products: terms.products.clone(),

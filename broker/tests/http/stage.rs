@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gpu_probe::verify::Policy;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tandem::clock::SystemClock;
@@ -64,6 +65,7 @@ pub(crate) struct Choices {
     pub(crate) agents: Agents,
     pub(crate) market: bool,
     pub(crate) limits: ApiLimits,
+    pub(crate) probe: ProbeTerms,
 }
 
 impl Default for Choices {
@@ -71,6 +73,7 @@ impl Default for Choices {
         Self {
             agents: Agents::Simulated,
             market: true,
+            probe: ProbeTerms::OFF,
             limits: ApiLimits {
                 requests_per_second: count(10_000),
                 burst: count(10_000),
@@ -165,7 +168,7 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
             agent_sha256: AgentBinary::of(PROGRAM.to_vec()).sha256,
             time_factor: 10,
         },
-        probe: ProbeTerms::OFF,
+        probe: choices.probe,
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     }
 }
@@ -226,7 +229,7 @@ impl Stage {
         .await
         .expect("the store can be read");
         let state = ApiState {
-            probe_policy: Arc::default(),
+            probe_policy: Arc::new(Policy::sandbox()),
             engine: handle,
             store: store.clone(),
             tenants: store.clone(),

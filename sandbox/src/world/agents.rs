@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use gpu_probe::agent::{Action, AgentTime, Input, TICK_MS_MAX, step};
-use gpu_probe::protocol::{BIND_PATH, CHECKPOINTS_PATH, HEARTBEATS_PATH, RESULTS_PATH};
+use gpu_probe::agent::{Action, AgentTime, Input, ProbeEnd, TICK_MS_MAX, step};
+use gpu_probe::protocol::{
+    BIND_PATH, CHECKPOINTS_PATH, HEARTBEATS_PATH, PROBES_PATH, RESULTS_PATH,
+};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -162,6 +164,13 @@ impl World {
                 self.call(index, CallKind::Checkpoint(body.step), &body)
             }
             Action::SendResult(body) => self.call(index, CallKind::Result, &body),
+            // A simulated agent has no card, and says so; the broker decides.
+            Action::Probe(_) => {
+                let detail = "a simulated agent has no GPU".to_owned();
+                vec![Input::Probed(ProbeEnd::CouldNotRun(detail))]
+            }
+            Action::AbortProbe => Vec::new(),
+            Action::SendProbe(body) => self.call(index, CallKind::Probe, &body),
             Action::Restore(..) => vec![Input::Restored(Ok(()))],
             Action::Upload(step, _) => {
                 let uploaded = self.sim(index).map(|agent| agent.upload(step));
@@ -207,6 +216,7 @@ impl World {
             CallKind::Heartbeat(_) => HEARTBEATS_PATH,
             CallKind::Checkpoint(_) => CHECKPOINTS_PATH,
             CallKind::Result => RESULTS_PATH,
+            CallKind::Probe => PROBES_PATH,
         };
         let call = AgentCall {
             id,

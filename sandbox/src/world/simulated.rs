@@ -34,6 +34,7 @@ pub(crate) enum CallKind {
     Heartbeat(u64),
     Checkpoint(u64),
     Result,
+    Probe,
 }
 
 fn read<T: DeserializeOwned>(reply: &AgentReply) -> Result<T, CallError> {
@@ -63,6 +64,7 @@ impl CallKind {
             Self::Heartbeat(sequence) => Input::HeartbeatReplied(sequence, read(reply)),
             Self::Checkpoint(step) => Input::CheckpointReplied(step, read(reply)),
             Self::Result => Input::ResultReplied(read(reply)),
+            Self::Probe => Input::ProbeReplied(read(reply)),
         }
     }
 }

@@ -99,3 +99,38 @@ pub(super) fn of(
         .query_map(params![uuids], record)?
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use tandem_model::time::WorldTime;
+
+    use super::*;
+    use crate::store::sqlite::schema;
+
+    #[test]
+    fn past_the_limit_the_device_unseen_for_longest_goes_and_banned_ones_last() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let device = |n: u8, outcome| DeviceSeen {
+            uuid: HexBytes([n; 16]),
+            model: None,
+            network: NetworkId::from_static("ionet"),
+            outcome,
+            ban_after_fails: 1,
+            job: JobId::from_parts(1, &[1; 10]),
+            epoch: Epoch(1),
+            rank: 0,
+            at: WorldTime::from_micros(n.into()),
+        };
+        let fails = device(1, VerdictOutcome::Fail);
+        let passes = (2..=5).map(|n| device(n, VerdictOutcome::Pass));
+        let all: Vec<_> = [fails].into_iter().chain(passes).collect();
+        see(&connection, &all).unwrap();
+        assert_eq!(forget(&connection, 3).unwrap(), 2);
+        let uuids: Vec<_> = (1..=5).map(|n| HexBytes([n; 16])).collect();
+        let left = of(&connection, &uuids).unwrap();
+        let left: Vec<_> = left.iter().map(|d| d.uuid.0[0]).collect();
+        assert_eq!(left, [1, 4, 5]);
+        assert_eq!(forget(&connection, 3).unwrap(), 0);
+    }
+}
