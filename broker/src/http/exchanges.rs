@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::{BootId, JobId};
 use tandem_model::placement::Epoch;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::{JoinError, JoinSet};
 
 use super::problem::Problem;
@@ -25,8 +25,10 @@ const OPEN_MAX: usize = 64;
 const KEPT_MS: u64 = 20 * 60 * 1_000;
 /// Heavy checks that run at once.
 const CHECKS_AT_ONCE: usize = 2;
-/// Messages that are read at once: each may be of several MiB.
+/// Long messages that are read at once: each may be of several MiB.
 const READ_AT_ONCE: usize = 16;
+/// Longest wait of a long message for its turn to be read.
+const READ_WAIT: Duration = Duration::from_secs(20);
 /// Longest wait for checks within one request; the prover then sends its report again.
 const CHECKS_WAIT: Duration = Duration::from_secs(45);
 
@@ -53,7 +55,7 @@ struct Slot {
 pub(super) struct Exchanges {
     slots: Mutex<BTreeMap<Key, Slot>>,
     checks: Arc<Semaphore>,
-    pub(super) reading: Semaphore,
+    reading: Semaphore,
 }
 
 impl Default for Exchanges {
@@ -89,6 +91,14 @@ impl Exchanges {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Slot>> {
         // Every change leaves the map whole.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn of a long message.
+    pub(super) async fn turn_to_read(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let turn = tokio::time::timeout(READ_WAIT, self.reading.acquire()).await;
+        // The semaphore is never closed.
+        let turn = turn.ok().and_then(Result::ok);
+        turn.ok_or_else(|| Problem::busy(&"too many messages of probes arrive at once"))
     }
 
     /// The exchange of a node.

@@ -3,6 +3,7 @@
 //! workload may start.
 
 use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Data, Json, Payload};
 use gpu_probe::exchange::{Hello, MESSAGE_BYTES_MAX, ProverMessage, VerifierMessage};
 use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid, REQUEST_BYTES_MAX};
@@ -57,8 +58,14 @@ async fn read(
     payload: Payload,
 ) -> Result<ProbeRequest, Problem> {
     let token = bearer(request.headers()).ok_or_else(not_the_agent)?;
-    let busy = |_| Problem::busy(&"too many messages of probes arrive at once");
-    let permit = shared.probes.reading.try_acquire().map_err(busy)?;
+    // Only a long body waits for its turn: what is timed is short.
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let is_long = length.is_none_or(|bytes| bytes > REQUEST_BYTES_MAX);
+    let permit = match is_long {
+        true => Some(shared.probes.turn_to_read().await?),
+        false => None,
+    };
     let asked: ProbeRequest = body::json(request, payload, &READING).await?;
     drop(permit);
     let vault = &shared.state.vault;

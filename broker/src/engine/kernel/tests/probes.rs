@@ -1,5 +1,7 @@
 //! Placements that begin with a probe.
 
+use std::time::Duration;
+
 use gpu_probe::hex::HexBytes;
 use gpu_probe::protocol::{CheckpointRequest, Sha256, checkpoint_key};
 use gpu_probe::report::Kind;
