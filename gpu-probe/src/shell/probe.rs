@@ -4,7 +4,6 @@
 //! Each message is sent once: without its answer the exchange cannot go on, and could not run. The
 //! thread ends between two messages when it is told to. One that hangs in the driver is left behind.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -38,21 +37,21 @@ pub(super) struct Probe {
 
 /// Keeps a probe going; one whose stopper is dropped ends before its next message.
 pub(super) struct Stopper {
-    _kept: Arc<AtomicBool>,
+    _kept: Arc<()>,
 }
 
 /// The way to the broker, and what it decided.
 struct Line {
     probe: Probe,
     runtime: Handle,
-    goes_on: Weak<AtomicBool>,
+    goes_on: Weak<()>,
     may_start: Option<bool>,
 }
 
 impl Probe {
     /// Starts the thread; its end becomes [`Input::Probed`].
     pub(super) fn start(self, kind: Kind, inputs: mpsc::Sender<Input>) -> Stopper {
-        let kept = Arc::new(AtomicBool::new(true));
+        let kept = Arc::new(());
         let mut line = Line {
             probe: self,
             runtime: Handle::current(),
