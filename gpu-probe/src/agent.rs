@@ -25,6 +25,7 @@ mod tests;
 
 use std::time::Duration;
 
+use tandem_model::error::ErrorCode;
 use tandem_model::id::{BootId, JobId};
 use tandem_model::placement::Epoch;
 use tandem_model::workload::WorkloadKind;
@@ -35,6 +36,7 @@ use crate::protocol::{
     ResultReport, Sha256,
 };
 use crate::report::Kind;
+use crate::verdict::{Effect, Reason, Verdict};
 
 pub use retry::{RETRY_MS_MAX, RETRY_MS_MIN};
 pub use state::AgentState;
@@ -127,6 +129,28 @@ pub enum ProbeEnd {
     /// The exchange did not come to its end: no driver, no device, no answer; why, with an error
     /// code. The broker is told and decides.
     CouldNotRun(String),
+}
+
+impl ProbeEnd {
+    /// What a verdict and the broker's decision come to.
+    pub fn decided(verdict: &Verdict, may_start: Option<bool>) -> Self {
+        let grave = |reason: &&Reason| reason.effect >= Effect::CouldNotRun;
+        let grave = verdict.reasons.iter().filter(grave);
+        let mut codes: Vec<String> = grave.map(|reason| reason.code.to_string()).collect();
+        codes.dedup();
+        let (outcome, codes) = (verdict.outcome, codes.join(", "));
+        let detail = format!("the probe's verdict is {outcome:?}: {codes}");
+        match may_start {
+            Some(true) => Self::MayStart,
+            Some(false) => Self::MayNotStart(detail),
+            None => Self::could_not_run(format!("no decision came with it: {detail}")),
+        }
+    }
+
+    /// An exchange that broke off for no fault of a card.
+    pub fn could_not_run(why: impl std::fmt::Display) -> Self {
+        Self::CouldNotRun(format!("{}: {why}", ErrorCode::PROBE_CALL_FAILED))
+    }
 }
 
 /// What the agent learns.

@@ -158,6 +158,11 @@ impl AgentState {
         }
     }
 
+    /// Who the agent is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
     /// Whether the agent may publish now, as far as it knows.
     pub fn holds_lease(&self, now: AgentTime) -> bool {
         self.stage.is_bound() && self.heartbeats.holds_lease(now)

@@ -17,6 +17,7 @@ impl Noise {
     }
 
     /// No noise at all.
+    #[cfg(test)]
     pub(crate) const fn none() -> Self {
         Self(None)
     }

@@ -4,11 +4,9 @@
 //! Each message is sent once: without its answer the exchange cannot go on, and could not run. The
 //! thread ends between two messages when it is told to. One that hangs in the driver is left behind.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use tandem_model::error::ErrorCode;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
@@ -21,7 +19,7 @@ use crate::exchange::{ProverMessage, VerifierMessage};
 use crate::protocol::{PROBES_PATH, ProbeReply, ProbeRequest, ProbeSaid};
 use crate::prover::{Machine, Prover, ProverError, Send, fresh_key};
 use crate::report::Kind;
-use crate::verdict::{Effect, Verdict};
+use crate::verdict::Verdict;
 
 /// Longest wait for the answer to a message: the verifier checks a device's openings meanwhile.
 const MESSAGE_MAX: Duration = Duration::from_secs(60);
@@ -38,21 +36,21 @@ pub(super) struct Probe {
 
 /// Keeps a probe going; one whose stopper is dropped ends before its next message.
 pub(super) struct Stopper {
-    _kept: Arc<AtomicBool>,
+    _kept: Arc<()>,
 }
 
 /// The way to the broker, and what it decided.
 struct Line {
     probe: Probe,
     runtime: Handle,
-    goes_on: Weak<AtomicBool>,
+    goes_on: Weak<()>,
     may_start: Option<bool>,
 }
 
 impl Probe {
     /// Starts the thread; its end becomes [`Input::Probed`].
     pub(super) fn start(self, kind: Kind, inputs: mpsc::Sender<Input>) -> Stopper {
-        let kept = Arc::new(AtomicBool::new(true));
+        let kept = Arc::new(());
         let mut line = Line {
             probe: self,
             runtime: Handle::current(),
@@ -67,10 +65,8 @@ impl Probe {
         };
         let thread = std::thread::Builder::new().name("gpu-probe".to_owned());
         if let Err(error) = thread.spawn(work) {
-            let code = ErrorCode::PROBE_CALL_FAILED;
-            let detail = format!("{code}: no thread for the probe: {error}");
+            let end = ProbeEnd::could_not_run(format_args!("no thread for the probe: {error}"));
             tokio::spawn(async move {
-                let end = ProbeEnd::CouldNotRun(detail);
                 let _ = inputs.send(Input::Probed(end)).await;
             });
         }
@@ -81,24 +77,17 @@ impl Probe {
 impl Line {
     fn run(&mut self, kind: Kind) -> ProbeEnd {
         let outcome = match self.probe.emulated.clone() {
-            Some(gpu) => self.emulated(&gpu),
-            None => self.measured(kind).map_err(|error| {
-                let code = match &error {
-                    ProverError::Card(error) => error.code(),
-                    _ => ErrorCode::PROBE_CALL_FAILED,
-                };
-                format!("{code}: {error}")
+            Some(gpu) => self.emulated(&gpu).map_err(ProbeEnd::could_not_run),
+            None => self.measured(kind).map_err(|error| match error {
+                ProverError::Card(error) => {
+                    ProbeEnd::CouldNotRun(format!("{}: {error}", error.code()))
+                }
+                error => ProbeEnd::could_not_run(error),
             }),
         };
-        match (outcome, self.may_start) {
-            (Ok(_), Some(true)) => ProbeEnd::MayStart,
-            (Ok(verdict), Some(false)) => ProbeEnd::MayNotStart(said(&verdict)),
-            (Ok(verdict), None) => {
-                let code = ErrorCode::PROBE_CALL_FAILED;
-                let said = said(&verdict);
-                ProbeEnd::CouldNotRun(format!("{code}: a verdict without a decision: {said}"))
-            }
-            (Err(detail), _) => ProbeEnd::CouldNotRun(detail),
+        match outcome {
+            Ok(verdict) => ProbeEnd::decided(&verdict, self.may_start),
+            Err(end) => end,
         }
     }
 
@@ -128,17 +117,16 @@ impl Line {
     }
 
     fn emulated(&mut self, gpu: &EmulatedGpu) -> Result<Verdict, String> {
-        let failed = |why: String| format!("{}: {why}", ErrorCode::PROBE_CALL_FAILED);
         let mut prover = EmulatedProver::new(gpu);
         let mut message = prover.hello();
         for _ in 0..MESSAGES_MAX {
-            let reply = self.say(message).map_err(failed)?;
-            match prover.answer(reply).map_err(|e| failed(e.to_string()))? {
+            let reply = self.say(message)?;
+            match prover.answer(reply).map_err(|e| e.to_string())? {
                 Answer::Send(next) => message = *next,
                 Answer::Over(verdict) => return Ok(*verdict),
             }
         }
-        Err(failed(format!("no verdict after {MESSAGES_MAX} messages")))
+        Err(format!("no verdict after {MESSAGES_MAX} messages"))
     }
 
     /// Probes the real cards, no more thoroughly than was ordered.
@@ -178,16 +166,4 @@ impl Line {
         }
         outcome
     }
-}
-
-/// What a verdict holds against the cards, in few words: its outcome and the codes behind it.
-fn said(verdict: &Verdict) -> String {
-    let grave = verdict
-        .reasons
-        .iter()
-        .filter(|reason| reason.effect >= Effect::CouldNotRun);
-    let mut codes: Vec<String> = grave.map(|reason| reason.code.to_string()).collect();
-    codes.dedup();
-    let outcome = verdict.outcome;
-    format!("the probe's verdict is {outcome:?}: {}", codes.join(", "))
 }
