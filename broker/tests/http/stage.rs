@@ -213,8 +213,7 @@ impl Stage {
         let (account, admin) = first.unwrap().expect("it is the first start");
         let sandbox = sandbox(&choices).await;
         let all = sandbox.as_ref().map(joined).unwrap_or_default();
-        let networks =
-            Networks::new(all, SshKeyPair::generate(), &as_clock).expect("good networks");
+        let networks = Networks::new(all, SshKeyPair::generate(), &as_clock).expect("good");
         let (listener, url) = listening();
         let terms = terms(&choices, &url, &networks, &vault);
         let stop = CancellationToken::new();

@@ -97,11 +97,11 @@ pub(in crate::engine) fn ends(
 }
 
 /// The attempt of the bound instance that speaks, when its node was told to probe.
-fn told<'j>(
-    job: &'j mut Job,
+fn told(
+    job: &mut Job,
     (epoch, rank): (Epoch, u16),
     boot_id: BootId,
-) -> Result<&'j mut Attempt, Problem> {
+) -> Result<&mut Attempt, Problem> {
     job.doc.session.instance(epoch, rank, boot_id)?;
     let (id, live) = (job.id, job.doc.session.live_epoch());
     let attempt = job.attempt_mut(epoch);

@@ -192,8 +192,8 @@ fn the_agent_hears_that_it_may_start_only_after_the_verdict_is_written() {
     rig.running(1, 1);
     rig.ask(5, judged(0, VerdictOutcome::Pass));
     let turn = rig.turn(5).unwrap();
-    let attempt = &turn.changes.placements[0].document;
-    assert!(attempt.contains("\"outcome\":\"pass\""), "{attempt}");
+    let written = &turn.changes.placements[0].document;
+    assert!(written.contains("\"outcome\":\"pass\""), "{written}");
     assert_eq!(turn.changes.devices.len(), 1);
     // The store cannot write: nothing is promised, and the verdict is not there.
     let broken = StoreError::Database("full".into());
@@ -277,11 +277,8 @@ fn an_agent_that_works_without_a_verdict_is_left_and_earns_nothing() {
         rig.work(9);
         rig.was_left("node 0 began its work without the probe of its GPUs");
         let session = &rig.the_job().doc.session;
-        assert_eq!(
-            (session.pointer(), session.outcome()),
-            (None, None),
-            "{skips:?}"
-        );
+        let published = (session.pointer(), session.outcome());
+        assert_eq!(published, (None, None), "{skips:?}");
         rig.until_replaced(10);
     }
 }
