@@ -15,6 +15,7 @@ use gpu_probe::protocol::{BindRequest, HeartbeatRequest, Phase};
 use tandem::engine::kernel::{Kernel, NetworkAnswer, Ticket};
 use tandem::engine::message::{AgentRequest, JobSpec, QuoteTerms, Reply, Request};
 use tandem::engine::plan::LaunchSettings;
+use tandem::engine::probe::ProbeTerms;
 use tandem::engine::step::{Input, Order};
 use tandem::engine::terms::{AgentTokens, Rounds, Terms};
 use tandem::store::sqlite::SqliteStore;
@@ -109,6 +110,7 @@ pub fn terms() -> Terms {
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
+        probe: ProbeTerms::OFF,
         tokens: AgentTokens::new(|job, epoch| Secret::new(format!("{job} {epoch}"))),
     }
 }

@@ -1,8 +1,8 @@
 //! The agent's decisions: a plain function from state, input and time to actions.
 //!
 //! No I/O, no clock, no async: the shell turns what it sees into [`Input`]s and performs the
-//! [`Action`]s; a simulation does the same without a process. The agent binds its epoch, restores
-//! the checkpoint, starts the workload, renews its lease, publishes checkpoints while it holds the
+//! [`Action`]s; a simulation does the same without a process. The agent binds its epoch, has its
+//! GPUs probed where the broker wants that, restores the checkpoint, starts the workload, renews its lease, publishes checkpoints while it holds the
 //! lease, and reports the result until that is recorded or refused. Losing the lease does not stop
 //! the computation unless the job is exclusive; it only stops publishing.
 //!
@@ -25,18 +25,22 @@ mod tests;
 
 use std::time::Duration;
 
+use tandem_model::error::ErrorCode;
 use tandem_model::id::{BootId, JobId};
 use tandem_model::placement::Epoch;
 use tandem_model::workload::WorkloadKind;
 
 use crate::protocol::{
     BindReply, BindRequest, CheckpointRef, CheckpointReply, CheckpointRequest, CheckpointStore,
-    EndCause, HeartbeatReply, HeartbeatRequest, Progress, ResultReply, ResultReport, Sha256,
+    EndCause, HeartbeatReply, HeartbeatRequest, ProbeReply, ProbeRequest, Progress, ResultReply,
+    ResultReport, Sha256,
 };
+use crate::report::Kind;
+use crate::verdict::{Effect, Reason, Verdict};
 
 pub use retry::{RETRY_MS_MAX, RETRY_MS_MIN};
 pub use state::AgentState;
-pub use step::{KILL_WAIT_MS_MAX, step};
+pub use step::{FULL_PROBE_MS_MAX, KILL_WAIT_MS_MAX, QUICK_PROBE_MS_MAX, SOAK_PROBE_MS_MAX, step};
 
 /// A moment of the agent's own clock: microseconds of world time since an arbitrary start, never
 /// going back. The shell derives it from a monotonic clock.
@@ -115,6 +119,40 @@ pub struct Uploaded {
     pub bytes: u64,
 }
 
+/// What came of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProbeEnd {
+    /// The broker lets the workload start.
+    MayStart,
+    /// It does not; why, in words.
+    MayNotStart(String),
+    /// The exchange did not come to its end: no driver, no device, no answer; why, with an error
+    /// code. The broker is told and decides.
+    CouldNotRun(String),
+}
+
+impl ProbeEnd {
+    /// What a verdict and the broker's decision come to.
+    pub fn decided(verdict: &Verdict, may_start: Option<bool>) -> Self {
+        let grave = |reason: &&Reason| reason.effect >= Effect::CouldNotRun;
+        let grave = verdict.reasons.iter().filter(grave);
+        let mut codes: Vec<String> = grave.map(|reason| reason.code.to_string()).collect();
+        codes.dedup();
+        let (outcome, codes) = (verdict.outcome, codes.join(", "));
+        let detail = format!("the probe's verdict is {outcome:?}: {codes}");
+        match may_start {
+            Some(true) => Self::MayStart,
+            Some(false) => Self::MayNotStart(detail),
+            None => Self::could_not_run(format!("no decision came with it: {detail}")),
+        }
+    }
+
+    /// An exchange that broke off for no fault of a card.
+    pub fn could_not_run(why: impl std::fmt::Display) -> Self {
+        Self::CouldNotRun(format!("{}: {why}", ErrorCode::PROBE_CALL_FAILED))
+    }
+}
+
 /// What the agent learns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -124,6 +162,10 @@ pub enum Input {
     BindReplied(u64, Result<BindReply, CallError>),
     /// The answer to the heartbeat with this sequence number.
     HeartbeatReplied(u64, Result<HeartbeatReply, CallError>),
+    /// The end of the probe that was ordered.
+    Probed(ProbeEnd),
+    /// The broker's answer to a probe that could not run.
+    ProbeReplied(Result<ProbeReply, CallError>),
     /// The checkpoint to start from is in place, or why not.
     Restored(Result<(), String>),
     /// The workload's command runs.
@@ -188,6 +230,13 @@ pub enum ExitReason {
 pub enum Action {
     /// Send a bind request with this number; answer [`Input::BindReplied`].
     SendBind(u64, BindRequest),
+    /// Probe the GPUs, message by message with the broker; answer [`Input::Probed`]. Given at most
+    /// once, and before everything that belongs to the workload.
+    Probe(Kind),
+    /// Give up the probe; its answer, should it still come, is ignored.
+    AbortProbe,
+    /// Tell the broker that the probe could not run; answer [`Input::ProbeReplied`].
+    SendProbe(ProbeRequest),
     /// Fetch, check and unpack a checkpoint; answer [`Input::Restored`].
     Restore(CheckpointRef, CheckpointStore),
     /// Run set-up and start the workload; answer [`Input::Started`], then

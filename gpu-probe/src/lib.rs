@@ -1,7 +1,8 @@
 //! The agent beside the workload: its protocol, its decisions, the broker's side of both, and the
 //! shell that makes a real process of it. And the GPU probe: what it reports ([`report`]), how it
 //! proves it ([`exchange`], [`proof`]), what is made of it ([`verify`], [`verdict`]), and the probe
-//! itself: the driver ([`cuda`]), the benchmarks ([`mod@bench`]), the prover ([`prover`]).
+//! itself: the driver ([`cuda`]), the benchmarks ([`mod@bench`]), the prover ([`prover`]). A sandbox
+//! has cards that are not there ([`emulate`]).
 //!
 //! All but [`shell`], [`cli`] and the probe itself is pure and knows no clock.
 
@@ -9,6 +10,7 @@ pub mod agent;
 pub mod bench;
 pub mod cli;
 pub mod cuda;
+pub mod emulate;
 pub mod exchange;
 pub mod hex;
 pub mod kernels;

@@ -77,6 +77,8 @@ pub struct Report {
     pub started_at_unix_ms: u64,
     /// Version of the program.
     pub agent_version: String,
+    /// Whether no card was measured: a sandbox's emulation ([`crate::emulate`]) made the numbers up.
+    pub emulated: bool,
     /// Digest of the embedded kernel binaries.
     pub kernels_sha256: Digest,
     /// The driver.

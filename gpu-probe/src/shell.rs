@@ -13,6 +13,7 @@ mod config;
 mod error;
 mod health;
 mod output;
+mod probe;
 mod process;
 mod restore;
 mod run;

@@ -26,6 +26,7 @@ pub use check::{BlockCheck, Check, CheckFindings, RowCheck};
 pub use health::{SoakVerdict, judge_soak};
 pub use judge::{Live, LiveDevice, judge, judge_stored};
 pub use policy::{Facts, MeasuredReference, Policy, Sizing, Thresholds};
+pub(crate) use reference::claim_of;
 pub use reference::{identify, link_mb_per_s};
 pub use session::{Refused, Session};
 pub use workload::{audit, full_audit};

@@ -19,6 +19,7 @@ fn signed() -> SignedReport {
         nonce: HexBytes([0; 32]),
         started_at_unix_ms: 0,
         agent_version: "0.1.0".to_owned(),
+        emulated: false,
         kernels_sha256: HexBytes([0; 32]),
         driver: Driver {
             cuda_version: 12_040,

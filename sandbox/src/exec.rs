@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gpu_probe::emulate::EMULATED_GPU_VARIABLE;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, BufReader,
@@ -208,13 +209,19 @@ impl Exec {
         self.groups().clear();
     }
 
-    /// Runs a script with `sh -s` in a machine's directory. What it leaves in the background lives
+    /// Runs a script with `sh -s` in a machine's directory, with the machine's emulated cards. What it leaves in the background lives
     /// on and is ended with the machine.
-    pub(crate) async fn script(&self, unit: &str, script: &[u8]) -> anyhow::Result<ScriptOutput> {
+    pub(crate) async fn script(
+        &self,
+        unit: &str,
+        script: &[u8],
+        emulated_gpu: &str,
+    ) -> anyhow::Result<ScriptOutput> {
         let home = self
             .directory(unit)
             .context("the machine's directory cannot be made")?;
         let mut command = self.command("sh", &home);
+        command.env(EMULATED_GPU_VARIABLE, emulated_gpu);
         let mut child = command.arg("-s").stdin(Stdio::piped()).spawn()?;
         self.groups().entry(unit.to_owned()).or_insert(None);
         let stdin = child.stdin.take();

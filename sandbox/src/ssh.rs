@@ -138,11 +138,13 @@ impl Connection {
         self.shared.wake();
         match (reply, self.shared.exec()) {
             (SshReply::Done { exit, stdout }, _) => (exit, stdout.into_bytes(), Vec::new()),
-            (SshReply::Run, Some(exec)) => match exec.script(&self.machine, &script).await {
-                Ok(output) => (output.exit, output.stdout, output.stderr),
-                Err(error) => (255, Vec::new(), format!("{error:#}\n").into_bytes()),
-            },
-            (SshReply::Run | SshReply::Gone, _) => {
+            (SshReply::Run { emulated_gpu }, Some(exec)) => {
+                match exec.script(&self.machine, &script, &emulated_gpu).await {
+                    Ok(output) => (output.exit, output.stdout, output.stderr),
+                    Err(error) => (255, Vec::new(), format!("{error:#}\n").into_bytes()),
+                }
+            }
+            (SshReply::Run { .. } | SshReply::Gone, _) => {
                 (255, Vec::new(), b"the machine is gone\n".to_vec())
             }
         }

@@ -4,14 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 mod common;
+mod probing;
 
 use std::time::Duration;
 
 use common::{CAAS, PUBLIC_KEY, START_US, Table, VMAAS, deploy_body};
 use gpu_probe::protocol::{
-    BIND_PATH, CHECKPOINTS_PATH, CheckpointStore, Directive, HEARTBEATS_PATH, Problem, RESULTS_PATH,
+    BIND_PATH, CHECKPOINTS_PATH, CheckpointStore, Directive, HEARTBEATS_PATH, PROBES_PATH, Problem,
+    RESULTS_PATH, ResultReport,
 };
 use gpu_probe::session::{Grants, LeaseTerms, Outcome, Session};
+use probing::Prober;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tandem_adapters::wire::Method;
@@ -29,6 +32,9 @@ struct Desk {
     job: JobId,
     kind: WorkloadKind,
     calls: usize,
+    /// Orders a probe with every binding, where there is one.
+    prober: Option<Prober>,
+    reports: Vec<ResultReport>,
 }
 
 fn answer<T: Serialize>(reply: Result<T, Problem>) -> AgentReply {
@@ -53,6 +59,8 @@ impl Desk {
             job,
             kind,
             calls: 0,
+            prober: None,
+            reports: Vec::new(),
         }
     }
 
@@ -95,11 +103,19 @@ impl Desk {
             ..Grants::default()
         };
         match call.path.as_str() {
-            BIND_PATH => answer(self.session.bind(
-                &serde_json::from_slice(&call.body).unwrap(),
-                &grants,
-                now,
-            )),
+            BIND_PATH => {
+                let body = serde_json::from_slice(&call.body).unwrap();
+                let mut bound = self.session.bind(&body, &grants, now);
+                if let Ok(terms) = &mut bound {
+                    terms.probe = self.prober.as_ref().map(|prober| prober.kind);
+                }
+                answer(bound)
+            }
+            PROBES_PATH => {
+                let now_ms = u64::try_from(now.micros() / 1_000).unwrap();
+                let prober = self.prober.as_mut().expect("no probe was ordered");
+                prober.answer(&call.body, now_ms)
+            }
             HEARTBEATS_PATH => answer(Ok(self
                 .session
                 .heartbeat(&serde_json::from_slice(&call.body).unwrap(), now))),
@@ -107,10 +123,11 @@ impl Desk {
                 self.session
                     .checkpoint(&serde_json::from_slice(&call.body).unwrap(), now),
             ),
-            RESULTS_PATH => answer(
-                self.session
-                    .result(&serde_json::from_slice(&call.body).unwrap(), now),
-            ),
+            RESULTS_PATH => {
+                let report: ResultReport = serde_json::from_slice(&call.body).unwrap();
+                self.reports.push(report.clone());
+                answer(self.session.result(&report, now))
+            }
             other => panic!("no such path {other}"),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tandem::engine::plan::LaunchSettings;
+use tandem::engine::probe::ProbeTerms;
 use tandem::engine::terms::{AgentTokens, Rounds, Terms};
 use tandem::store::BrokerId;
 use tandem_adapters::adapter::Adapter;
@@ -63,6 +64,7 @@ pub(crate) fn terms(
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
+        probe: ProbeTerms::OFF,
         tokens: AgentTokens::new(token),
     }
 }

@@ -10,6 +10,7 @@ use tandem::clock::SystemClock;
 use tandem::engine::handle::EngineHandle;
 use tandem::engine::metrics::EngineMetrics;
 use tandem::engine::plan::LaunchSettings;
+use tandem::engine::probe::ProbeTerms;
 use tandem::engine::runner::{self, Parts};
 use tandem::engine::terms::{AgentTokens, Rounds, Terms};
 use tandem::http::metrics::Metrics;
@@ -90,6 +91,7 @@ impl Broker {
         let (engine, _) = runner::start(parts).await.unwrap();
         read_market(&engine).await;
         let state = ApiState {
+            probe_policy: Arc::default(),
             engine,
             sales: Arc::new(Sales::open(&*store).await.unwrap()),
             token_rates: Vec::new(),
@@ -183,6 +185,7 @@ fn terms(networks: &Networks, vault: &Arc<Vault>) -> Terms {
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
+        probe: ProbeTerms::OFF,
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     }
 }

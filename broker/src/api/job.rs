@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gpu_probe::verdict::{Effect, ReasonCode, VerdictOutcome};
 use serde::{Deserialize, Serialize};
 use tandem_model::id::{JobId, PlacementId};
 use tandem_model::job::JobState;
@@ -128,6 +129,42 @@ pub struct PlacementView {
     /// From when it surely publishes nothing any more (world time).
     #[serde(default)]
     pub fenced_at: Option<Moment>,
+    /// What came of the probes of its GPUs, by node; empty while none was judged.
+    #[serde(default)]
+    pub probes: Vec<ProbeView>,
+}
+
+/// The probe of one node of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProbeView {
+    /// Which node, from 0.
+    pub rank: u16,
+    /// `pass`, `could_not_run` or `fail`.
+    #[schema(value_type = String, example = "pass")]
+    pub outcome: VerdictOutcome,
+    /// Whether the workload might start after it.
+    pub accepted: bool,
+    /// How much was shown: 0 the machine's word, 1 timed proofs, 2 continuous, 3 attested.
+    pub proof_level: u8,
+    /// Speed in thousandths of a good card of the model, where a clock of ours stood by.
+    pub speed_permille: Option<u32>,
+    /// The worst reasons, worst first.
+    pub reasons: Vec<ProbeReasonView>,
+    /// When it was judged (world time).
+    pub at: Moment,
+}
+
+/// One reason of a probe's outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProbeReasonView {
+    /// Which, as docs/gpu-probe.md lists them.
+    #[schema(value_type = String, example = "vram_too_slow")]
+    pub code: ReasonCode,
+    /// `note`, `degraded`, `could_not_run` or `fail`.
+    #[schema(value_type = String, example = "fail")]
+    pub effect: Effect,
+    /// What was seen and what was expected, in words.
+    pub detail: String,
 }
 
 /// One node of the newest attempt that was heard.
@@ -142,7 +179,7 @@ pub struct NodeView {
     pub last_seen: Moment,
     /// Until when it may publish (world time).
     pub lease_until: Moment,
-    /// What it was doing then: `starting`, `restoring`, `running`, `checkpointing`, `ended`.
+    /// What it was doing then: `starting`, `probing`, `restoring`, `running`, `checkpointing`, `ended`.
     pub phase: Option<String>,
     /// Steps done.
     pub step: Option<u64>,

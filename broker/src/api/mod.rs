@@ -34,7 +34,7 @@ pub use denial::DenialView;
 pub use event::EventView;
 pub use job::{
     CancelReply, CheckpointView, JobRequest, JobSummary, JobView, NodeView, PlacementView,
-    QueueView,
+    ProbeReasonView, ProbeView, QueueView,
 };
 pub use ledger::{BalanceView, BalancesReply};
 pub use log::{LogChunkView, LogPage};

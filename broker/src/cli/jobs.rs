@@ -1,13 +1,15 @@
 //! `tandem jobs`, `tandem job`, `tandem cancel`.
 
+use gpu_probe::verdict::Effect;
 use tandem_model::id::JobId;
 use tandem_model::job::JobState;
+use tandem_model::placement::Epoch;
 
 use super::connection::Connection;
 use super::output::{say, table, tell};
 use super::watch;
 use super::words::{hourly, moment, word};
-use crate::api::{CancelReply, JobSummary, JobView};
+use crate::api::{CancelReply, JobSummary, JobView, ProbeView};
 use crate::client::Answer;
 
 /// Arguments of `tandem jobs`.
@@ -140,7 +142,38 @@ fn print(job: &JobView) -> anyhow::Result<()> {
             placement.left_because.clone().unwrap_or_default(),
         ]);
     }
-    say(&rows.to_string())
+    say(&rows.to_string())?;
+    for placement in &job.placements {
+        for probe in &placement.probes {
+            say(&probe_line(placement.epoch, probe))?;
+        }
+    }
+    Ok(())
+}
+
+/// What came of one node's probe.
+fn probe_line(epoch: Epoch, probe: &ProbeView) -> String {
+    let speed = probe
+        .speed_permille
+        .map_or_else(String::new, |speed| format!(", speed {speed} of 1000"));
+    let reasons: Vec<String> = probe
+        .reasons
+        .iter()
+        .filter(|reason| reason.effect != Effect::Note)
+        .map(|reason| format!("{} ({})", reason.code, reason.detail))
+        .collect();
+    let why = if reasons.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", reasons.join("; "))
+    };
+    format!(
+        "  probe     attempt {}, node {}: {}, proof level {}{speed}{why}",
+        epoch.0,
+        probe.rank,
+        word(&probe.outcome),
+        probe.proof_level,
+    )
 }
 
 /// Asks for a job to be stopped.

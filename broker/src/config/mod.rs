@@ -6,6 +6,7 @@
 
 mod layers;
 mod paths;
+mod probe;
 mod read;
 mod show;
 mod url;
@@ -24,6 +25,7 @@ use tandem_pricing::jurisdiction::Rules;
 
 pub use layers::{Flag, Layers, Sources};
 pub use paths::{credentials_file, under_home};
+pub use probe::ProbeConfig;
 pub use show::{show, show_json};
 
 /// The commented defaults.
@@ -54,6 +56,8 @@ pub struct Config {
     pub market_refresh: Duration,
     /// What one customer may ask at once.
     pub limits: LimitsConfig,
+    /// How placements are probed.
+    pub probe: ProbeConfig,
     /// Where work may run, for whom.
     pub jurisdiction: Rules,
     /// What tokens cost, as far as that is configured.

@@ -1,5 +1,7 @@
 //! From layers to a validated configuration: every wrong key is named, all of them at once.
 
+mod probe;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
@@ -363,6 +365,7 @@ pub(super) fn validate(layers: &Layers, sources: &Sources) -> Result<Config, Con
             burst: reader.count("limits.burst", 100_000),
             streams_per_account: reader.number("limits.streams_per_account", 1..=10_000),
         },
+        probe: reader.probe(),
         jurisdiction: reader.jurisdiction(),
         token_rates: reader.token_rates(),
         denials_kept: Duration::from_secs(

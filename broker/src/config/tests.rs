@@ -345,3 +345,38 @@ fn prices_of_tokens_need_the_moment_at_which_they_were_taken() {
         assert_eq!(problems(&sources)[0].key, "tokens.rates_at");
     }
 }
+
+#[test]
+fn probes_are_on_and_every_wrong_key_of_theirs_is_named() {
+    use crate::engine::probe::{OnCouldNotRun, ProbeTerms};
+
+    let probe = load(&sources()).unwrap().probe;
+    let expected = ProbeTerms {
+        at_start: true,
+        ..ProbeTerms::OFF
+    };
+    assert_eq!(probe.terms(1), expected);
+    assert_eq!(probe.terms(10).within, ProbeTerms::OFF.within * 10);
+    assert!(probe.policy(true).accepts_emulated && !probe.policy(false).accepts_emulated);
+    let (of_file, _file) = with_file(
+        "[probe]\nat_start = false\ncould_not_run = \"leave\"\npass_permille = 900\n\
+         fail_permille = 900\nexchange_seconds = 60\n",
+    );
+    let probe = load(&of_file).unwrap().probe;
+    assert!(!probe.at_start && probe.on_could_not_run == OnCouldNotRun::Leave);
+    let policy = probe.policy(false);
+    assert_eq!(policy.thresholds.pass_permille, 900);
+    assert_eq!(policy.sizing.session_ms_max, 60_000);
+    for (text, key) in [
+        ("at_start = \"often\"", "probe.at_start"),
+        ("could_not_run = \"pray\"", "probe.could_not_run"),
+        ("fails_of_offer = 0", "probe.fails_of_offer"),
+        ("ban_after_fails = 0", "probe.ban_after_fails"),
+        ("pass_permille = 1001", "probe.pass_permille"),
+        ("fail_permille = 851", "probe.fail_permille"),
+        ("exchange_seconds = 29", "probe.exchange_seconds"),
+    ] {
+        let (sources, _file) = with_file(&format!("[probe]\n{text}\n"));
+        assert_eq!(problems(&sources)[0].key, key, "{text}");
+    }
+}

@@ -1,5 +1,6 @@
 //! One attempt of a job on one offer, with everything known of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use tandem_settlement::prepaid::Prepaid;
 
 use super::job::HostKeys;
 use super::planted::Planted;
+use super::probe::Probed;
 
 /// What is known of the thing rented for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +133,21 @@ pub struct Attempt {
     /// of the network's own or of ours with it.
     #[serde(default)]
     pub was_turned_away: bool,
+    /// When each node was told to probe its GPUs first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub probe_ordered: BTreeMap<u16, WorldTime>,
+    /// How often each node began its probe.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub probe_openings: BTreeMap<u16, u32>,
+    /// What came of each node's probe, once.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub probes: BTreeMap<u16, Probed>,
+    /// The first node that began its work without its verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe_skipped: Option<u16>,
+    /// It was left because of its probe.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed_probe: bool,
     /// Why it was left.
     #[serde(default)]
     pub left_because: Option<String>,
@@ -175,6 +192,11 @@ impl Attempt {
             bootstrapped: false,
             host_keys: HostKeys::new(),
             was_turned_away: false,
+            probe_ordered: BTreeMap::new(),
+            probe_openings: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            probe_skipped: None,
+            failed_probe: false,
             left_because: None,
             left_at: None,
             fenced_at: None,
@@ -186,9 +208,11 @@ impl Attempt {
         matches!(self.rented, Rented::Gone | Rented::GivenUp)
     }
 
-    /// Whether it was left because its machine or its network failed after it had begun.
+    /// Whether it was left because its machine or its network failed after it had begun, or its
+    /// GPUs before.
     pub fn has_failed(&self) -> bool {
-        self.bound_at.is_some() && self.left_because.is_some() && !self.ends_soon
+        let has_begun = self.bound_at.is_some() || self.failed_probe;
+        has_begun && self.left_because.is_some() && !self.ends_soon
     }
 
     /// Whether the last look saw it ended.

@@ -21,6 +21,7 @@ use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
 use tandem_pricing::quote::{Considered, gpus_rented};
 
+use super::probe::{NodeVerdict, ProbeOpens, Probed};
 use crate::store::tenants::ReplyRecord;
 
 /// What was agreed at acceptance; never changes afterwards.
@@ -82,6 +83,10 @@ pub enum AgentRequest {
     Checkpoint(CheckpointRequest),
     /// `POST /agent/v1/results`
     Result(ResultReport),
+    /// The `hello` of `POST /agent/v1/probes`
+    ProbeOpens(ProbeOpens),
+    /// The verdict at the end of `POST /agent/v1/probes`
+    Probed(NodeVerdict),
 }
 
 impl AgentRequest {
@@ -92,6 +97,8 @@ impl AgentRequest {
             Self::Heartbeat(r) => (r.job, r.epoch),
             Self::Checkpoint(r) => (r.job, r.epoch),
             Self::Result(r) => (r.job, r.epoch),
+            Self::ProbeOpens(r) => (r.job, r.epoch),
+            Self::Probed(r) => (r.job, r.epoch),
         }
     }
 }
@@ -112,6 +119,18 @@ pub enum AgentReply {
     Checkpoint(CheckpointReply),
     /// The end is recorded.
     Result(ResultReply),
+    /// The node may be probed.
+    ProbeOpens {
+        /// Catalogue id of the card that was rented.
+        sold_as: String,
+    },
+    /// The verdict is recorded, now or earlier.
+    Probed {
+        /// What is recorded.
+        probed: Box<Probed>,
+        /// Whether the workload may start on this node.
+        may_start: bool,
+    },
     /// Refused.
     Refused(Problem),
 }

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod plan;
 pub mod planner;
 pub mod planted;
+pub mod probe;
 pub mod records;
 pub mod runner;
 pub mod step;

@@ -12,6 +12,7 @@ mod fence;
 mod look;
 mod pay;
 mod place;
+mod probe;
 mod release;
 mod watch;
 
@@ -257,6 +258,7 @@ pub fn step(job: &mut Job, input: Input, moment: Moment<'_>) -> Decided {
 }
 
 fn once(job: &mut Job, input: Input, moment: Moment<'_>, decided: &mut Decided) {
+    probe::judge(job, moment, decided);
     let view = AgentView::of(&job.doc.session, job.nodes(), moment.now);
     if !job.doc.state.is_terminal() {
         hear(job, &view, moment, decided);

@@ -15,6 +15,7 @@ use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
 
 use super::plan::LaunchSettings;
+use super::probe::ProbeTerms;
 use crate::store::BrokerId;
 
 /// Makes the secret by which the agents of an epoch prove themselves. Each epoch has its own, so a
@@ -84,6 +85,8 @@ pub struct Terms {
     pub ssh_public_key: String,
     /// What every launch plan is told.
     pub launch: LaunchSettings,
+    /// How placements are probed.
+    pub probe: ProbeTerms,
     /// Makes agents' tokens.
     pub tokens: AgentTokens,
 }

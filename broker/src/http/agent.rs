@@ -33,13 +33,13 @@ const READING: Reading = Reading {
 };
 
 /// One answer for no token, a wrong one and an unknown job: ids cannot be tried out.
-fn not_the_agent() -> Problem {
+pub(super) fn not_the_agent() -> Problem {
     let detail = "the token is not that of an attempt of this job";
     Problem::new(StatusCode::UNAUTHORIZED, ErrorCode::AGENT_TOKEN, detail)
 }
 
 /// A body out of its limits.
-fn out_of_limits(field: &FieldRefused) -> Problem {
+pub(super) fn out_of_limits(field: &FieldRefused) -> Problem {
     Problem::fields(vec![FieldProblem {
         field: format!("/{}", field.field),
         path: Some(field.field.to_owned()),
@@ -50,7 +50,7 @@ fn out_of_limits(field: &FieldRefused) -> Problem {
 }
 
 /// The engine answered another question: a defect.
-fn unexpected(reply: &AgentReply) -> Problem {
+pub(super) fn unexpected(reply: &AgentReply) -> Problem {
     match reply {
         AgentReply::Refused(problem) => problem.clone().into(),
         // The reply itself may hold what must not be logged.

@@ -13,6 +13,7 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
+use gpu_probe::protocol::PROBES_PATH;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -23,6 +24,8 @@ use super::server::Shared;
 
 /// Longest time for the making of an answer; a stream's answer is made when it begins.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// The same for a probe's message: its report waits for the checks of what was opened.
+const PROBE_ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
 /// Fields of the structured headers of draft-ietf-httpapi-ratelimit-headers.
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -44,10 +47,15 @@ pub(super) async fn around(
         traceparent = traceparent(request.headers()),
     );
     let started = Instant::now();
+    let timeout = if route == PROBES_PATH {
+        PROBE_ANSWER_TIMEOUT
+    } else {
+        ANSWER_TIMEOUT
+    };
     let answering = async move { next.call(request).await };
     let caught = AssertUnwindSafe(answering).catch_unwind();
     let answer = async {
-        match tokio::time::timeout(ANSWER_TIMEOUT, caught).await {
+        match tokio::time::timeout(timeout, caught).await {
             Ok(Ok(Ok(response))) => Ok(response),
             Ok(Ok(Err(error))) => Err(problem_of(&error)),
             Ok(Err(_)) => Err(Problem::defect(&"a handler panicked")),

@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use gpu_probe::verdict::VerdictOutcome;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -48,6 +49,11 @@ struct Refusal {
     code: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Verdicts {
+    outcome: &'static str,
+}
+
 /// What is counted.
 pub struct Metrics {
     registry: Mutex<Registry>,
@@ -62,6 +68,7 @@ pub struct Metrics {
     pub(super) quotes: Counter,
     /// Jobs accepted.
     pub(super) accepted: Counter,
+    probe_verdicts: Family<Verdicts, Counter>,
 }
 
 impl Default for Metrics {
@@ -76,6 +83,7 @@ impl Default for Metrics {
             streams: Gauge::default(),
             quotes: Counter::default(),
             accepted: Counter::default(),
+            probe_verdicts: Family::default(),
             registry: Mutex::default(),
         };
         let m = &metrics;
@@ -93,6 +101,11 @@ impl Default for Metrics {
         );
         registry.register("quotes", "Quotes given", m.quotes.clone());
         registry.register("jobs_accepted", "Jobs accepted", m.accepted.clone());
+        registry.register(
+            "probe_verdicts",
+            "Nodes that were judged by their probe",
+            m.probe_verdicts.clone(),
+        );
         registry.register(
             "network_offers",
             "Offers in the last reading",
@@ -141,6 +154,18 @@ impl Metrics {
         self.answered.get_or_create(&answered).inc();
         let seconds = self.seconds.get_or_create(&Route { method, route });
         seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a verdict.
+    pub(super) fn judged(&self, outcome: VerdictOutcome) {
+        let outcome = match outcome {
+            VerdictOutcome::Pass => "pass",
+            VerdictOutcome::CouldNotRun => "could_not_run",
+            VerdictOutcome::Fail => "fail",
+        };
+        self.probe_verdicts
+            .get_or_create(&Verdicts { outcome })
+            .inc();
     }
 
     fn set_refused(&self, network: &NetworkId, reading: &NetworkReading) {

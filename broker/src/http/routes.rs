@@ -10,7 +10,7 @@ use super::v1::{
     accounts, classifications, conversion, denials, events, jobs, keys, ledger, logs, offers,
     policies, policy_backtest, policy_changes, policy_shadow, quotes, receipts,
 };
-use super::{agent, service};
+use super::{agent, probes, service};
 
 /// One address.
 struct Address {
@@ -122,6 +122,7 @@ fn agents() -> Vec<Address> {
         at("/agent/v1/heartbeats").post(Route::new().to(agent::heartbeat)),
         at("/agent/v1/checkpoints").post(Route::new().to(agent::checkpoint)),
         at("/agent/v1/results").post(Route::new().to(agent::result)),
+        at("/agent/v1/probes").post(Route::new().to(probes::probe)),
         at("/agent/v1/binary").get(Route::new().to(agent::binary)),
     ]
 }

@@ -35,6 +35,7 @@ pub struct Shared {
     pub(super) requests: Requests,
     pub(super) streams: Streams,
     pub(super) in_flight: super::idempotency::InFlight,
+    pub(super) probes: super::exchanges::Exchanges,
     /// True once the server is about to stop.
     pub(super) draining: watch::Receiver<bool>,
 }
@@ -87,6 +88,7 @@ pub fn serve_with(
         requests: Requests::new(&state.limits),
         streams: Streams::new(&state.limits, state.metrics.streams.clone()),
         in_flight: super::idempotency::InFlight::default(),
+        probes: super::exchanges::Exchanges::default(),
         draining,
         state,
     });

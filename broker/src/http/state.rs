@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use actix_web::web::Bytes;
 use gpu_probe::protocol::CheckpointStore;
+use gpu_probe::verify::Policy;
 use sha2::{Digest, Sha256};
 use tandem_model::id::InstallationId;
 use tandem_model::network::Product;
@@ -96,6 +97,8 @@ pub struct ApiState {
     pub tenants: Arc<dyn Tenants>,
     /// This installation.
     pub installation: InstallationId,
+    /// How probes are judged.
+    pub probe_policy: Arc<Policy>,
     /// The installation's keys.
     pub vault: Arc<Vault>,
     /// World and wall time.

@@ -138,7 +138,7 @@ fn make(path: &Path) -> std::io::Result<Secret> {
 }
 
 /// Copies the store of a data folder into a new file, also while a broker works in it.
-pub(super) fn back_up(data_dir: &Path, to: &Path) -> Result<(), Failure> {
+pub fn back_up(data_dir: &Path, to: &Path) -> Result<(), Failure> {
     let file = store_file(data_dir);
     if !file.is_file() {
         let message = format!("there is no store in {}", data_dir.display());

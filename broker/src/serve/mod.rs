@@ -12,7 +12,7 @@ mod seen;
 mod world;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ use crate::sales::Sales;
 use crate::store::BrokerId;
 use crate::store::sqlite::SqliteStore;
 use crate::vault::Vault;
-pub use folder::store_file;
+pub use folder::{back_up, store_file};
 pub use installation::Kind;
 use rented::Sandbox;
 
@@ -240,6 +240,7 @@ async fn terms(
             agent_sha256: disk.agent.sha256.clone(),
             time_factor: clock.factor().clamp(1, FACTOR_MAX),
         },
+        probe: config.probe.terms(clock.factor().clamp(1, FACTOR_MAX)),
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     })
 }
@@ -257,6 +258,7 @@ fn api_state(
         store: disk.store.clone(),
         tenants: disk.store,
         installation: terms.installation,
+        probe_policy: Arc::new(options.config.probe.policy(options.world != World::Live)),
         vault: disk.vault,
         clock,
         products: terms.products.clone(),
@@ -391,9 +393,4 @@ impl Broker {
             inside.stop().await;
         }
     }
-}
-
-/// Copies the store of a data folder into a new file, also while a broker works in it.
-pub fn back_up(data_dir: &Path, to: &Path) -> Result<(), Failure> {
-    folder::back_up(data_dir, to)
 }

@@ -14,20 +14,24 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use gpu_probe::report::DeviceUuid;
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_settlement::ledger;
 
 pub use records::{
-    BrokerId, Changes, ChargeRecord, Claim, Claimed, EventRecord, Expected, JobRecord, JobWrite,
-    Liveness, LogChunk, OutboxRecord, PlacementRecord, PromotionGiven, QuoteTaken,
+    BrokerId, Changes, ChargeRecord, Claim, Claimed, DeviceRecord, DeviceSeen, EventRecord,
+    Expected, JobRecord, JobWrite, Liveness, LogChunk, OutboxRecord, PlacementRecord,
+    PromotionGiven, QuoteTaken,
 };
 
 /// Most jobs changed by one commit.
 pub const COMMIT_JOBS_MAX: usize = 500;
 /// Most rows of one page of a read.
 pub const PAGE_MAX: u32 = 500;
+/// Devices that are remembered; the ones not seen for longest go first, banned ones last.
+pub const DEVICES_MAX: u64 = 100_000;
 /// Bytes of log kept of each epoch; the oldest chunks go first.
 pub const LOG_EPOCH_BYTES_MAX: u64 = 1 << 20;
 
@@ -162,6 +166,9 @@ pub trait Store: Send + Sync {
 
     /// Charges of a job, by epoch.
     fn charges(&self, job: JobId) -> Answer<'_, Vec<ChargeRecord>>;
+
+    /// What is known of devices, of those that are known, by UUID; at most [`PAGE_MAX`] are asked.
+    fn devices(&self, uuids: Vec<DeviceUuid>) -> Answer<'_, Vec<DeviceRecord>>;
 
     /// Balances of every ledger account, by name and currency.
     fn balances(&self) -> Answer<'_, Vec<ledger::Balance>>;

@@ -12,6 +12,7 @@ mod document;
 mod isolation;
 mod keys;
 mod policies;
+mod probes;
 mod quotes;
 mod receipts;
 mod secrets;

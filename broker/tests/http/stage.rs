@@ -5,11 +5,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gpu_probe::verify::Policy;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tandem::clock::SystemClock;
 use tandem::engine::metrics::EngineMetrics;
 use tandem::engine::plan::LaunchSettings;
+use tandem::engine::probe::ProbeTerms;
 use tandem::engine::runner::{self, Parts};
 use tandem::engine::terms::{AgentTokens, Rounds, Terms};
 use tandem::http::metrics::Metrics;
@@ -63,6 +65,7 @@ pub(crate) struct Choices {
     pub(crate) agents: Agents,
     pub(crate) market: bool,
     pub(crate) limits: ApiLimits,
+    pub(crate) probe: ProbeTerms,
 }
 
 impl Default for Choices {
@@ -70,6 +73,7 @@ impl Default for Choices {
         Self {
             agents: Agents::Simulated,
             market: true,
+            probe: ProbeTerms::OFF,
             limits: ApiLimits {
                 requests_per_second: count(10_000),
                 burst: count(10_000),
@@ -164,6 +168,7 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
             agent_sha256: AgentBinary::of(PROGRAM.to_vec()).sha256,
             time_factor: 10,
         },
+        probe: choices.probe,
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     }
 }
@@ -208,8 +213,7 @@ impl Stage {
         let (account, admin) = first.unwrap().expect("it is the first start");
         let sandbox = sandbox(&choices).await;
         let all = sandbox.as_ref().map(joined).unwrap_or_default();
-        let networks =
-            Networks::new(all, SshKeyPair::generate(), &as_clock).expect("good networks");
+        let networks = Networks::new(all, SshKeyPair::generate(), &as_clock).expect("good");
         let (listener, url) = listening();
         let terms = terms(&choices, &url, &networks, &vault);
         let stop = CancellationToken::new();
@@ -224,6 +228,7 @@ impl Stage {
         .await
         .expect("the store can be read");
         let state = ApiState {
+            probe_policy: Arc::new(Policy::sandbox()),
             engine: handle,
             store: store.clone(),
             tenants: store.clone(),

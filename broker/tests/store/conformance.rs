@@ -9,7 +9,7 @@ use tandem::store::{COMMIT_JOBS_MAX, Changes, PAGE_MAX, Rule, Store, StoreError}
 use tandem_model::job::JobState;
 
 use crate::rows::*;
-use crate::{live, money, sharing};
+use crate::{devices, live, money, sharing};
 
 type Told = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Story = fn(Arc<dyn Store>) -> Told;
@@ -43,6 +43,8 @@ pub(crate) const STORIES: &[(&str, Story)] = stories![
     "an old holder of a claim can write nothing": sharing::old_holder,
     "a new job is held by who accepted it, while that broker lives": sharing::held_from_birth,
     "brokers that claim at once share without overlap": sharing::claim_race,
+    "a device is counted, and banned for good after its failures": devices::counted_and_banned,
+    "a device is in use while the attempt that showed it is live": devices::in_use_while_live,
     "late and repeated heartbeats change nothing": live::heartbeats,
     "ten thousand heartbeats at once": live::many,
     "a heartbeat that makes no sense spoils no other": live::nonsense,

@@ -5,6 +5,7 @@
 
 mod conformance;
 mod denials;
+mod devices;
 mod files;
 mod kill;
 mod live;

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::fixtures::{identity, store, terms};
 use super::*;
-use crate::protocol::Directive;
+use crate::exchange::VerifierMessage;
+use crate::protocol::{Directive, Phase, ProbeSaid};
 
 fn live_epochs() -> impl Strategy<Value = Epoch> {
     prop_oneof![6 => Just(Epoch(3)), 1 => Just(Epoch(4)), 1 => Just(Epoch(2))]
@@ -34,23 +35,45 @@ fn references() -> impl Strategy<Value = CheckpointRef> {
     })
 }
 
+fn probe_orders() -> impl Strategy<Value = Option<Kind>> {
+    prop_oneof![2 => Just(None), 2 => Just(Some(Kind::Quick)), 1 => Just(Some(Kind::Soak))]
+}
+
+fn probe_ends() -> impl Strategy<Value = ProbeEnd> {
+    prop_oneof![
+        2 => Just(ProbeEnd::MayStart),
+        1 => Just(ProbeEnd::MayNotStart("fail".to_owned())),
+        2 => Just(ProbeEnd::CouldNotRun("no driver".to_owned())),
+    ]
+}
+
+fn probe_replies() -> impl Strategy<Value = ProbeReply> {
+    proptest::option::of(any::<bool>()).prop_map(|may_start| ProbeReply {
+        message: VerifierMessage::Ok,
+        may_start,
+    })
+}
+
 fn bind_replies() -> impl Strategy<Value = BindReply> {
     (
         any::<bool>(),
         proptest::option::of(references()),
         any::<bool>(),
         0u64..40,
+        probe_orders(),
     )
-        .prop_map(|(exclusive, restore, has_store, lease_s)| BindReply {
-            lease_ttl_ms: lease_s * 1_000,
-            heartbeat_interval_ms: 5_000,
-            orphan_ttl_ms: 120_000,
-            exclusive,
-            secrets: Default::default(),
-            restore,
-            checkpoint_store: has_store.then(store),
-            probe: None,
-        })
+        .prop_map(
+            |(exclusive, restore, has_store, lease_s, probe)| BindReply {
+                lease_ttl_ms: lease_s * 1_000,
+                heartbeat_interval_ms: 5_000,
+                orphan_ttl_ms: 120_000,
+                exclusive,
+                secrets: Default::default(),
+                restore,
+                checkpoint_store: has_store.then(store),
+                probe,
+            },
+        )
 }
 
 fn heartbeat_replies() -> impl Strategy<Value = HeartbeatReply> {
@@ -91,6 +114,8 @@ fn inputs() -> impl Strategy<Value = Input> {
         2 => (1u64..4, outcomes(bind_replies())).prop_map(|(n, r)| Input::BindReplied(n, r)),
         6 => (1u64..20, outcomes(heartbeat_replies()))
             .prop_map(|(n, r)| Input::HeartbeatReplied(n, r)),
+        2 => probe_ends().prop_map(Input::Probed),
+        2 => outcomes(probe_replies()).prop_map(Input::ProbeReplied),
         2 => prop_oneof![Just(Ok(())), Just(Err("bad".to_owned()))].prop_map(Input::Restored),
         2 => Just(Input::Started),
         1 => ends(),
@@ -107,6 +132,9 @@ fn inputs() -> impl Strategy<Value = Input> {
 /// What must hold over a whole life.
 #[derive(Default)]
 struct Witness {
+    /// A probe was ordered and nobody has allowed a start yet.
+    awaits_leave: bool,
+    probing: bool,
     started: bool,
     killed: bool,
     exited: bool,
@@ -116,6 +144,21 @@ struct Witness {
 }
 
 impl Witness {
+    /// Notes an input that allows the start, as a reader of the inputs alone would understand it.
+    fn hears(&mut self, input: &Input, was: Phase) {
+        let leave = match input {
+            Input::Probed(ProbeEnd::MayStart) => self.probing,
+            Input::ProbeReplied(Ok(reply)) => !self.probing && reply.may_start == Some(true),
+            _ => false,
+        };
+        if leave && was == Phase::Probing {
+            self.awaits_leave = false;
+        }
+        if matches!(input, Input::Probed(_)) {
+            self.probing = false;
+        }
+    }
+
     fn claims(&mut self, worked_ms: u64, state: &AgentState) -> Result<(), TestCaseError> {
         prop_assert!(self.worked_ms <= worked_ms, "claimed work fell");
         prop_assert!(worked_ms == 0 || self.started, "worked before the start");
@@ -131,7 +174,21 @@ impl Witness {
     fn see(&mut self, action: &Action, state: &AgentState) -> Result<(), TestCaseError> {
         prop_assert!(!self.exited, "{action:?} after the exit");
         match action {
+            Action::Probe(_) => {
+                prop_assert!(!self.started && !self.awaits_leave, "probed twice or late");
+                (self.awaits_leave, self.probing) = (true, true);
+            }
+            Action::AbortProbe => {
+                prop_assert!(self.probing, "nothing to abort");
+                self.probing = false;
+            }
+            Action::SendProbe(request) => {
+                prop_assert!(self.awaits_leave && !self.probing, "told without a cause");
+                let says_so = matches!(request.said, ProbeSaid::CouldNotRun { .. });
+                prop_assert!(says_so, "a message of the exchange from the core");
+            }
             Action::Start { .. } => {
+                prop_assert!(!self.awaits_leave, "started before the probe allowed it");
                 prop_assert!(
                     !self.started && !self.killed,
                     "started twice or after a kill"
@@ -161,8 +218,14 @@ impl Witness {
                 self.killed = true;
             }
             Action::Stop(_) => prop_assert!(self.started && !self.killed),
-            Action::Exit(_) => self.exited = true,
-            Action::SendBind(..) | Action::Restore(..) => {}
+            Action::Exit(_) => {
+                prop_assert!(!self.probing, "exits and leaves the probe going");
+                self.exited = true;
+            }
+            Action::Restore(..) => {
+                prop_assert!(!self.awaits_leave, "restored before the probe allowed it");
+            }
+            Action::SendBind(..) => {}
         }
         Ok(())
     }
@@ -174,13 +237,15 @@ proptest! {
         steps in prop::collection::vec((inputs(), 0u64..8_000_000), 1..200),
         is_job: bool,
         early in prop::bool::weighted(0.8),
+        probe in probe_orders(),
     ) {
         let kind = if is_job { WorkloadKind::Job } else { WorkloadKind::Service };
         let mut now = AgentTime(0);
         let mut state = AgentState::new(identity(kind), now);
         let mut witness = Witness::default();
         let opening = early.then(|| {
-                        [(Input::Tick, 0), (Input::BindReplied(1, Ok(terms())), 0), (Input::Started, 0)]
+            let terms = BindReply { probe, ..terms() };
+            [(Input::Tick, 0), (Input::BindReplied(1, Ok(terms)), 0), (Input::Started, 0)]
         });
         for (input, wait_us) in opening.into_iter().flatten().chain(steps) {
             now = AgentTime(now.0 + wait_us);
@@ -190,6 +255,7 @@ proptest! {
                 witness.finished_step = witness.finished_step.max(Some(*step));
             }
             let was_bound = state.stage.is_bound();
+            witness.hears(&input, state.phase());
             let actions = step(&mut state, input, now);
             if !was_bound && state.stage.is_bound() {
                 witness.finished_step = state.checkpoints.finished();

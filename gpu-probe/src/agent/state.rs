@@ -11,6 +11,7 @@ use crate::protocol::{
     BindReply, BindRequest, CheckpointRef, CheckpointStore, EndCause, HeartbeatRequest, Phase,
     Progress, ResultReport,
 };
+use crate::report::Kind;
 
 /// What the broker granted with the binding.
 #[derive(Debug, Clone)]
@@ -54,6 +55,10 @@ impl Default for Terms {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Binding,
+    /// The GPUs are probed since this time, so thoroughly.
+    Probing(AgentTime, Kind),
+    /// The probe could not run; since this time the broker is asked whether to start.
+    Undecided(AgentTime),
     Restoring,
     /// Nothing runs yet; waits for the lease.
     Ready,
@@ -84,6 +89,7 @@ impl Stage {
     fn phase(self) -> Phase {
         match self {
             Self::Binding | Self::Ready | Self::Starting => Phase::Starting,
+            Self::Probing(..) | Self::Undecided(_) => Phase::Probing,
             Self::Restoring => Phase::Restoring,
             Self::Running => Phase::Running,
             Self::Stopping(_) | Self::Settling(_) => Phase::Checkpointing,
@@ -106,6 +112,11 @@ pub struct AgentState {
     pub(super) bind: Option<(u64, AgentTime)>,
     pub(super) binds_sent: u64,
     pub(super) bind_retry: Retry,
+    /// Why the probe could not run.
+    pub(super) could_not_run: String,
+    /// Whether the broker is being asked to start in spite of it.
+    pub(super) asks_to_start: bool,
+    pub(super) probe_retry: Retry,
     pub(super) heartbeats: Heartbeats,
     pub(super) log: LogTail,
     pub(super) progress: Option<Progress>,
@@ -132,6 +143,9 @@ impl AgentState {
             bind: None,
             binds_sent: 0,
             bind_retry: Retry::default(),
+            could_not_run: String::new(),
+            asks_to_start: false,
+            probe_retry: Retry::default(),
             heartbeats: Heartbeats::default(),
             log: LogTail::default(),
             progress: None,
@@ -142,6 +156,11 @@ impl AgentState {
             result_under_way: false,
             result_retry: Retry::default(),
         }
+    }
+
+    /// Who the agent is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// Whether the agent may publish now, as far as it knows.

@@ -1,15 +1,19 @@
 //! The step: take the input, then do what the time asks for.
 
+mod begin;
+mod probe;
+
 use tandem_model::workload::WorkloadKind;
 
-use super::checkpoints::{Checkpoints, Task};
-use super::state::{Stage, Terms};
+use super::checkpoints::Task;
+use super::state::Stage;
 use super::{
     Action, AgentState, AgentTime, CallError, Ended, ExitReason, Input, KillReason, StopReason,
 };
-use crate::protocol::{
-    BindReply, CheckpointRequest, DETAIL_LEN_MAX, Directive, EndCause, HeartbeatReply, STEP_MAX,
-};
+use crate::protocol::{CheckpointRequest, Directive, EndCause, HeartbeatReply, STEP_MAX};
+
+use begin::end_unstarted;
+pub use probe::{FULL_PROBE_MS_MAX, QUICK_PROBE_MS_MAX, SOAK_PROBE_MS_MAX};
 
 /// Longest wait for a killed workload to be gone, in world milliseconds; a process that hangs in
 /// a driver cannot be killed, and the agent leaves it.
@@ -37,11 +41,13 @@ fn take(state: &mut AgentState, input: Input, actions: &mut Vec<Action>) {
     let salt = state.salt();
     match input {
         Input::Tick => {}
-        Input::BindReplied(number, outcome) => bind_replied(state, number, outcome, actions),
+        Input::BindReplied(number, outcome) => begin::bind_replied(state, number, outcome, actions),
         Input::HeartbeatReplied(sequence, outcome) => {
             heartbeat_replied(state, sequence, outcome, actions);
         }
-        Input::Restored(outcome) => restored(state, outcome),
+        Input::Probed(end) => probe::probed(state, end, actions),
+        Input::ProbeReplied(outcome) => probe::replied(state, outcome, actions),
+        Input::Restored(outcome) => begin::restored(state, outcome),
         Input::Started => started(state),
         Input::WorkloadEnded(ended) => workload_ended(state, ended, actions),
         Input::Progress(progress) => {
@@ -99,65 +105,6 @@ fn fence_if_newer(
     if live > state.identity.epoch {
         kill(state, KillReason::Fenced, actions);
     }
-}
-
-fn bind_replied(
-    state: &mut AgentState,
-    number: u64,
-    outcome: Result<BindReply, CallError>,
-    actions: &mut Vec<Action>,
-) {
-    let Some((_, sent_at)) = state.bind.filter(|(current, _)| *current == number) else {
-        return;
-    };
-    state.bind = None;
-    if state.stage != Stage::Binding {
-        return;
-    }
-    match outcome {
-        Ok(reply) if reply.check().is_ok() => {
-            state.heard_at = state.now;
-            state.terms = Terms::of(&reply);
-            state.heartbeats.grant(sent_at, state.terms.lease_ttl);
-            state.checkpoints = Checkpoints::starting_from(reply.restore.as_ref().map(|r| r.step));
-            restore_or_wait(state, actions);
-        }
-        Err(CallError::Refused { .. }) => exit(state, ExitReason::Fenced, actions),
-        Ok(_) | Err(CallError::Unreachable) => state.bind_retry.fail(state.now, state.salt()),
-    }
-}
-
-fn restore_or_wait(state: &mut AgentState, actions: &mut Vec<Action>) {
-    match (state.terms.restored.clone(), state.terms.store.clone()) {
-        (None, _) => state.stage = Stage::Ready,
-        (Some(checkpoint), Some(store)) => {
-            state.stage = Stage::Restoring;
-            actions.push(Action::Restore(checkpoint, store));
-        }
-        (Some(_), None) => {
-            let detail = "a checkpoint is to be restored and no checkpoint store was given";
-            end_unstarted(state, EndCause::RestoreFailed, Some(detail.to_owned()));
-        }
-    }
-}
-
-fn restored(state: &mut AgentState, outcome: Result<(), String>) {
-    if state.stage != Stage::Restoring {
-        return;
-    }
-    match outcome {
-        Ok(()) => state.stage = Stage::Ready,
-        Err(mut detail) => {
-            detail.truncate(detail.floor_char_boundary(DETAIL_LEN_MAX));
-            end_unstarted(state, EndCause::RestoreFailed, Some(detail));
-        }
-    }
-}
-
-/// The end of a life in which nothing was started.
-fn end_unstarted(state: &mut AgentState, cause: EndCause, detail: Option<String>) {
-    state.ended = Some(Box::new(Ended::unstarted(cause, detail)));
-    state.stage = Stage::Reporting(state.now);
 }
 
 fn heartbeat_replied(
@@ -252,8 +199,11 @@ fn terminate(state: &mut AgentState, actions: &mut Vec<Action>) {
 }
 
 fn stop(state: &mut AgentState, reason: StopReason, actions: &mut Vec<Action>) {
+    probe::abort(state, actions);
     match state.stage {
-        Stage::Restoring | Stage::Ready => end_unstarted(state, end_cause(reason), None),
+        Stage::Probing(..) | Stage::Undecided(_) | Stage::Restoring | Stage::Ready => {
+            end_unstarted(state, end_cause(reason), None);
+        }
         Stage::Starting | Stage::Running => {
             state.stage = Stage::Stopping(reason);
             actions.push(Action::Stop(reason));
@@ -272,6 +222,7 @@ fn kill(state: &mut AgentState, reason: KillReason, actions: &mut Vec<Action>) {
 }
 
 fn exit(state: &mut AgentState, reason: ExitReason, actions: &mut Vec<Action>) {
+    probe::abort(state, actions);
     if !state.is_done() {
         state.stage = Stage::Done;
         actions.push(Action::Exit(reason));
@@ -296,6 +247,7 @@ fn end_cause(reason: StopReason) -> EndCause {
 /// Does what the time asks for; each kind of action is given at most once.
 fn advance(state: &mut AgentState, actions: &mut Vec<Action>) {
     guard(state, actions);
+    probe::advance(state, actions);
     if state.stage == Stage::Binding && state.bind.is_none() && state.bind_retry.is_due(state.now) {
         state.binds_sent += 1;
         state.bind = Some((state.binds_sent, state.now));

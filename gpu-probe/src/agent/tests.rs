@@ -3,6 +3,7 @@
 mod ending;
 mod lease;
 mod leaving;
+mod probing;
 mod publishing;
 mod start;
 

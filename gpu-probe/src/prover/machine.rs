@@ -137,6 +137,7 @@ impl Machine {
             nonce,
             started_at_unix_ms: unix_ms(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            emulated: false,
             kernels_sha256: HexBytes(kernels_sha256()),
             devices: devices.collect(),
             driver: self.driver_report(),

@@ -21,7 +21,8 @@ pub struct Bound {
     pub lease_until: Option<WorldTime>,
     /// When it last told something new; the moment of its end once that is recorded.
     pub heard_at: WorldTime,
-    /// When it last told something new while its workload was neither ending nor over.
+    /// When it last told something new while its workload was neither ending nor over, nor waiting
+    /// for the probe of its GPUs.
     #[serde(default)]
     pub active_at: WorldTime,
     /// Its newest heartbeat.
@@ -86,7 +87,7 @@ impl Bound {
     pub(super) fn hear(&mut self, phase: Phase, now: WorldTime) {
         self.phase = phase;
         self.heard_at = self.heard_at.max(now);
-        if !matches!(phase, Phase::Checkpointing | Phase::Ended) {
+        if !matches!(phase, Phase::Probing | Phase::Checkpointing | Phase::Ended) {
             self.active_at = self.active_at.max(now);
         }
     }

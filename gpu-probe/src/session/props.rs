@@ -142,6 +142,12 @@ impl World {
             Action::SendHeartbeat(body) => Request::Heartbeat(body),
             Action::SendCheckpoint(body) => Request::Checkpoint(body),
             Action::SendResult(body) => Request::Result(body),
+            Action::Probe(_) => {
+                self.replies
+                    .push((host, Input::Probed(agent::ProbeEnd::MayStart)));
+                return;
+            }
+            Action::AbortProbe | Action::SendProbe(_) => return,
             Action::Restore(checkpoint, _) => {
                 machine.step = checkpoint.step;
                 self.replies.push((host, Input::Restored(Ok(()))));

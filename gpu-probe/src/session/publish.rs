@@ -10,8 +10,11 @@ use crate::protocol::{
 };
 
 impl Session {
-    /// The bound instance that asks, or why it may not.
-    fn instance(&self, epoch: Epoch, rank: u16, boot_id: BootId) -> Result<&Bound, Problem> {
+    /// The bound instance that asks, while the epoch is not fenced, or why it may not.
+    ///
+    /// # Errors
+    /// Another epoch than the live one, a fenced one, or another instance than the bound one.
+    pub fn instance(&self, epoch: Epoch, rank: u16, boot_id: BootId) -> Result<&Bound, Problem> {
         let live = self.live.as_ref().filter(|live| live.epoch == epoch);
         let live = live.ok_or_else(|| self.refused(epoch, "it is not the live epoch"))?;
         if live.standing == Standing::Fenced {

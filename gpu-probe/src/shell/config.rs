@@ -8,6 +8,7 @@ use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
 use tandem_model::workload::{NODES_MAX, WorkloadKind};
 
+use crate::emulate::{EMULATED_GPU_VARIABLE, EmulatedGpu};
 use crate::protocol::CONTAINER_LEN_MAX;
 
 /// Largest speed of a sandbox's world.
@@ -72,6 +73,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "what the agent logs to stderr, as a tracing filter (default info)",
     ),
     (
+        "TANDEM_EMULATED_GPU",
+        "a sandbox's cards instead of real ones, as JSON; they prove nothing",
+    ),
+    (
         "TANDEM_TIME_FACTOR",
         "speed of a sandbox's world, 1 to 10 (default 1)",
     ),
@@ -122,6 +127,8 @@ pub struct Config {
     pub stop_grace: Duration,
     /// Speed of the world.
     pub time_factor: u32,
+    /// A sandbox's cards, probed instead of real ones.
+    pub emulated_gpu: Option<EmulatedGpu>,
     /// The workload's command and arguments.
     pub command: Vec<String>,
 }
@@ -220,6 +227,7 @@ impl Config {
             health_port: port.map(small),
             stop_grace: Duration::from_secs(grace.unwrap_or(STOP_GRACE_S)),
             time_factor: u32::try_from(factor.unwrap_or(1)).unwrap_or(1),
+            emulated_gpu: emulated_gpu(&env)?,
             command,
         })
     }
@@ -302,6 +310,14 @@ fn container<G: Fn(&str) -> Option<String>>(
     Ok(container)
 }
 
+fn emulated_gpu<G: Fn(&str) -> Option<String>>(
+    env: &Reader<G>,
+) -> Result<Option<EmulatedGpu>, ConfigError> {
+    let text = env.optional(EMULATED_GPU_VARIABLE);
+    let gpu = text.map(|text| EmulatedGpu::parse(&text)).transpose();
+    gpu.or_else(|refused| refuse(EMULATED_GPU_VARIABLE, refused.reason))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,6 +381,7 @@ mod tests {
             ("TANDEM_CHECKPOINT_DIR", "relative"),
             ("TANDEM_CHECKPOINT_INTERVAL_SECONDS", "soon"),
             ("TANDEM_STOP_GRACE_SECONDS", "1e9"),
+            ("TANDEM_EMULATED_GPU", "rtx4090"),
         ] {
             let mut env = good();
             env.insert(variable, value.to_owned());

@@ -14,6 +14,7 @@ use super::broker_client::BrokerClient;
 use super::clock::WorldClock;
 use super::config::Config;
 use super::error::{AgentError, EXIT_NOT_STARTED};
+use super::probe::{Probe, Stopper};
 use super::process::Order;
 use super::store::{Store, StoreError};
 use super::sweep::{self, BOOT_MARK};
@@ -23,8 +24,9 @@ use super::{health, restore};
 use crate::agent::{self, Action, AgentState, Ended, ExitReason, Identity, Input, KillReason};
 use crate::protocol::{
     BIND_PATH, BindReply, CHECKPOINTS_PATH, CheckpointRef, CheckpointStore, EndCause,
-    HEARTBEATS_PATH, RESULTS_PATH,
+    HEARTBEATS_PATH, PROBES_PATH, RESULTS_PATH,
 };
+use crate::report::Kind;
 
 /// Pause between two ticks.
 const TICK: Duration = Duration::from_millis(100);
@@ -86,6 +88,8 @@ struct Effects {
     inputs: mpsc::Receiver<Input>,
     tasks: JoinSet<()>,
     orders: Option<mpsc::Sender<Order>>,
+    /// Stops the probe under way when it is dropped.
+    probe: Option<Stopper>,
     secrets: Vec<(String, Secret)>,
     has_store: bool,
     call_deadline: Duration,
@@ -115,6 +119,7 @@ impl Effects {
             inputs,
             tasks: JoinSet::new(),
             orders: None,
+            probe: None,
             secrets: Vec::new(),
             has_store: false,
             call_deadline: CALL_MAX,
@@ -148,6 +153,7 @@ impl Effects {
                     "a checkpoint was not uploaded"
                 );
             }
+            Input::Probed(end) => tracing::info!(?end, "the probe is over"),
             Input::Restored(Err(error)) => tracing::error!(error, "nothing is started"),
             _ => {}
         }
@@ -187,6 +193,16 @@ impl Effects {
                 self.tasks
                     .spawn(self.call(RESULTS_PATH, body, Input::ResultReplied));
             }
+            Action::Probe(kind) => self.probe(kind),
+            Action::AbortProbe => {
+                tracing::info!("the probe is given up");
+                self.probe = None;
+            }
+            Action::SendProbe(body) => {
+                tracing::warn!(said = ?body.said, "the probe could not run");
+                let call = self.call(PROBES_PATH, body, Input::ProbeReplied);
+                self.tasks.spawn(call);
+            }
             Action::Restore(checkpoint, store) => self.restore(checkpoint, store),
             Action::Upload(step, store) => self.upload(step, store),
             Action::Start { restored_step } => self.start(restored_step),
@@ -217,6 +233,16 @@ impl Effects {
             let reply = broker.call(path, &body, deadline).await;
             let _ = sender.send(wrap(reply)).await;
         }
+    }
+
+    fn probe(&mut self, kind: Kind) {
+        tracing::info!(?kind, "probing the GPUs");
+        let probe = Probe {
+            identity: self.identity.clone(),
+            broker: self.broker.clone(),
+            emulated: self.config.emulated_gpu.clone(),
+        };
+        self.probe = Some(probe.start(kind, self.sender.clone()));
     }
 
     fn restore(&mut self, checkpoint: CheckpointRef, told: CheckpointStore) {

@@ -18,6 +18,8 @@ pub enum ReasonCode {
     DevicesDiffer,
     /// The program's kernels are not of a known release.
     KernelsUnknown,
+    /// No card was measured: the numbers are a sandbox's.
+    Emulated,
     /// Roots of some jobs or passes are missing.
     RootsMissing,
     /// Two jobs or passes have the same root, so their seeds were not chained.

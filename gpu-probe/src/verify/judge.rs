@@ -70,6 +70,8 @@ pub fn judge(
     let fails = reasons.iter().any(|r| r.effect >= Effect::CouldNotRun);
     let proof_level = match live {
         None => ProofLevel::Claimed,
+        // Nothing is shown by a card that is not there.
+        Some(_) if report.emulated => ProofLevel::Claimed,
         Some(_) if fails => ProofLevel::Claimed,
         Some(_) if facts.attested => ProofLevel::Attested,
         Some(_) if facts.challenged_together && facts.stayed_the_same => ProofLevel::Continuous,
@@ -113,6 +115,15 @@ fn check_origin(
     if !policy.kernels.is_empty() && !policy.kernels.contains(&report.kernels_sha256) {
         let detail = format!("kernels {} are of no known release", report.kernels_sha256);
         found.fail(ReasonCode::KernelsUnknown, detail);
+    }
+    if report.emulated {
+        let effect = if policy.accepts_emulated {
+            Effect::Note
+        } else {
+            Effect::Fail
+        };
+        let detail = "no card was measured: the numbers are a sandbox's".to_owned();
+        found.add(effect, ReasonCode::Emulated, detail);
     }
     if report.devices.is_empty() {
         let detail = "the report has no device".to_owned();

@@ -142,6 +142,40 @@ pub struct Policy {
     pub measured: BTreeMap<String, MeasuredReference>,
     /// Digests of released kernels; empty accepts any.
     pub kernels: BTreeSet<Digest>,
+    /// Whether the emulated cards of a sandbox may pass, at proof level 0. Never where money is.
+    pub accepts_emulated: bool,
+}
+
+/// Rows and columns of a sandbox's matrices, fewer than any card's: an emulated exchange is made
+/// by a CPU, in milliseconds, and shows nothing.
+const SANDBOX_MATRIX_N: u32 = 32;
+/// What every timed step of a sandbox is forgiven, in ms of a world that may run fast.
+const SANDBOX_ALLOWANCE_MS: u64 = 600_000;
+/// Longest exchange of a sandbox, in ms of a world that may run fast.
+const SANDBOX_SESSION_MS_MAX: u64 = 3_600_000;
+
+impl Policy {
+    /// For the emulated cards of a sandbox: they may pass, with proofs so small that a CPU makes
+    /// them in milliseconds, no memory to fill, and times that say nothing. What the report says is
+    /// judged as usual.
+    pub fn sandbox() -> Self {
+        let sizing = Sizing {
+            matrix_n: SANDBOX_MATRIX_N,
+            matrix_aim_ms: 0,
+            vram_aim_ms: 0,
+            vram_blocks_max: 0,
+            allowance_ms: SANDBOX_ALLOWANCE_MS,
+            fill_ms_max: SANDBOX_ALLOWANCE_MS,
+            openings_ms_max: SANDBOX_ALLOWANCE_MS,
+            session_ms_max: SANDBOX_SESSION_MS_MAX,
+            ..Sizing::default()
+        };
+        Self {
+            sizing,
+            accepts_emulated: true,
+            ..Self::default()
+        }
+    }
 }
 
 /// What a fleet knows of a machine and its devices.

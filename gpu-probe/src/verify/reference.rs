@@ -37,7 +37,7 @@ fn has_id(model: GpuModel, claim: &Claim) -> bool {
 }
 
 /// The claim that a report's identity makes.
-pub(super) fn claim_of(device: &DeviceReport) -> Claim {
+pub(crate) fn claim_of(device: &DeviceReport) -> Claim {
     let identity: &Identity = &device.identity;
     let cuda = &identity.cuda;
     Claim {

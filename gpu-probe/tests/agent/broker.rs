@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use gpu_probe::protocol::{
-    BIND_PATH, BindRequest, CHECKPOINTS_PATH, CheckpointRequest, CheckpointStore, HEARTBEATS_PATH,
-    HeartbeatRequest, Problem, RESULTS_PATH, ResultReport,
+    BIND_PATH, BindReply, BindRequest, CHECKPOINTS_PATH, CheckpointRequest, CheckpointStore,
+    HEARTBEATS_PATH, HeartbeatRequest, PROBES_PATH, ProbeRequest, Problem, RESULTS_PATH,
+    ResultReport,
 };
 use gpu_probe::session::{Grants, LeaseTerms, Session};
 use serde::Serialize;
@@ -16,6 +17,11 @@ use tandem_model::time::WorldTime;
 use tandem_model::workload::WorkloadKind;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
+
+use super::probes::Probes;
+
+/// Longer than any test waits.
+const MUTE: Duration = Duration::from_secs(600);
 
 pub(crate) const TOKEN: &str = "tok_for_tests";
 
@@ -43,6 +49,7 @@ pub(crate) struct Books {
     pub(crate) recorded: Vec<ResultReport>,
     pub(crate) refused: Vec<Problem>,
     pub(crate) calls: u64,
+    pub(crate) probes: Probes,
     started: Instant,
 }
 
@@ -88,6 +95,7 @@ impl Broker {
             recorded: Vec::new(),
             refused: Vec::new(),
             calls: 0,
+            probes: Probes::new(),
             started: Instant::now(),
         }));
         let server = MockServer::start().await;
@@ -162,7 +170,20 @@ impl Books {
             BIND_PATH => {
                 let body: BindRequest = read(request)?;
                 body.check().ok()?;
-                Some(reply(self.session.bind(&body, &self.grants, now)))
+                let bound = self.session.bind(&body, &self.grants, now);
+                let probe = self.probes.ordered;
+                Some(reply(bound.map(|terms| BindReply { probe, ..terms })))
+            }
+            PROBES_PATH => {
+                let body: ProbeRequest = read(request)?;
+                body.check().ok()?;
+                let answer = self.probes.answer(body);
+                let answer = answer.map_or(ResponseTemplate::new(503), |a| reply(Ok(a)));
+                Some(if self.probes.is_mute {
+                    answer.set_delay(MUTE)
+                } else {
+                    answer
+                })
             }
             HEARTBEATS_PATH => {
                 let body: HeartbeatRequest = read(request)?;

@@ -6,6 +6,8 @@ mod away;
 mod broker;
 mod bucket;
 mod ends;
+mod probed;
+mod probes;
 mod rig;
 mod training;
 mod wire;

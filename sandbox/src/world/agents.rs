@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use gpu_probe::agent::{Action, AgentTime, Input, TICK_MS_MAX, step};
-use gpu_probe::protocol::{BIND_PATH, CHECKPOINTS_PATH, HEARTBEATS_PATH, RESULTS_PATH};
+use gpu_probe::emulate::EMULATED_GPU_VARIABLE;
+use gpu_probe::protocol::{
+    BIND_PATH, CHECKPOINTS_PATH, HEARTBEATS_PATH, PROBES_PATH, RESULTS_PATH,
+};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -36,13 +39,15 @@ impl World {
     pub(crate) fn start_guest(
         &mut self,
         index: u32,
-        env: BTreeMap<String, String>,
+        mut env: BTreeMap<String, String>,
         argv: Vec<String>,
     ) {
         let now = self.now;
         let unit = &mut self.units[index as usize];
         let id = unit.id.clone();
         if self.runs_for_real(&env) && !argv.is_empty() {
+            let gpu = self.emulated_gpu(index).to_json();
+            env.insert(EMULATED_GPU_VARIABLE.to_owned(), gpu);
             let unit = &mut self.units[index as usize];
             unit.guest = Guest::Process;
             unit.work_starts(now);
@@ -94,7 +99,7 @@ impl World {
         }
     }
 
-    fn sim(&mut self, index: u32) -> Option<&mut SimAgent> {
+    pub(super) fn sim(&mut self, index: u32) -> Option<&mut SimAgent> {
         match &mut self.units[index as usize].guest {
             Guest::Agent(agent) => Some(agent),
             _ => None,
@@ -162,6 +167,14 @@ impl World {
                 self.call(index, CallKind::Checkpoint(body.step), &body)
             }
             Action::SendResult(body) => self.call(index, CallKind::Result, &body),
+            Action::Probe(_) => self.probe_begins(index),
+            Action::AbortProbe => {
+                if let Some(agent) = self.sim(index) {
+                    agent.prover = None;
+                }
+                Vec::new()
+            }
+            Action::SendProbe(body) => self.call(index, CallKind::Unprobed, &body),
             Action::Restore(..) => vec![Input::Restored(Ok(()))],
             Action::Upload(step, _) => {
                 let uploaded = self.sim(index).map(|agent| agent.upload(step));
@@ -190,7 +203,7 @@ impl World {
     }
 
     /// Emits a call, or notes that it reaches nobody.
-    fn call(&mut self, index: u32, kind: CallKind, body: &impl Serialize) -> Vec<Input> {
+    pub(super) fn call(&mut self, index: u32, kind: CallKind, body: &impl Serialize) -> Vec<Input> {
         let is_silent = self.units[index as usize].silent_since.is_some();
         let is_crowded = self.calls.len() >= CALLS_MAX;
         let id = self.calls_made + 1;
@@ -206,6 +219,7 @@ impl World {
             CallKind::Bind(_) => BIND_PATH,
             CallKind::Heartbeat(_) => HEARTBEATS_PATH,
             CallKind::Checkpoint(_) => CHECKPOINTS_PATH,
+            CallKind::Probe | CallKind::Unprobed => PROBES_PATH,
             CallKind::Result => RESULTS_PATH,
         };
         let call = AgentCall {
@@ -238,6 +252,13 @@ impl World {
             Some(_) => AgentReply::Unreachable,
             None => reply,
         };
-        self.drive(index, kind.input(&reply));
+        match kind {
+            CallKind::Probe => {
+                for input in self.probe_replied(index, &reply) {
+                    self.drive(index, input);
+                }
+            }
+            _ => self.drive(index, kind.input(&reply)),
+        }
     }
 }

@@ -25,7 +25,10 @@ pub enum SshReply {
         stdout: String,
     },
     /// The shell must run the script for real, in the machine's directory.
-    Run,
+    Run {
+        /// The machine's cards, for [`gpu_probe::emulate::EMULATED_GPU_VARIABLE`].
+        emulated_gpu: String,
+    },
     /// No such machine, or it is not up.
     Gone,
 }
@@ -114,7 +117,8 @@ impl World {
                 unit.work_starts(now);
                 unit.url_is_up = true;
             }
-            return SshReply::Run;
+            let emulated_gpu = self.emulated_gpu(index).to_json();
+            return SshReply::Run { emulated_gpu };
         }
         let stdout = match unit.guest {
             _ if env.is_empty() => self.tail(index),

@@ -12,6 +12,7 @@ mod life;
 mod machines;
 mod market;
 mod options;
+mod probes;
 mod rental;
 mod simulated;
 

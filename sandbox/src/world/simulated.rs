@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gpu_probe::agent::{
-    AgentState, AgentTime, CallError, Ended, ExitReason, Identity, Input, Uploaded,
+    AgentState, AgentTime, CallError, Ended, ExitReason, Identity, Input, ProbeEnd, Uploaded,
 };
+use gpu_probe::emulate::EmulatedProver;
 use gpu_probe::protocol::{EndCause, Problem, Progress, Sha256};
 use serde::de::DeserializeOwned;
 use tandem_model::id::{BootId, JobId};
@@ -33,10 +34,14 @@ pub(crate) enum CallKind {
     Bind(u64),
     Heartbeat(u64),
     Checkpoint(u64),
+    /// A message of a probe's exchange.
+    Probe,
+    /// A probe that could not run.
+    Unprobed,
     Result,
 }
 
-fn read<T: DeserializeOwned>(reply: &AgentReply) -> Result<T, CallError> {
+pub(super) fn read<T: DeserializeOwned>(reply: &AgentReply) -> Result<T, CallError> {
     match reply {
         AgentReply::Answered {
             status: 200..=299,
@@ -56,12 +61,14 @@ fn read<T: DeserializeOwned>(reply: &AgentReply) -> Result<T, CallError> {
 }
 
 impl CallKind {
-    /// What the agent learns from an answer.
+    /// What the agent learns from an answer; of a probe's message, from none.
     pub(crate) fn input(self, reply: &AgentReply) -> Input {
         match self {
             Self::Bind(number) => Input::BindReplied(number, read(reply)),
             Self::Heartbeat(sequence) => Input::HeartbeatReplied(sequence, read(reply)),
             Self::Checkpoint(step) => Input::CheckpointReplied(step, read(reply)),
+            Self::Probe => Input::Probed(ProbeEnd::could_not_run("a message was not answered")),
+            Self::Unprobed => Input::ProbeReplied(read(reply)),
             Self::Result => Input::ResultReplied(read(reply)),
         }
     }
@@ -93,6 +100,8 @@ pub(crate) struct SimAgent {
     /// Answers of calls that reached nobody, given at the next wake.
     pub(crate) unanswered: Vec<Input>,
     pub(crate) wake_at: Option<WorldTime>,
+    /// The probe under way.
+    pub(crate) prover: Option<Box<EmulatedProver>>,
     key_prefix: String,
     /// None for a service, which runs on.
     steps: Option<u64>,
@@ -180,6 +189,7 @@ impl SimAgent {
             token,
             unanswered: Vec::new(),
             wake_at: None,
+            prover: None,
             steps: match kind {
                 WorkloadKind::Service => None,
                 WorkloadKind::Job => Some(number(env, "TANDEM_SIM_STEPS").unwrap_or(STEPS)),

@@ -10,6 +10,7 @@ use tandem_model::time::WorldTime;
 
 use super::{Kernel, Ticket};
 use crate::engine::message::{AgentReply, Refused, Reply};
+use crate::engine::probe;
 use crate::engine::records::log_chunk;
 use crate::store::{Liveness, LogChunk};
 
@@ -83,6 +84,8 @@ impl Kernel {
             };
             return self.answers.push((ticket, reply));
         };
+        let (counted, works_barred) = probe::hear(&mut held.job, beat);
+        let beat = &counted;
         if held.job.doc.session.is_heard(beat) {
             self.beats.print(log_chunk(beat, now));
         }
@@ -92,7 +95,7 @@ impl Kernel {
         let reply = held.job.doc.session.heartbeat(beat, now);
         // What one node says may decide whose failure it was that another one reported.
         let is_judged = held.job.doc.session.verdict(now) != Verdict::Running;
-        let listens = held.listens() || is_judged;
+        let listens = held.listens() || is_judged || works_barred;
         self.beats.replies.push((ticket, beat.job, reply));
         let flush_at = now.after(self.terms.rounds.flush);
         self.beats.flush_at.get_or_insert(flush_at);

@@ -13,7 +13,9 @@ use tandem_model::time::WorldTime;
 use super::Ticket;
 use crate::engine::job::Job;
 use crate::engine::message::{AgentReply, AgentRequest, JobSpec, Refused, Reply, Request};
+use crate::engine::probe;
 use crate::engine::step::Input;
+use crate::engine::terms::Terms;
 use crate::store::PromotionGiven;
 use crate::store::tenants::ReplyRecord;
 use crate::store::{Changes, QuoteTaken};
@@ -52,14 +54,14 @@ impl Draft {
     /// Takes a request into the job and notes the answer for after the commit.
     pub(super) fn take(
         &mut self,
-        installation: InstallationId,
+        terms: &Terms,
         ticket: Ticket,
         request: &Request,
         now: WorldTime,
     ) {
         let reply = match request {
             Request::Accept { job, spec, reply } => {
-                self.accept(installation, *job, spec, reply.as_ref())
+                self.accept(terms.installation, *job, spec, reply.as_ref())
             }
             Request::Cancel { .. } => match &mut self.job {
                 Some(job) => {
@@ -72,7 +74,7 @@ impl Draft {
             Request::Agent(request) => match &mut self.job {
                 Some(job) => {
                     self.must_write = true;
-                    Reply::Agent(agent(job, request, now))
+                    Reply::Agent(agent(job, request, terms, &mut self.changes, now))
                 }
                 None => Reply::Refused(Refused::NotFound),
             },
@@ -107,29 +109,45 @@ impl Draft {
 }
 
 /// What an agent asks, decided by the session.
-fn agent(job: &mut Job, request: &AgentRequest, now: WorldTime) -> AgentReply {
+fn agent(
+    job: &mut Job,
+    request: &AgentRequest,
+    terms: &Terms,
+    changes: &mut Changes,
+    now: WorldTime,
+) -> AgentReply {
     let answered: Result<AgentReply, Problem> = match request {
         AgentRequest::Bind(bind) => {
             let sealed: BTreeMap<_, _> = job.spec.secrets.clone();
             let reply = job.doc.session.bind(bind, &Grants::default(), now);
-            reply.map(|reply| AgentReply::Bound { reply, sealed })
+            reply.map(|mut reply| {
+                reply.probe = probe::order(job, bind.rank, &terms.probe, now);
+                AgentReply::Bound { reply, sealed }
+            })
         }
         AgentRequest::Heartbeat(beat) => {
-            Ok(AgentReply::Heartbeat(job.doc.session.heartbeat(beat, now)))
+            let (beat, _) = probe::hear(job, beat);
+            Ok(AgentReply::Heartbeat(job.doc.session.heartbeat(&beat, now)))
         }
         AgentRequest::Checkpoint(checkpoint) => {
+            let node = (checkpoint.epoch, checkpoint.rank);
+            let may = probe::may_publish(job, node, checkpoint.boot_id);
             let before = job.doc.session.pointer().map(|p| p.step);
-            let reply = job.doc.session.checkpoint(checkpoint, now);
+            let session = &mut job.doc.session;
+            let reply = may.and_then(|()| session.checkpoint(checkpoint, now));
             let after = job.doc.session.pointer().map(|p| p.step);
             job.doc.pointer_went_back += u32::from(after < before);
             job.prove(after > before);
             reply.map(AgentReply::Checkpoint)
         }
         AgentRequest::Result(report) => {
-            let reply = job.doc.session.result(report, now);
+            let counted = probe::ends(job, report);
+            let reply = counted.and_then(|report| job.doc.session.result(&report, now));
             job.prove(false);
             reply.map(AgentReply::Result)
         }
+        AgentRequest::ProbeOpens(said) => probe::open(job, said),
+        AgentRequest::Probed(said) => probe::take(job, said, &terms.probe, now, changes),
     };
     answered.unwrap_or_else(AgentReply::Refused)
 }

@@ -13,6 +13,7 @@ use crate::engine::message::Refused;
 use crate::engine::step::story::{FILE, at, offer, spec, terms, thing, two};
 use crate::store::{Changes, Rule, StoreError};
 
+mod probes;
 mod supply;
 
 /// A kernel whose commits succeed unless a test says otherwise.

@@ -105,7 +105,7 @@ impl Kernel {
         for what in waiting {
             match what {
                 Waiting::Request(ticket, request) => {
-                    draft.take(self.terms.installation, ticket, &request, now);
+                    draft.take(&self.terms, ticket, &request, now);
                     draft.requests.push((ticket, request));
                 }
                 Waiting::Outcome(input) => draft.outcomes.push(input),

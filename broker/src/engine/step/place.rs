@@ -5,13 +5,13 @@ use std::time::Duration;
 use gpu_probe::session::{LeaseTerms, Session};
 use tandem_model::job::JobEvent;
 use tandem_model::network::LaunchVia;
-use tandem_model::offer::Offer;
+use tandem_model::offer::{Offer, OfferId};
 use tandem_model::time::WorldTime;
 use tandem_sla::failover::{PassedOver, Plan};
 
 use super::answers::create_key;
 use super::{Decided, Moment, Order};
-use crate::engine::job::{ATTEMPTS_MAX, Job, JobDocument, TURNED_AWAY_MAX};
+use crate::engine::job::{ATTEMPTS_MAX, Attempt, Job, JobDocument, TURNED_AWAY_MAX};
 use crate::engine::message::JobSpec;
 use crate::engine::planted::Planted;
 
@@ -148,7 +148,11 @@ fn wait(job: &mut Job, plan: &Plan<'_>, moment: Moment<'_>, decided: &mut Decide
     let none_but_failed = plan.counts.keys().all(is_hopeless);
     if none_but_failed && plan.counts.contains_key(&PassedOver::FailedBefore) {
         // Nothing else is left to try: those that failed get another chance after the rest.
-        job.doc.situation.failed_offers.clear();
+        // But not those whose GPUs failed the probe too often.
+        let fails_max = moment.planner.terms.probe.fails_of_offer;
+        let mut failed = std::mem::take(&mut job.doc.situation.failed_offers);
+        failed.retain(|offer| probes_failed(job, offer) >= fails_max);
+        job.doc.situation.failed_offers = failed;
     }
     let is_first = job.doc.waiting_since.is_none() && job.doc.wait_told != job.epoch().0 + 1;
     let rests_until = moment.now.after(rest(plan, moment));
@@ -159,6 +163,12 @@ fn wait(job: &mut Job, plan: &Plan<'_>, moment: Moment<'_>, decided: &mut Decide
         job.doc.wait_told = job.epoch().0 + 1;
         decided.tell(job, format!("waits for an offer: {}", none_left(plan)));
     }
+}
+
+/// How often the job left an offer because of its probe.
+fn probes_failed(job: &Job, offer: &OfferId) -> u32 {
+    let failed = |a: &&Attempt| a.failed_probe && a.offer.id == *offer;
+    u32::try_from(job.attempts.iter().filter(failed).count()).unwrap_or(u32::MAX)
 }
 
 /// Until when it must have found an offer: the customer's latest start, for a job that never

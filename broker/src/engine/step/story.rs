@@ -31,6 +31,7 @@ use super::*;
 use crate::engine::market::{Market, NetworkReading};
 use crate::engine::message::{JobSpec, QuoteTerms};
 use crate::engine::plan::LaunchSettings;
+use crate::engine::probe::ProbeTerms;
 use crate::engine::terms::{AgentTokens, Rounds, Terms};
 use crate::store::BrokerId;
 use tandem_pricing::quote::Usage;
@@ -118,6 +119,7 @@ pub(in crate::engine) fn terms() -> Terms {
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
+        probe: ProbeTerms::OFF,
         tokens: AgentTokens::new(|job, epoch| Secret::new(format!("{job} {epoch}"))),
     }
 }

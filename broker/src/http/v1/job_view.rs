@@ -10,10 +10,12 @@ use tandem_model::money::MicroUsd;
 use tandem_model::time::WorldTime;
 
 use crate::api::{
-    CheckpointView, EventView, JobSummary, JobView, NodeView, PlacementView, QueueView, QuoteView,
+    CheckpointView, EventView, JobSummary, JobView, NodeView, PlacementView, ProbeReasonView,
+    ProbeView, QueueView, QuoteView,
 };
 use crate::engine::job::{Attempt, EventDocument, JobDocument};
 use crate::engine::message::JobSpec;
+use crate::engine::probe::Probed;
 use crate::engine::records;
 use crate::engine::step::start_by;
 use crate::http::problem::Problem;
@@ -131,6 +133,24 @@ fn placement((live, attempt): &(bool, Attempt)) -> PlacementView {
         left_at: attempt.left_at.map(Into::into),
         left_because: attempt.left_because.clone(),
         fenced_at: attempt.fenced_at.map(Into::into),
+        probes: attempt.probes.iter().map(probe).collect(),
+    }
+}
+
+fn probe((rank, probed): (&u16, &Probed)) -> ProbeView {
+    let reasons = probed.reasons.iter().map(|reason| ProbeReasonView {
+        code: reason.code,
+        effect: reason.effect,
+        detail: reason.detail.clone(),
+    });
+    ProbeView {
+        rank: *rank,
+        outcome: probed.outcome,
+        accepted: probed.accepted,
+        proof_level: probed.proof_level.number(),
+        speed_permille: probed.speed_permille,
+        reasons: reasons.collect(),
+        at: probed.at.into(),
     }
 }
 

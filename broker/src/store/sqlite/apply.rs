@@ -7,7 +7,7 @@ use serde::Serialize;
 use tandem_model::time::WorldTime;
 
 use super::rows::{array, hex_id, over, refused};
-use super::{money, sales, tenants};
+use super::{devices, money, sales, tenants};
 use crate::store::{
     Changes, EventRecord, Expected, JobWrite, OutboxRecord, PlacementRecord, QuoteTaken, Rule,
     StoreError,
@@ -24,7 +24,8 @@ pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), 
     outbox(connection, &changes.outbox)?;
     settle(connection, &changes.outbox_settled)?;
     money::charges(connection, &changes.charges)?;
-    money::post(connection, &changes.ledger)
+    money::post(connection, &changes.ledger)?;
+    devices::see(connection, &changes.devices)
 }
 
 fn jobs(connection: &Connection, writes: &[JobWrite]) -> Result<(), StoreError> {

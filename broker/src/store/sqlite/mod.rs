@@ -6,6 +6,7 @@
 mod apply;
 mod claims;
 mod denials;
+mod devices;
 mod file;
 mod live;
 mod money;
@@ -23,6 +24,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use gpu_probe::report::DeviceUuid;
 use rusqlite::{Connection, OpenFlags, Savepoint};
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::placement::Epoch;
@@ -31,8 +33,8 @@ use tandem_settlement::ledger;
 use tokio::sync::oneshot;
 
 use super::{
-    Answer, BrokerId, COMMIT_JOBS_MAX, Changes, ChargeRecord, Claimed, EventRecord, JobRecord,
-    Liveness, LogChunk, OutboxRecord, PAGE_MAX, PlacementRecord, Store, StoreError,
+    Answer, BrokerId, COMMIT_JOBS_MAX, Changes, ChargeRecord, Claimed, DeviceRecord, EventRecord,
+    JobRecord, Liveness, LogChunk, OutboxRecord, PAGE_MAX, PlacementRecord, Store, StoreError,
 };
 use file::Hold;
 use writer::Writer;
@@ -230,6 +232,11 @@ impl Store for SqliteStore {
 
     fn charges(&self, job: JobId) -> Answer<'_, Vec<ChargeRecord>> {
         Box::pin(async move { self.read(|c| money::of_job(c, job)) })
+    }
+
+    fn devices(&self, mut uuids: Vec<DeviceUuid>) -> Answer<'_, Vec<DeviceRecord>> {
+        uuids.truncate(PAGE_MAX as usize);
+        Box::pin(async move { self.read(|c| devices::of(c, &uuids)) })
     }
 
     fn balances(&self) -> Answer<'_, Vec<ledger::Balance>> {

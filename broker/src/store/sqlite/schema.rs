@@ -217,6 +217,23 @@ CREATE TABLE quote_log (
     PRIMARY KEY (policy_version, class, tier, ratio_permille_from)
 ) STRICT, WITHOUT ROWID;
 ",
+    "
+CREATE TABLE devices (
+    uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+    model TEXT,
+    network TEXT NOT NULL,
+    first_seen_us INTEGER NOT NULL,
+    last_seen_us INTEGER NOT NULL,
+    passed INTEGER NOT NULL,
+    could_not_run INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    banned INTEGER NOT NULL,
+    job BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    rank INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX devices_by_age ON devices (banned, last_seen_us);
+",
 ];
 
 /// Settings of every connection: a write-ahead log that gives space back which one large commit

@@ -7,11 +7,11 @@ use tandem_model::gpu::GpuModel;
 
 use super::machine::{Noise, device, report};
 use super::talk::{Sent, Talk};
+use crate::emulate;
 use crate::exchange::*;
 use crate::hex::HexBytes;
-use crate::proof::merkle::Tree;
-use crate::proof::{self, Binding, Hash, matrix, vram};
-use crate::report::{DeviceReport, Digest, Outcome, Report, SignedReport};
+use crate::proof::{self, Hash, matrix, vram};
+use crate::report::{DeviceReport, Report, SignedReport};
 use crate::verdict::{Verdict, VerdictOutcome};
 use crate::verify::reference::claim_of;
 use crate::verify::{Facts, MeasuredReference, Policy};
@@ -40,151 +40,73 @@ pub(super) enum Forge {
     BlockPath,
 }
 
-/// A prover's one device and what it keeps for openings.
-pub(super) struct Card {
-    pub(super) claim: Claim,
-    base: Hash,
-    rows: Vec<Vec<Vec<i32>>>,
-    job_trees: Vec<Tree>,
-    pass_trees: Vec<Tree>,
-    checksums: Vec<Vec<u64>>,
-}
+/// A card of the emulation, whose work and answers are forged.
+pub(super) struct Card(emulate::Card);
 
 impl Card {
     pub(super) fn new(claim: Claim, plan: &Plan, key: &SigningKey) -> Self {
-        let base = proof::base(&Binding {
-            challenge_id: plan.challenge_id,
-            nonce: plan.nonce,
-            device: claim.uuid,
-            public_key: HexBytes(key.verifying_key().to_bytes()),
-        });
-        Self {
-            claim,
-            base,
-            rows: vec![],
-            job_trees: vec![],
-            pass_trees: vec![],
-            checksums: vec![],
-        }
-    }
-
-    fn roots(&self, trees: &[Tree]) -> Roots {
-        Roots {
-            uuid: self.claim.uuid,
-            roots: trees.iter().map(|t| HexBytes(t.root())).collect(),
-        }
+        Self(emulate::Card::new(claim, plan, key))
     }
 
     pub(super) fn multiply(&mut self, plan: &DevicePlan, key: &Hash, forge: Forge) -> Roots {
-        let n = plan.matrix_n as usize;
         let key = match forge {
             Forge::StartedEarly => &[0; 32],
             _ => key,
         };
-        let mut seed = proof::first_seed(&self.base, key);
+        let n = plan.matrix_n as usize;
         let jobs = plan.matrix_jobs - u32::from(forge == Forge::SkippedJob);
-        for _ in 0..jobs {
-            let rows = match forge {
-                Forge::CommittedRows => {
-                    // Different from job to job, so that the roots differ.
-                    vec![vec![i32::from(seed[0]); n]; n]
-                }
-                _ => matrix::product(&seed, n),
-            };
-            let leaves = rows.iter().map(|row| matrix::row_leaf(row)).collect();
-            let tree = Tree::new(leaves);
-            seed = match forge {
-                Forge::OneSeed => seed,
-                Forge::UnchainedSeeds => proof::next_seed(&seed, &[0; 32]),
-                _ => proof::next_seed(&seed, &tree.root()),
-            };
-            self.rows.push(rows);
-            self.job_trees.push(tree);
-        }
-        self.roots(&self.job_trees)
+        let product = |seed: &Hash| match forge {
+            // Different from job to job, so that the roots differ.
+            Forge::CommittedRows => vec![vec![i32::from(seed[0]); n]; n],
+            _ => matrix::product(seed, n),
+        };
+        let next = |seed: &Hash, root: &Hash| match forge {
+            Forge::OneSeed => *seed,
+            Forge::UnchainedSeeds => proof::next_seed(seed, &[0; 32]),
+            _ => proof::next_seed(seed, root),
+        };
+        self.0.multiply_as(jobs, key, product, next)
     }
 
     pub(super) fn open_rows(&self, picks: &MatrixPicks, forge: Forge) -> MatrixOpenings {
-        let mut rows = Vec::new();
-        for pick in &picks.jobs {
-            for row in &pick.rows {
-                let (job, at) = (pick.job as usize, *row as usize);
-                let mut values = self.rows[job][at].clone();
-                if forge == Forge::OpenedRow {
-                    values[3] += 1;
-                }
-                let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-                let mut path: Vec<Digest> = self.job_trees[job]
-                    .path(at)
-                    .unwrap()
-                    .into_iter()
-                    .map(HexBytes)
-                    .collect();
-                if forge == Forge::Path {
-                    path.last_mut().unwrap().0[31] ^= 1;
-                }
-                rows.push(RowOpening {
-                    job: pick.job,
-                    row: *row,
-                    values: STANDARD.encode(bytes),
-                    path,
-                });
+        let mut openings = self.0.open_rows(picks);
+        for row in &mut openings.rows {
+            if forge == Forge::OpenedRow {
+                let mut bytes = STANDARD.decode(&row.values).unwrap();
+                let (words, _) = bytes.as_chunks_mut::<4>();
+                words[3] = (i32::from_le_bytes(words[3]) + 1).to_le_bytes();
+                row.values = STANDARD.encode(bytes);
+            }
+            if forge == Forge::Path {
+                row.path.last_mut().unwrap().0[31] ^= 1;
             }
         }
-        MatrixOpenings {
-            uuid: self.claim.uuid,
-            rows,
-        }
+        openings
     }
 
     pub(super) fn read(&mut self, plan: &DevicePlan, first_key: Hash, forge: Forge) -> Roots {
-        let fill_key = proof::fill_key(&self.base);
-        let stored = |block: u64| -> Vec<u64> {
-            if forge == Forge::HalfTheMemory && block >= plan.vram_blocks / 2 {
-                return vec![block; vram::BLOCK_WORDS as usize];
-            }
-            vram::block(&fill_key, block).collect()
-        };
-        let blocks: Vec<Vec<u64>> = (0..plan.vram_blocks).map(stored).collect();
-        let mut key = first_key;
-        for _ in 0..plan.vram_passes {
-            let x = vram::point(&key);
-            let sums: Vec<u64> = blocks
-                .iter()
-                .map(|words| vram::checksum(words.iter().copied(), x))
-                .collect();
-            let leaves = sums.iter().map(|sum| vram::leaf(*sum)).collect();
-            let tree = if sums.is_empty() {
-                Tree::new(vec![proof::hash(&[&key])])
-            } else {
-                Tree::new(leaves)
-            };
-            key = proof::next_key(&key, &tree.root());
-            self.checksums.push(sums);
-            self.pass_trees.push(tree);
+        if forge != Forge::HalfTheMemory {
+            return self.0.read(plan, first_key);
         }
-        self.roots(&self.pass_trees)
+        let half = plan.vram_blocks / 2;
+        let stored: Vec<Vec<u64>> = (0..plan.vram_blocks)
+            .map(|block| match block < half {
+                true => self.0.words(block),
+                false => vec![block; vram::BLOCK_WORDS as usize],
+            })
+            .collect();
+        self.0
+            .read_as(plan, first_key, |block| stored[block as usize].clone())
     }
 
     pub(super) fn open_blocks(&self, picks: &[BlockPick], forge: Forge) -> VramOpenings {
-        let open = |pick: &BlockPick| {
-            let tree = &self.pass_trees[pick.pass as usize];
-            let mut path = tree.path(pick.block as usize).unwrap();
-            if forge == Forge::BlockPath {
-                path.last_mut().unwrap()[31] ^= 1;
+        let mut openings = self.0.open_blocks(picks);
+        if forge == Forge::BlockPath {
+            for block in &mut openings.blocks {
+                block.path.last_mut().unwrap().0[31] ^= 1;
             }
-            let sum = self.checksums[pick.pass as usize][pick.block as usize];
-            BlockOpening {
-                pass: pick.pass,
-                block: pick.block,
-                checksum: HexBytes(sum.to_le_bytes()),
-                path: path.into_iter().map(HexBytes).collect(),
-            }
-        };
-        VramOpenings {
-            uuid: self.claim.uuid,
-            blocks: picks.iter().map(open).collect(),
         }
+        openings
     }
 }
 
@@ -275,7 +197,8 @@ impl Exchange {
         let mut honest = report(self.devices);
         (honest.challenge_id, honest.nonce) = (plan.challenge_id, plan.nonce);
         for ((device, card), plan) in honest.devices.iter_mut().zip(&cards).zip(&plan.devices) {
-            summarise(device, card, plan, matrix_ms, vram_ms);
+            let (loop_ns, passes_ns) = (matrix_ms * 1_000_000, vram_ms * 1_000_000);
+            card.0.summarise(device, plan, loop_ns, passes_ns);
         }
         let signed = ProverMessage::Report(Box::new(sign(honest)));
         let VerifierMessage::Verdict(verdict) = talk.step(signed, 9_000) else {
@@ -284,26 +207,6 @@ impl Exchange {
         assert_eq!(talk.session.verdict(), Some(&*verdict));
         assert!(policy.thresholds.pass_permille > 0);
         *verdict
-    }
-}
-
-/// Fills in what an honest prover says of its proofs.
-fn summarise(
-    device: &mut DeviceReport,
-    card: &Card,
-    plan: &DevicePlan,
-    matrix_ms: u64,
-    vram_ms: u64,
-) {
-    if let Outcome::Measured(matrix) = &mut device.matrix {
-        (matrix.n, matrix.jobs) = (plan.matrix_n, plan.matrix_jobs);
-        matrix.loop_ns = matrix_ms * 1_000_000;
-        matrix.last_root = HexBytes(card.job_trees.last().unwrap().root());
-    }
-    if let Outcome::Measured(vram) = &mut device.vram {
-        (vram.blocks, vram.passes) = (plan.vram_blocks, plan.vram_passes);
-        vram.passes_ns = vram_ms * 1_000_000;
-        vram.last_root = HexBytes(card.pass_trees.last().unwrap().root());
     }
 }
 

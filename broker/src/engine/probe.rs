@@ -1,0 +1,251 @@
+//! The probe with which a placement begins: what is ordered at binding, what came of it, and what
+//! an agent may do before it is judged. Pure; the verifier itself runs behind HTTP.
+//!
+//! A node that was told to probe is *barred* until its verdict is accepted: no work of it is proved,
+//! no checkpoint moves the pointer, and no outcome of its workload counts.
+
+mod intake;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use gpu_probe::report::DeviceUuid;
+use gpu_probe::verdict::{Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
+use serde::{Deserialize, Serialize};
+use tandem_model::id::{BootId, JobId};
+use tandem_model::placement::Epoch;
+use tandem_model::time::WorldTime;
+
+pub(super) use intake::{ends, hear, may_publish, open, order, take};
+
+/// Most reasons kept of a verdict, the worst.
+pub const REASONS_MAX: usize = 16;
+/// Most bytes kept of a reason's detail.
+pub const DETAIL_BYTES_MAX: usize = 200;
+/// Most devices kept of a verdict: as many as a report may hold.
+pub const DEVICES_MAX: usize = gpu_probe::report::DEVICES_MAX;
+/// How often a node may begin its probe: after a broker was started again it begins anew, and who
+/// begins anew for kinder questions gets few.
+pub const OPENINGS_MAX: u32 = 3;
+/// Reasons that are told in words.
+const TOLD_MAX: usize = 3;
+
+/// What is done where nothing could be measured or judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnCouldNotRun {
+    /// The workload starts all the same.
+    #[default]
+    GoOn,
+    /// The placement is left.
+    Leave,
+}
+
+/// How placements are probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeTerms {
+    /// Whether every placement starts with a quick probe.
+    pub at_start: bool,
+    /// What is done where it could not run.
+    pub on_could_not_run: OnCouldNotRun,
+    /// Failed probes after which a job never takes an offer again, at least 1.
+    pub fails_of_offer: u32,
+    /// Failed verdicts after which a device is banned, at least 1.
+    pub ban_after_fails: u32,
+    /// How long the verdict may take from the binding, in world time.
+    pub within: Duration,
+}
+
+impl ProbeTerms {
+    /// Nothing is probed; the rest as configured by default.
+    pub const OFF: Self = Self {
+        at_start: false,
+        on_could_not_run: OnCouldNotRun::GoOn,
+        fails_of_offer: 2,
+        ban_after_fails: 3,
+        within: Duration::from_secs(540),
+    };
+
+    /// Whether a workload starts after such an outcome.
+    fn accepts(&self, outcome: VerdictOutcome) -> bool {
+        match outcome {
+            VerdictOutcome::Pass => true,
+            VerdictOutcome::CouldNotRun => self.on_could_not_run == OnCouldNotRun::GoOn,
+            VerdictOutcome::Fail => false,
+        }
+    }
+}
+
+/// A verdict on one node, as the verifier found it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeVerdict {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub epoch: Epoch,
+    /// The node.
+    pub rank: u16,
+    /// The run of the agent that was probed.
+    pub boot_id: BootId,
+    /// What was found.
+    pub verdict: Box<Verdict>,
+}
+
+/// A node begins its probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeOpens {
+    /// The job.
+    pub job: JobId,
+    /// The attempt.
+    pub epoch: Epoch,
+    /// The node.
+    pub rank: u16,
+    /// The run of the agent that is probed.
+    pub boot_id: BootId,
+}
+
+/// One reason of a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeReason {
+    /// Which.
+    pub code: ReasonCode,
+    /// What it did to the outcome.
+    pub effect: Effect,
+    /// In words; up to [`DETAIL_BYTES_MAX`] bytes.
+    pub detail: String,
+}
+
+/// One device of a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbedDevice {
+    /// Which, by its own word.
+    pub uuid: DeviceUuid,
+    /// Catalogue id of the card that its facts fit, when they fit one.
+    pub model: Option<String>,
+    /// Whether a reason that fails the probe names it.
+    pub failed: bool,
+}
+
+/// What came of the probe of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The outcome.
+    pub outcome: VerdictOutcome,
+    /// How much was shown.
+    pub proof_level: ProofLevel,
+    /// Speed in thousandths of a good card of the model.
+    pub speed_permille: Option<u32>,
+    /// The worst [`REASONS_MAX`] reasons, worst first.
+    pub reasons: Vec<ProbeReason>,
+    /// Up to [`DEVICES_MAX`] devices.
+    pub devices: Vec<ProbedDevice>,
+    /// Whether the workload might start after it.
+    pub accepted: bool,
+    /// When it came.
+    pub at: WorldTime,
+}
+
+/// Up to `bytes` bytes of a text, whole characters and none that moves a cursor.
+fn short(text: &str, bytes: usize) -> String {
+    let mut kept = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > bytes {
+            break;
+        }
+        kept.push(c);
+    }
+    kept
+}
+
+impl Probed {
+    fn of(verdict: &Verdict, terms: &ProbeTerms, now: WorldTime) -> Self {
+        let reasons = verdict.reasons.iter().take(REASONS_MAX);
+        let fails = |uuid| {
+            let by = |r: &Reason| r.effect == Effect::Fail && r.device == Some(uuid);
+            verdict.reasons.iter().any(by)
+        };
+        let devices = verdict.evidence.iter().take(DEVICES_MAX);
+        Self {
+            outcome: verdict.outcome,
+            proof_level: verdict.proof_level,
+            speed_permille: verdict.speed_permille,
+            reasons: reasons
+                .map(|reason| ProbeReason {
+                    code: reason.code,
+                    effect: reason.effect,
+                    detail: short(&reason.detail, DETAIL_BYTES_MAX),
+                })
+                .collect(),
+            devices: devices
+                .map(|device| ProbedDevice {
+                    uuid: device.uuid,
+                    model: device.model.clone(),
+                    failed: fails(device.uuid),
+                })
+                .collect(),
+            accepted: terms.accepts(verdict.outcome),
+            at: now,
+        }
+    }
+
+    /// The verdict as far as it is kept.
+    pub fn as_verdict(&self) -> Verdict {
+        let reasons = self.reasons.iter().map(|reason| Reason {
+            code: reason.code,
+            effect: reason.effect,
+            device: None,
+            detail: reason.detail.clone(),
+        });
+        Verdict {
+            outcome: self.outcome,
+            proof_level: self.proof_level,
+            speed_permille: self.speed_permille,
+            reasons: reasons.collect(),
+            evidence: Vec::new(),
+        }
+    }
+
+    /// Fails what shows a device that another node of the attempt showed: one card stands for one.
+    fn refuse_twins(&mut self, others: &BTreeMap<u16, Self>) {
+        for (rank, other) in others {
+            let shown = |d: &&ProbedDevice| other.devices.iter().any(|o| o.uuid == d.uuid);
+            let Some(twin) = self.devices.iter().find(shown) else {
+                continue;
+            };
+            let detail = format!("node {rank} shows device {} too", twin.uuid);
+            let reason = ProbeReason {
+                code: ReasonCode::DeviceDuplicate,
+                effect: Effect::Fail,
+                detail,
+            };
+            self.reasons.insert(0, reason);
+            self.reasons.truncate(REASONS_MAX);
+            self.outcome = VerdictOutcome::Fail;
+            self.accepted = false;
+        }
+    }
+
+    /// Outcome and worst reasons, in words.
+    pub fn in_words(&self) -> String {
+        let outcome = match self.outcome {
+            VerdictOutcome::Pass => "passed the probe",
+            VerdictOutcome::CouldNotRun => "could not be probed",
+            VerdictOutcome::Fail => "failed the probe",
+        };
+        let matters = |r: &&ProbeReason| r.effect >= Effect::Degraded;
+        let told = self.reasons.iter().filter(matters).take(TOLD_MAX);
+        let reasons: Vec<String> = told.map(|r| format!("{} ({})", r.code, r.detail)).collect();
+        let level = self.proof_level.number();
+        let speed = self
+            .speed_permille
+            .map_or_else(String::new, |s| format!(", speed {s} of 1000"));
+        let why = if reasons.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", reasons.join("; "))
+        };
+        match self.outcome {
+            VerdictOutcome::Pass => format!("{outcome}, proof level {level}{speed}{why}"),
+            _ => format!("{outcome}{why}"),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Open exchanges of probes, in memory: one of each node of an attempt, a limited number at once,
+//! their messages one after the other, their heavy checks a few at a time away from the requests.
+//!
+//! A broker that starts again has none of them: its agents are told to begin anew.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use gpu_probe::exchange::{ProverMessage, VerifierMessage};
+use gpu_probe::verify::{CheckFindings, Session};
+use sha2::{Digest, Sha256};
+use tandem_model::error::ErrorCode;
+use tandem_model::id::{BootId, JobId};
+use tandem_model::placement::Epoch;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::{JoinError, JoinSet};
+
+use super::problem::Problem;
+
+/// Most exchanges that are open; the one that was idle longest gives way.
+const OPEN_MAX: usize = 64;
+/// Longest that an exchange is kept, in ms: longer than any quick one may take.
+const KEPT_MS: u64 = 20 * 60 * 1_000;
+/// Heavy checks that run at once.
+const CHECKS_AT_ONCE: usize = 2;
+/// Long messages that are read at once: each may be of several MiB.
+const READ_AT_ONCE: usize = 16;
+/// Longest wait of a long message for its turn to be read.
+const READ_WAIT: Duration = Duration::from_secs(20);
+/// Longest wait for checks within one request; the prover then sends its report again.
+const CHECKS_WAIT: Duration = Duration::from_secs(45);
+
+/// The node that is probed: the job, the attempt, the node, the run of its agent.
+pub(super) type Key = (JobId, Epoch, u16, BootId);
+
+/// One exchange.
+pub(super) struct Open {
+    session: Session,
+    checks: JoinSet<Result<CheckFindings, JoinError>>,
+    /// The last message's digest and its answer: an answer that was lost is given again.
+    last: Option<([u8; 32], VerifierMessage)>,
+    /// Whether its verdict was counted.
+    pub(super) is_counted: bool,
+}
+
+struct Slot {
+    opened_ms: u64,
+    used_ms: u64,
+    open: Arc<tokio::sync::Mutex<Open>>,
+}
+
+/// All open exchanges.
+pub(super) struct Exchanges {
+    slots: Mutex<BTreeMap<Key, Slot>>,
+    checks: Arc<Semaphore>,
+    reading: Semaphore,
+}
+
+impl Default for Exchanges {
+    fn default() -> Self {
+        Self {
+            slots: Mutex::default(),
+            checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
+            reading: Semaphore::new(READ_AT_ONCE),
+        }
+    }
+}
+
+/// Tells one message from another.
+pub(super) fn digest(message: &ProverMessage) -> [u8; 32] {
+    let text = serde_json::to_vec(message).unwrap_or_default();
+    Sha256::digest(text).into()
+}
+
+fn refused(why: &dyn std::fmt::Display) -> Problem {
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorCode::AGENT_REQUEST,
+        format!("the probe's exchange: {why}"),
+    )
+}
+
+/// There is nothing to go on with.
+pub(super) fn not_open() -> Problem {
+    refused(&"none is open here, perhaps because the broker was started again: begin with `hello`")
+}
+
+impl Exchanges {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Key, Slot>> {
+        // Every change leaves the map whole.
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn of a long message.
+    pub(super) async fn turn_to_read(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        let turn = tokio::time::timeout(READ_WAIT, self.reading.acquire()).await;
+        // The semaphore is never closed.
+        let turn = turn.ok().and_then(Result::ok);
+        turn.ok_or_else(|| Problem::busy(&"too many messages of probes arrive at once"))
+    }
+
+    /// The exchange of a node.
+    pub(super) fn get(&self, key: &Key, now_ms: u64) -> Option<Arc<tokio::sync::Mutex<Open>>> {
+        let mut slots = self.lock();
+        let slot = slots.get_mut(key)?;
+        slot.used_ms = now_ms;
+        Some(Arc::clone(&slot.open))
+    }
+
+    /// Opens the exchange of a node, in place of the one that it had.
+    pub(super) fn open(
+        &self,
+        key: Key,
+        session: Session,
+        now_ms: u64,
+    ) -> Arc<tokio::sync::Mutex<Open>> {
+        let open = Arc::new(tokio::sync::Mutex::new(Open {
+            session,
+            checks: JoinSet::new(),
+            last: None,
+            is_counted: false,
+        }));
+        let slot = Slot {
+            opened_ms: now_ms,
+            used_ms: now_ms,
+            open: Arc::clone(&open),
+        };
+        let mut slots = self.lock();
+        slots.retain(|_, slot| now_ms.saturating_sub(slot.opened_ms) <= KEPT_MS);
+        slots.insert(key, slot);
+        if slots.len() > OPEN_MAX {
+            let others = slots.iter().filter(|(other, _)| **other != key);
+            let idle = others.min_by_key(|(_, slot)| slot.used_ms);
+            if let Some(idle) = idle.map(|(key, _)| *key) {
+                tracing::warn!(job = %idle.0, "too many probes at once: the idle one is dropped");
+                slots.remove(&idle);
+            }
+        }
+        open
+    }
+
+    /// Starts the checks that a message brought, when there is room for them.
+    fn start_checks(&self, open: &mut Open) {
+        while let Some(check) = open.session.take_check() {
+            let permits = Arc::clone(&self.checks);
+            open.checks.spawn(async move {
+                // The semaphore is never closed.
+                let _permit = permits.acquire_owned().await.ok();
+                tokio::task::spawn_blocking(move || check.run()).await
+            });
+        }
+    }
+
+    /// Takes the next message of an exchange at a moment, and answers it; the last one again.
+    pub(super) async fn step(
+        &self,
+        open: &mut Open,
+        message: ProverMessage,
+        now_ms: u64,
+    ) -> Result<VerifierMessage, Problem> {
+        let digest = digest(&message);
+        if let Some(answer) = open.repeated(&digest) {
+            return Ok(answer);
+        }
+        if matches!(message, ProverMessage::Report(_)) {
+            open.finish_checks().await?;
+        }
+        let answer = open.session.step(message, now_ms);
+        let answer = answer.map_err(|why| refused(&why))?;
+        self.start_checks(open);
+        open.last = Some((digest, answer.clone()));
+        Ok(answer)
+    }
+}
+
+impl Open {
+    /// The answer to a message that was answered last.
+    pub(super) fn repeated(&self, digest: &[u8; 32]) -> Option<VerifierMessage> {
+        let last = self.last.as_ref().filter(|(last, _)| last == digest);
+        last.map(|(_, answer)| answer.clone())
+    }
+
+    /// Waits for the checks that run, and hands back what they found.
+    async fn finish_checks(&mut self) -> Result<(), Problem> {
+        let all = async {
+            while let Some(ended) = self.checks.join_next().await {
+                let found = ended.and_then(|found| found);
+                let found = found.map_err(|error| Problem::defect(&error))?;
+                self.session.checked(found);
+            }
+            Ok(())
+        };
+        tokio::time::timeout(CHECKS_WAIT, all)
+            .await
+            .unwrap_or_else(|_| Err(Problem::busy(&"the probe's openings are still checked")))
+    }
+}

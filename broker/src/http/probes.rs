@@ -1,0 +1,225 @@
+//! `POST /agent/v1/probes`: a node's probe, message by message. The verifier is `gpu_probe::verify`,
+//! its verdict goes to the engine, and only when that is durable the agent hears whether its
+//! workload may start.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web::{Data, Json, Payload};
+use gpu_probe::exchange::{Hello, MESSAGE_BYTES_MAX, ProverMessage, VerifierMessage};
+use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid, REQUEST_BYTES_MAX};
+use gpu_probe::report::Kind;
+use gpu_probe::verdict::{Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
+use gpu_probe::verify::{Facts, Session};
+use tandem_model::error::ErrorCode;
+
+use super::agent::{not_the_agent, out_of_limits, unexpected};
+use super::auth::bearer;
+use super::body::{self, Reading};
+use super::exchanges::{self, Key};
+use super::problem::Problem;
+use super::server::Shared;
+use crate::engine::message::{AgentReply, AgentRequest};
+use crate::engine::probe::{NodeVerdict, ProbeOpens};
+
+const READING: Reading = Reading {
+    bytes_max: MESSAGE_BYTES_MAX + REQUEST_BYTES_MAX,
+    unreadable: ErrorCode::AGENT_REQUEST,
+    refused: ErrorCode::AGENT_REQUEST,
+};
+
+/// `POST /agent/v1/probes`
+pub(super) async fn probe(
+    shared: Data<Shared>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<Json<ProbeReply>, Problem> {
+    let asked = read(&shared, &request, payload).await?;
+    let now_ms = shared.state.clock.wall().unix_ms();
+    let key: Key = (asked.job, asked.epoch, asked.rank, asked.boot_id);
+    let reply = match asked.said {
+        ProbeSaid::CouldNotRun { detail } => {
+            let verdict = could_not_run(detail);
+            let may_start = judge(&shared, key, &verdict).await?;
+            shared.state.metrics.judged(verdict.outcome);
+            ends(verdict, may_start)
+        }
+        ProbeSaid::Message(ProverMessage::Hello(hello)) => {
+            begin(&shared, key, hello, now_ms).await?
+        }
+        ProbeSaid::Message(message) => go_on(&shared, key, message, now_ms).await?,
+    };
+    Ok(Json(reply))
+}
+
+/// Reads a body, then checks its token and its limits.
+async fn read(
+    shared: &Shared,
+    request: &HttpRequest,
+    payload: Payload,
+) -> Result<ProbeRequest, Problem> {
+    let token = bearer(request.headers()).ok_or_else(not_the_agent)?;
+    // Only a long body waits for its turn: what is timed is short.
+    let length = request.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+    let is_long = length.is_none_or(|bytes| bytes > REQUEST_BYTES_MAX);
+    let permit = match is_long {
+        true => Some(shared.probes.turn_to_read().await?),
+        false => None,
+    };
+    let asked: ProbeRequest = body::json(request, payload, &READING).await?;
+    drop(permit);
+    let vault = &shared.state.vault;
+    if !vault.is_agent_token(token.expose(), asked.job, asked.epoch) {
+        return Err(not_the_agent());
+    }
+    asked.check().map_err(|field| out_of_limits(&field))?;
+    if let ProbeSaid::Message(message) = &asked.said {
+        message.check().map_err(|why| {
+            let detail = format!("the probe's message: {why}");
+            Problem::field("/said", detail).code(ErrorCode::AGENT_REQUEST)
+        })?;
+    }
+    Ok(asked)
+}
+
+/// The verdict of an agent that has nothing to probe with.
+fn could_not_run(detail: String) -> Verdict {
+    Verdict {
+        outcome: VerdictOutcome::CouldNotRun,
+        proof_level: ProofLevel::Claimed,
+        speed_permille: None,
+        reasons: vec![Reason {
+            code: ReasonCode::MeasurementMissing,
+            effect: Effect::CouldNotRun,
+            device: None,
+            detail,
+        }],
+        evidence: Vec::new(),
+    }
+}
+
+fn ends(verdict: Verdict, may_start: bool) -> ProbeReply {
+    ProbeReply {
+        message: VerifierMessage::Verdict(Box::new(verdict)),
+        may_start: Some(may_start),
+    }
+}
+
+/// `hello`: asks the engine whether this node may be probed, and opens an exchange. A node that was
+/// judged before is told so at once.
+async fn begin(
+    shared: &Shared,
+    key: Key,
+    hello: Hello,
+    now_ms: u64,
+) -> Result<ProbeReply, Problem> {
+    let message = ProverMessage::Hello(hello.clone());
+    if let Some(open) = shared.probes.get(&key, now_ms) {
+        let digest = exchanges::digest(&message);
+        if let Some(message) = open.lock().await.repeated(&digest) {
+            return Ok(goes_on(message));
+        }
+    }
+    let (job, epoch, rank, boot_id) = key;
+    let opens = AgentRequest::ProbeOpens(ProbeOpens {
+        job,
+        epoch,
+        rank,
+        boot_id,
+    });
+    let sold_as = match shared.state.engine.agent(opens).await? {
+        AgentReply::ProbeOpens { sold_as } => sold_as,
+        AgentReply::Probed { probed, may_start } => {
+            return Ok(ends(probed.as_verdict(), may_start));
+        }
+        other => return Err(unexpected(&other)),
+    };
+    let facts = facts(shared, key, &hello, sold_as).await?;
+    let policy = (*shared.state.probe_policy).clone();
+    let session = Session::new(policy, facts, Kind::Quick, secret(), now_ms);
+    let open = shared.probes.open(key, session, now_ms);
+    let mut open = open.lock().await;
+    let answer = shared.probes.step(&mut open, message, now_ms).await?;
+    Ok(goes_on(answer))
+}
+
+fn goes_on(message: VerifierMessage) -> ProbeReply {
+    ProbeReply {
+        message,
+        may_start: None,
+    }
+}
+
+/// What the store knows of the devices that a node names.
+async fn facts(
+    shared: &Shared,
+    (job, epoch, rank, _): Key,
+    hello: &Hello,
+    sold_as: String,
+) -> Result<Facts, Problem> {
+    let uuids = hello.devices.iter().map(|claim| claim.uuid).collect();
+    let known = shared.state.store.devices(uuids).await?;
+    let mut facts = Facts {
+        sold_as: Some(sold_as),
+        ..Facts::default()
+    };
+    for device in known {
+        if device.banned {
+            facts.banned.insert(device.uuid);
+        }
+        if device.in_use_by.is_some_and(|by| by != (job, epoch, rank)) {
+            facts.in_use_elsewhere.insert(device.uuid);
+        }
+    }
+    Ok(facts)
+}
+
+/// 32 bytes that nobody can guess: 244 bits of the system's entropy, hashed.
+fn secret() -> [u8; 32] {
+    use sha2::{Digest, Sha256};
+    let parts = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
+    let bytes: Vec<u8> = parts.iter().flat_map(|part| *part.as_bytes()).collect();
+    Sha256::digest(bytes).into()
+}
+
+/// Any later message; the verdict goes to the engine.
+async fn go_on(
+    shared: &Shared,
+    key: Key,
+    message: ProverMessage,
+    now_ms: u64,
+) -> Result<ProbeReply, Problem> {
+    let open = shared.probes.get(&key, now_ms);
+    let open = open.ok_or_else(exchanges::not_open)?;
+    let mut open = open.lock().await;
+    match shared.probes.step(&mut open, message, now_ms).await? {
+        VerifierMessage::Verdict(verdict) => {
+            let may_start = judge(shared, key, &verdict).await?;
+            if !std::mem::replace(&mut open.is_counted, true) {
+                shared.state.metrics.judged(verdict.outcome);
+            }
+            Ok(ends(*verdict, may_start))
+        }
+        answer => Ok(goes_on(answer)),
+    }
+}
+
+/// Gives a verdict to the engine; it is durable when this returns.
+async fn judge(
+    shared: &Shared,
+    (job, epoch, rank, boot_id): Key,
+    verdict: &Verdict,
+) -> Result<bool, Problem> {
+    let verdict = NodeVerdict {
+        job,
+        epoch,
+        rank,
+        boot_id,
+        verdict: Box::new(verdict.clone()),
+    };
+    let request = AgentRequest::Probed(verdict);
+    match shared.state.engine.agent(request).await? {
+        AgentReply::Probed { may_start, .. } => Ok(may_start),
+        other => Err(unexpected(&other)),
+    }
+}

@@ -1,0 +1,72 @@
+//! The broker's side of a probe: a real session of the verifier, with faults on the way.
+
+use std::time::Instant;
+
+use gpu_probe::exchange::VerifierMessage;
+use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid};
+use gpu_probe::report::Kind;
+use gpu_probe::verdict::{Verdict, VerdictOutcome};
+use gpu_probe::verify::{Facts, Policy, Session};
+
+/// What the broker orders, does wrong, and saw of probes.
+pub(crate) struct Probes {
+    /// The probe that a binding orders.
+    pub(crate) ordered: Option<Kind>,
+    /// Whether a placement may start whose probe could not run.
+    pub(crate) may_start_unprobed: bool,
+    /// The message, from 1, whose answer is lost.
+    pub(crate) lost_at: Option<usize>,
+    /// Whether answers take longer than any test.
+    pub(crate) is_mute: bool,
+    /// Everything that the agent said.
+    pub(crate) said: Vec<ProbeSaid>,
+    session: Session,
+    began: Instant,
+}
+
+impl Probes {
+    pub(crate) fn new() -> Self {
+        let (policy, facts) = (Policy::sandbox(), Facts::default());
+        Self {
+            ordered: None,
+            may_start_unprobed: false,
+            lost_at: None,
+            is_mute: false,
+            said: Vec::new(),
+            session: Session::new(policy, facts, Kind::Quick, [9; 32], 0),
+            began: Instant::now(),
+        }
+    }
+
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        self.session.verdict()
+    }
+
+    /// Answers what an agent says; `None` when the answer is lost.
+    pub(crate) fn answer(&mut self, request: ProbeRequest) -> Option<ProbeReply> {
+        self.said.push(request.said.clone());
+        if self.lost_at == Some(self.said.len()) {
+            return None;
+        }
+        let message = match request.said {
+            ProbeSaid::Message(message) => message,
+            ProbeSaid::CouldNotRun { .. } => {
+                return Some(ProbeReply {
+                    message: VerifierMessage::Ok,
+                    may_start: Some(self.may_start_unprobed),
+                });
+            }
+        };
+        message.check().ok()?;
+        let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap();
+        let reply = self.session.step(message, now_ms).ok()?;
+        while let Some(check) = self.session.take_check() {
+            self.session.checked(check.run());
+        }
+        let verdict = self.session.verdict();
+        Some(ProbeReply {
+            may_start: verdict.map(|v| v.outcome == VerdictOutcome::Pass),
+            message: reply,
+        })
+    }
+}
