@@ -78,6 +78,8 @@ pub struct Report {
     /// Version of the program.
     pub agent_version: String,
     /// Whether no card was measured: a sandbox's emulation ([`crate::emulate`]) made the numbers up.
+    /// The member is absent where it is false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emulated: bool,
     /// Digest of the embedded kernel binaries.
     pub kernels_sha256: Digest,

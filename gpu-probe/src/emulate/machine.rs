@@ -123,6 +123,42 @@ fn curve(l2_bytes: u64, memory_ns: u64, noise: &mut Noise) -> LatencyCurve {
     }
 }
 
+/// What the exchange fills in.
+fn matrix_to_come() -> MatrixSummary {
+    MatrixSummary {
+        n: 0,
+        jobs: 0,
+        loop_ns: 0,
+        last_root: HexBytes([0; 32]),
+        energy_mj: None,
+    }
+}
+
+/// What the exchange fills in.
+fn vram_to_come() -> VramSummary {
+    VramSummary {
+        blocks: 0,
+        passes: 0,
+        fill_ns: 0,
+        passes_ns: 0,
+        last_root: HexBytes([0; 32]),
+    }
+}
+
+fn bus(model: GpuModel, noise: &mut Noise) -> Pcie {
+    let (generation, lanes) = model.facts().pcie_gen_and_lanes.unwrap_or((5, 16));
+    let link = crate::verify::link_mb_per_s(generation, lanes).unwrap_or(1);
+    Pcie {
+        host_to_device: transfer(link * 840 / 1_000, noise),
+        device_to_host: transfer(link * 840 / 1_000, noise),
+        both: transfer(link * 1_400 / 1_000, noise),
+        generation: Some(generation),
+        lanes: Some(lanes),
+        generation_max: Some(generation),
+        lanes_max: Some(lanes),
+    }
+}
+
 /// What an honest card reports; the summaries of the proofs come from the exchange.
 pub(crate) fn device(model: GpuModel, uuid: DeviceUuid, noise: &mut Noise) -> DeviceReport {
     let facts = model.facts();
@@ -137,8 +173,6 @@ pub(crate) fn device(model: GpuModel, uuid: DeviceUuid, noise: &mut Noise) -> De
     let clock_khz = noise.of(u64::from(facts.boost_clock_mhz) * 1_000);
     let lanes = u64::from(model.fp32_lanes_per_sm());
     let fp32 = u64::from(facts.sm_count) * lanes * 2 * clock_khz / 1_000_000;
-    let (generation, lanes) = facts.pcie_gen_and_lanes.unwrap_or((5, 16));
-    let link = crate::verify::link_mb_per_s(generation, lanes).unwrap_or(1);
     let memory_ns = model
         .memory_latency_ns()
         .map_or(350, |f| u64::from(f.value()));
@@ -174,29 +208,9 @@ pub(crate) fn device(model: GpuModel, uuid: DeviceUuid, noise: &mut Noise) -> De
         tensor_fp8: Outcome::CouldNotRun {
             reason: "no kernel".to_owned(),
         },
-        matrix: Outcome::Measured(MatrixSummary {
-            n: 0,
-            jobs: 0,
-            loop_ns: 0,
-            last_root: HexBytes([0; 32]),
-            energy_mj: None,
-        }),
-        vram: Outcome::Measured(VramSummary {
-            blocks: 0,
-            passes: 0,
-            fill_ns: 0,
-            passes_ns: 0,
-            last_root: HexBytes([0; 32]),
-        }),
-        pcie: Outcome::Measured(Pcie {
-            host_to_device: transfer(link * 840 / 1_000, noise),
-            device_to_host: transfer(link * 840 / 1_000, noise),
-            both: transfer(link * 1_400 / 1_000, noise),
-            generation: Some(generation),
-            lanes: Some(lanes),
-            generation_max: Some(generation),
-            lanes_max: Some(lanes),
-        }),
+        matrix: Outcome::Measured(matrix_to_come()),
+        vram: Outcome::Measured(vram_to_come()),
+        pcie: Outcome::Measured(bus(model, noise)),
         launch: Outcome::Measured(Launch {
             host_ns: (0..5).map(|_| noise.of(6_000)).collect(),
         }),

@@ -98,7 +98,7 @@ fn uuid(seed: u64, number: u8) -> DeviceUuid {
 }
 
 /// What one card shows: its own rates, under the claimed card's name and sizes.
-fn shown(gpu: &EmulatedGpu, number: u8) -> DeviceReport {
+pub(super) fn shown(gpu: &EmulatedGpu, number: u8) -> DeviceReport {
     let uuid = uuid(gpu.seed, number);
     let mut noise = Noise::seeded(gpu.seed.wrapping_add(u64::from(number)));
     let mut shown = device(gpu.model, uuid, &mut noise);

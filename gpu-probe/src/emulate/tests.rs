@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use ed25519_dalek::SigningKey;
 use tandem_model::gpu::GpuModel;
 
 use super::*;
 use crate::exchange::{ProverMessage, VerifierMessage};
 use crate::report::Kind;
 use crate::verdict::{Effect, ProofLevel, ReasonCode, Verdict, VerdictOutcome};
-use crate::verify::{Facts, Policy, Session};
+use crate::verify::{Facts, Policy, Session, judge_stored};
 
 fn card(id: &str) -> GpuModel {
     GpuModel::by_id(id).unwrap()
@@ -119,7 +120,8 @@ fn a_card_that_claims_to_be_a_better_one_fails_by_its_own_silicon() {
 }
 
 #[test]
-fn every_lie_of_one_card_about_another_fails() {
+fn every_lie_of_one_card_about_another_fails_by_its_report_alone() {
+    let key = SigningKey::from_bytes(&[1; 32]);
     for model in GpuModel::all() {
         for claimed in GpuModel::all().filter(|m| *m != model) {
             let ids = |m: GpuModel| m.facts().pci_device_ids;
@@ -129,7 +131,9 @@ fn every_lie_of_one_card_about_another_fails() {
             {
                 continue;
             }
-            let verdict = sandbox(&one(model, Some(claimed)));
+            let device = prover::shown(&one(model, Some(claimed)), 0);
+            let signed = machine::report(vec![device]).sign(&key);
+            let verdict = judge_stored(&signed, &Policy::sandbox(), &Facts::default());
             assert_eq!(
                 verdict.outcome,
                 VerdictOutcome::Fail,

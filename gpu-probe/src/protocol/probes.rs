@@ -31,10 +31,6 @@ pub struct ProbeRequest {
 /// What an agent says of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "every message but one is the large one"
-)]
 pub enum ProbeSaid {
     /// The next message of the exchange.
     Message(ProverMessage),
