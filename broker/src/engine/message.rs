@@ -123,6 +123,8 @@ pub enum AgentReply {
     ProbeOpens {
         /// Catalogue id of the card that was rented.
         sold_as: String,
+        /// How many of them the node was sold with.
+        gpus: u32,
     },
     /// The verdict is recorded, now or earlier.
     Probed {

@@ -176,6 +176,11 @@ impl Exchanges {
 }
 
 impl Open {
+    /// Whether the prover knows what it must open, and has no verdict yet.
+    pub(super) fn is_picked(&self) -> bool {
+        self.session.has_picked() && self.session.verdict().is_none()
+    }
+
     /// The answer to a message that was answered last.
     pub(super) fn repeated(&self, digest: &[u8; 32]) -> Option<VerifierMessage> {
         let last = self.last.as_ref().filter(|(last, _)| last == digest);

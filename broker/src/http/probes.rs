@@ -38,7 +38,10 @@ pub(super) async fn probe(
     let key: Key = (asked.job, asked.epoch, asked.rank, asked.boot_id);
     let reply = match asked.said {
         ProbeSaid::CouldNotRun { detail } => {
-            let verdict = could_not_run(detail);
+            let verdict = match gave_up(&shared, key, now_ms).await {
+                true => given_up(),
+                false => could_not_run(detail),
+            };
             let may_start = judge(&shared, key, &verdict).await?;
             shared.state.metrics.judged(verdict.outcome);
             ends(verdict, may_start)
@@ -98,6 +101,24 @@ fn could_not_run(detail: String) -> Verdict {
     }
 }
 
+/// Whether the prover of a node has seen what it must open, and did not answer it to the end.
+async fn gave_up(shared: &Shared, key: Key, now_ms: u64) -> bool {
+    match shared.probes.get(&key, now_ms) {
+        Some(open) => open.lock().await.is_picked(),
+        None => false,
+    }
+}
+
+/// The verdict of a prover that began anew, or gave up, once it knew what it must open: it may have
+/// waited for picks that suit it.
+fn given_up() -> Verdict {
+    let mut verdict = could_not_run("given up after rows or blocks were picked".to_owned());
+    verdict.outcome = VerdictOutcome::Fail;
+    verdict.reasons[0].code = ReasonCode::OpeningsMissing;
+    verdict.reasons[0].effect = Effect::Fail;
+    verdict
+}
+
 fn ends(verdict: Verdict, may_start: bool) -> ProbeReply {
     ProbeReply {
         message: VerifierMessage::Verdict(Box::new(verdict)),
@@ -120,6 +141,12 @@ async fn begin(
             return Ok(goes_on(message));
         }
     }
+    if gave_up(shared, key, now_ms).await {
+        let verdict = given_up();
+        let may_start = judge(shared, key, &verdict).await?;
+        shared.state.metrics.judged(verdict.outcome);
+        return Ok(ends(verdict, may_start));
+    }
     let (job, epoch, rank, boot_id) = key;
     let opens = AgentRequest::ProbeOpens(ProbeOpens {
         job,
@@ -127,14 +154,14 @@ async fn begin(
         rank,
         boot_id,
     });
-    let sold_as = match shared.state.engine.agent(opens).await? {
-        AgentReply::ProbeOpens { sold_as } => sold_as,
+    let sold = match shared.state.engine.agent(opens).await? {
+        AgentReply::ProbeOpens { sold_as, gpus } => (sold_as, gpus),
         AgentReply::Probed { probed, may_start } => {
             return Ok(ends(probed.as_verdict(), may_start));
         }
         other => return Err(unexpected(&other)),
     };
-    let facts = facts(shared, key, &hello, sold_as).await?;
+    let facts = facts(shared, key, &hello, sold).await?;
     let policy = (*shared.state.probe_policy).clone();
     let session = Session::new(policy, facts, Kind::Quick, secret(), now_ms);
     let open = shared.probes.open(key, session, now_ms);
@@ -155,12 +182,13 @@ async fn facts(
     shared: &Shared,
     (job, epoch, rank, _): Key,
     hello: &Hello,
-    sold_as: String,
+    (sold_as, gpus): (String, u32),
 ) -> Result<Facts, Problem> {
     let uuids = hello.devices.iter().map(|claim| claim.uuid).collect();
     let known = shared.state.store.devices(uuids).await?;
     let mut facts = Facts {
         sold_as: Some(sold_as),
+        sold_count: Some(gpus),
         ..Facts::default()
     };
     for device in known {

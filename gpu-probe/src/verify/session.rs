@@ -174,6 +174,12 @@ impl Session {
         self.verdict.as_ref()
     }
 
+    /// Whether rows or blocks were picked: a prover that begins anew from here may be waiting for picks
+    /// that suit it.
+    pub fn has_picked(&self) -> bool {
+        self.devices.iter().any(|d| !d.matrix_picks.is_empty())
+    }
+
     /// A check to be run away from the request path; what it finds goes to [`Self::checked`].
     pub fn take_check(&mut self) -> Option<Check> {
         let check = self.waiting.pop_front()?;

@@ -1,6 +1,8 @@
 //! What agents say around a probe, taken into the job: the order at binding, what counts of a node
 //! that is not judged yet, and the verdict itself.
 
+use std::sync::Arc;
+
 use gpu_probe::protocol::{HeartbeatRequest, Phase, Problem, ResultReport};
 use gpu_probe::report::Kind;
 use gpu_probe::session::Standing;
@@ -8,6 +10,7 @@ use gpu_probe::verdict::VerdictOutcome;
 use tandem_model::id::BootId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
+use tandem_pricing::quote::gpus_rented;
 
 use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed};
 use crate::engine::job::{Attempt, EventDocument, Job};
@@ -118,6 +121,7 @@ fn told(
 pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentReply, Problem> {
     let live = job.doc.session.live_epoch();
     let is_granting = job.doc.session.standing() == Some(Standing::Granting);
+    let spec = Arc::clone(&job.spec);
     let attempt = told(job, (said.epoch, said.rank), said.boot_id)?;
     if let Some(probed) = attempt.probes.get(&said.rank) {
         return Ok(reply(probed, is_granting));
@@ -130,6 +134,7 @@ pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentR
     *openings += 1;
     Ok(AgentReply::ProbeOpens {
         sold_as: attempt.offer.gpu.id().to_owned(),
+        gpus: u32::from(gpus_rented(&attempt.offer, &spec.workload)),
     })
 }
 

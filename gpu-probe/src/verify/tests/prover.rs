@@ -9,7 +9,6 @@ use super::machine::{Noise, device, report};
 use super::talk::{Sent, Talk};
 use crate::emulate;
 use crate::exchange::*;
-use crate::hex::HexBytes;
 use crate::proof::{self, Hash, matrix, vram};
 use crate::report::{DeviceReport, Report, SignedReport};
 use crate::verdict::{Verdict, VerdictOutcome};

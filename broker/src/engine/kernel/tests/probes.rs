@@ -387,6 +387,7 @@ fn a_probe_is_ordered_until_it_is_judged_and_begun_a_few_times() {
     assert_eq!(ordered(&mut rig, 2), Some(Kind::Quick));
     let sold = AgentReply::ProbeOpens {
         sold_as: "rtx4090".into(),
+        gpus: 1,
     };
     for _ in 0..3 {
         assert_eq!(rig.reply(3, opens(0)), sold);
