@@ -13,7 +13,7 @@ use tandem_model::time::WorldTime;
 use tandem_model::workload::{DataClass, Tier};
 
 use super::*;
-use crate::book::Book;
+use crate::book::{Book, Hit};
 use crate::classify::{Classification, classify};
 use crate::cost::Step;
 use crate::files;
@@ -375,11 +375,8 @@ proptest! {
                 prop_assert_eq!(quote.rate, best.rate);
                 continue;
             }
-            let hours: Vec<_> = tier
-                .ranked
-                .iter()
-                .map(|hit| (hit.useful_hour_micro_usd.get(), hit.rate.price().get()))
-                .collect();
+            let hour = |hit: &Hit| (hit.useful_hour_micro_usd.get(), hit.rate.price().get());
+            let hours: Vec<_> = tier.ranked.iter().map(hour).collect();
             let expected = brute_force(&desk, &offers, tier.tier);
             prop_assert_eq!(tier.fitting, expected.len());
             prop_assert_eq!(&hours, &expected[..expected.len().min(RANKED_MAX)]);
