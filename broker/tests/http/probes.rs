@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gpu_probe::emulate::{Answer as Next, EmulatedGpu, EmulatedProver};
-use gpu_probe::exchange::{MESSAGE_BYTES_MAX, ProverMessage};
+use gpu_probe::exchange::{MESSAGE_BYTES_MAX, ProverMessage, VerifierMessage};
 use gpu_probe::protocol::{HEARTBEATS_PATH, PROBES_PATH, ProbeReply, REQUEST_BYTES_MAX};
-use gpu_probe::verdict::{Verdict, VerdictOutcome};
+use gpu_probe::verdict::{ReasonCode, Verdict, VerdictOutcome};
 use serde_json::{Value, json};
 use tandem::engine::probe::ProbeTerms;
 use tandem_model::gpu::GpuModel;
@@ -172,4 +172,48 @@ async fn an_exchange_is_for_the_bound_agent_alone_and_in_order() {
     assert_eq!(agent.ok(PROBES_PATH, none).await["may_start"], true);
     let again = agent.ok(PROBES_PATH, message(&agent, &hello)).await;
     assert_eq!(again["may_start"], true, "judged already");
+}
+
+/// Proves until rows are picked, and no further.
+async fn until_picks(agent: &Agent<'_>, gpu: &EmulatedGpu) {
+    let mut prover = EmulatedProver::new(gpu);
+    let mut said = prover.hello();
+    loop {
+        let reply = agent.ok(PROBES_PATH, message(agent, &said)).await;
+        let reply: ProbeReply = serde_json::from_value(reply).unwrap();
+        if matches!(reply.message, VerifierMessage::MatrixPicks { .. }) {
+            return;
+        }
+        match prover.answer(reply.message).expect("in turn") {
+            Next::Send(next) => said = *next,
+            Next::Over(verdict) => panic!("no picks: {verdict:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_gives_up_or_begins_anew_once_he_knows_what_to_open_fails() {
+    let stage = stage().await;
+    for anew in [true, false] {
+        let job = stage.job(GOOD, json!({})).await;
+        let agent = Agent::placed(&stage, &job, Epoch(1)).await;
+        agent.bind().await;
+        let gpu = EmulatedGpu {
+            seed: u64::from(anew),
+            ..honest(rented(&stage, &job).await)
+        };
+        until_picks(&agent, &gpu).await;
+        let body = match anew {
+            true => message(&agent, &EmulatedProver::new(&gpu).hello()),
+            false => agent.body(json!({"said": {"could_not_run": {"detail": "lost"}}})),
+        };
+        let reply = agent.ok(PROBES_PATH, body).await;
+        assert_eq!(reply["may_start"], false, "{reply}");
+        let reply: ProbeReply = serde_json::from_value(reply).unwrap();
+        let VerifierMessage::Verdict(verdict) = reply.message else {
+            panic!("a verdict was due");
+        };
+        assert_eq!(verdict.outcome, VerdictOutcome::Fail);
+        assert_eq!(verdict.reasons[0].code, ReasonCode::OpeningsMissing);
+    }
 }

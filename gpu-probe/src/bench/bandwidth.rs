@@ -46,7 +46,7 @@ pub(super) fn run(card: &Card<'_>) -> Result<Bandwidth, CudaError> {
     })
 }
 
-/// The driver's own copy of areas of the same size, to be held beside that of [`run`].
+/// The driver's own copy of areas of the same size, to be held beside that of Q3.
 ///
 /// # Errors
 ///
