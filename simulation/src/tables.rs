@@ -44,6 +44,8 @@ impl Seen {
             "logs" => at_most(CHUNKS_EACH * self.nodes),
             "events" => at_most(EVENTS_EACH * (self.jobs + self.attempts)),
             "ledger_balances" => at_most(BALANCES_MAX),
+            // What verdicts of probes write; nobody is probed here.
+            "devices" => exactly(0),
             // What HTTP writes; nobody speaks HTTP here.
             "accounts" | "api_keys" | "replies" | "settings" | "policies" | "denials"
             | "quote_log" | "promotions_given" => exactly(0),
