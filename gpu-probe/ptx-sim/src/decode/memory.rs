@@ -84,18 +84,14 @@ fn vector(c: &mut Context<'_, '_>) -> usize {
 
 fn atomic(c: &mut Context<'_, '_>, space: Space) -> Result<Op, ParseError> {
     let float = c.take_one(&[("f32", 32), ("f64", 64)]);
-    let op = c.take_one(&[
-        ("add", Atomic::Add),
-        ("min", Atomic::Min),
-        ("max", Atomic::Max),
-        ("and", Atomic::And),
-        ("or", Atomic::Or),
-        ("xor", Atomic::Xor),
-        ("exch", Atomic::Exchange),
-        ("cas", Atomic::CompareExchange),
-        ("inc", Atomic::Increment),
-        ("dec", Atomic::Decrement),
-    ]);
+    let op = c.take_one(&Atomic::REDUCTIONS).or_else(|| {
+        c.take_one(&[
+            ("exch", Atomic::Exchange),
+            ("cas", Atomic::CompareExchange),
+            ("inc", Atomic::Increment),
+            ("dec", Atomic::Decrement),
+        ])
+    });
     let op = op.ok_or_else(|| c.error("no operation that is known"))?;
     let (op, ty) = match float {
         None => (op, c.int()?),

@@ -79,14 +79,7 @@ fn vote(c: &mut Context<'_, '_>, sync: bool) -> Result<Op, ParseError> {
 }
 
 fn redux(c: &mut Context<'_, '_>) -> Result<Op, ParseError> {
-    let op = c.take_one(&[
-        ("add", Atomic::Add),
-        ("min", Atomic::Min),
-        ("max", Atomic::Max),
-        ("and", Atomic::And),
-        ("or", Atomic::Or),
-        ("xor", Atomic::Xor),
-    ]);
+    let op = c.take_one(&Atomic::REDUCTIONS);
     Ok(Op::Reduce {
         op: op.ok_or_else(|| c.error("no operation that is known"))?,
         ty: c.int()?,

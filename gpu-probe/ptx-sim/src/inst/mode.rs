@@ -191,6 +191,18 @@ pub(crate) enum Atomic {
     Decrement,
 }
 
+impl Atomic {
+    /// Those that a warp can do among its lanes too, by their names.
+    pub(crate) const REDUCTIONS: [(&str, Self); 6] = [
+        ("add", Self::Add),
+        ("min", Self::Min),
+        ("max", Self::Max),
+        ("and", Self::And),
+        ("or", Self::Or),
+        ("xor", Self::Xor),
+    ];
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shuffle {
     Up,
