@@ -57,7 +57,7 @@ fn of_card(device: c_int, work: impl FnOnce(&CardSpec)) -> c_int {
 }
 
 /// Writes as much of a text as there is room for, with a zero byte.
-unsafe fn write_text(text: &str, to: *mut c_char, room: c_int) {
+pub(crate) unsafe fn write_text(text: &str, to: *mut c_char, room: c_int) {
     let room = usize::try_from(room).unwrap_or(0);
     let bytes = text.bytes().take(room.saturating_sub(1)).chain([0]);
     for (index, byte) in bytes.enumerate() {

@@ -7,6 +7,9 @@
 //! specification (`spec::Spec`, JSON in `FAKE_CUDA_SPEC` or given to `fake_cuda_configure`) can
 //! lie: names, memory, results, clocks, failures.
 //!
+//! The same file answers as `libnvidia-ml.so.1` too, with the functions that the probe cannot do
+//! without and some that it can.
+//!
 //! The two kernels of the VRAM proof are computed here rather than interpreted, because a MiB of
 //! them is half a billion instructions.
 
@@ -18,9 +21,11 @@
 mod code;
 mod cost;
 mod device;
+mod graph;
 mod memory;
 mod module;
 mod native;
+mod nvml;
 mod spec;
 mod state;
 mod stream;

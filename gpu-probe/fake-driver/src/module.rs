@@ -10,7 +10,7 @@ use crate::code::{
 };
 use crate::cost::{Work, hop_ns};
 use crate::native;
-use crate::state::{State, with_card};
+use crate::state::{Captured, State, with_card};
 
 /// Most bytes of a PTX text.
 const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -158,33 +158,54 @@ unsafe extern "C" fn cuLaunchKernel(
     parameters: *const *const u8,
     _extra: *const c_void,
 ) -> c_int {
-    with_card(|state, card| {
-        let (module, kernel) = state
-            .functions
-            .get(function.wrapping_sub(1))
-            .cloned()
-            .ok_or(INVALID_VALUE)?;
-        let modules = std::mem::take(&mut state.modules);
-        let launch = Launch {
-            kernel: &kernel,
-            grid: [grid_x, grid_y, grid_z],
-            block: [block_x, block_y, block_z],
-            shared_bytes,
-        };
-        let found = modules.get(module - 1).and_then(Option::as_ref);
-        let result = match found {
-            // SAFETY: the caller passes as many parameters as the kernel has.
-            Some((_, parsed)) => unsafe { launch.run(state, card, parsed, parameters) },
-            None => Err(INVALID_VALUE),
-        };
-        state.modules = modules;
-        if let Err(code @ (ILLEGAL_ADDRESS | LAUNCH_FAILED)) = result {
-            state.failed = Some(code);
-            // The launch itself is taken; what it did is told by the calls after it.
-            return Ok(());
+    let launch = Captured {
+        function,
+        grid: [grid_x, grid_y, grid_z],
+        block: [block_x, block_y, block_z],
+        shared_bytes,
+    };
+    with_card(|state, card| match &mut state.capture {
+        Some(captured) => {
+            captured.push(launch);
+            Ok(())
         }
-        result
+        // SAFETY: the caller passes as many parameters as the kernel has.
+        None => unsafe { queue(state, card, &launch, parameters) },
     })
+}
+
+/// Does a launch.
+pub(crate) unsafe fn queue(
+    state: &mut State,
+    card: usize,
+    launch: &Captured,
+    parameters: *const *const u8,
+) -> Result<(), c_int> {
+    let (module, kernel) = state
+        .functions
+        .get(launch.function.wrapping_sub(1))
+        .cloned()
+        .ok_or(INVALID_VALUE)?;
+    let modules = std::mem::take(&mut state.modules);
+    let launch = Launch {
+        kernel: &kernel,
+        grid: launch.grid,
+        block: launch.block,
+        shared_bytes: launch.shared_bytes,
+    };
+    let found = modules.get(module - 1).and_then(Option::as_ref);
+    let result = match found {
+        // SAFETY: the caller passes as many parameters as the kernel has.
+        Some((_, parsed)) => unsafe { launch.run(state, card, parsed, parameters) },
+        None => Err(INVALID_VALUE),
+    };
+    state.modules = modules;
+    if let Err(code @ (ILLEGAL_ADDRESS | LAUNCH_FAILED)) = result {
+        state.failed = Some(code);
+        // The launch itself is taken; what it did is told by the calls after it.
+        return Ok(());
+    }
+    result
 }
 
 struct Launch<'a> {
@@ -203,6 +224,9 @@ impl Launch<'_> {
         parameters: *const *const u8,
     ) -> Result<(), c_int> {
         let kernel = module.kernel(self.kernel).ok_or(NOT_FOUND)?;
+        if parameters.is_null() && !kernel.params().is_empty() {
+            return Err(INVALID_VALUE);
+        }
         let mut raw = Vec::new();
         for (index, parameter) in kernel.params().iter().enumerate() {
             // SAFETY: the caller passes as many pointers, each to as many bytes, as declared.

@@ -53,6 +53,11 @@ pub(crate) struct CardSpec {
     pub(crate) l2_ns: f64,
     pub(crate) dram_ns: f64,
     pub(crate) pcie_mb_per_s: f64,
+    /// What NVML calls it, where that is not `name`.
+    pub(crate) nvml_name: Option<String>,
+    /// Power that NVML says.
+    #[serde(default = "power_mw")]
+    pub(crate) power_mw: u32,
     /// Cards of the same number are one and the same chip.
     pub(crate) chip: usize,
     /// What the card's clocks and events say, in thousandths of the time that passed.
@@ -62,6 +67,10 @@ pub(crate) struct CardSpec {
 
 fn driver_version() -> i32 {
     12_040
+}
+
+fn power_mw() -> u32 {
+    250_000
 }
 
 fn honest() -> u64 {

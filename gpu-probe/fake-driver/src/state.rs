@@ -26,6 +26,15 @@ pub(crate) struct Card {
     pub(crate) ring_bytes: u64,
 }
 
+/// A launch of a kernel without parameters: its function handle and its size.
+#[derive(Clone)]
+pub(crate) struct Captured {
+    pub(crate) function: usize,
+    pub(crate) grid: [u32; 3],
+    pub(crate) block: [u32; 3],
+    pub(crate) shared_bytes: u32,
+}
+
 /// The library's memory.
 #[derive(Default)]
 pub(crate) struct State {
@@ -39,6 +48,10 @@ pub(crate) struct State {
     /// Card and time of each event handle, once it was recorded.
     pub(crate) events: Vec<Option<(usize, u64)>>,
     pub(crate) streams: usize,
+    /// What was launched since a capture began.
+    pub(crate) capture: Option<Vec<Captured>>,
+    /// Captured launches of each graph handle.
+    pub(crate) graphs: Vec<Vec<Captured>>,
     pub(crate) launches: u64,
     pub(crate) hangs: bool,
     pub(crate) failed: Option<c_int>,
@@ -52,6 +65,8 @@ static STATE: Mutex<State> = Mutex::new(State {
     functions: Vec::new(),
     events: Vec::new(),
     streams: 0,
+    capture: None,
+    graphs: Vec::new(),
     launches: 0,
     hangs: false,
     failed: None,

@@ -76,6 +76,11 @@ impl<'a> Card<'a> {
             .map(|uuid| crate::hex::HexBytes(uuid.0))
     }
 
+    /// Energy that it took so far, in mJ, where NVML counts it.
+    pub fn energy_mj(&self) -> Option<u64> {
+        self.nvml?.energy_mj(self.device().uuid().ok()?)
+    }
+
     /// Memory of the card.
     ///
     /// # Errors

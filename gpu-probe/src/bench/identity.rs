@@ -66,7 +66,7 @@ fn of_nvml(facts: crate::cuda::NvmlFacts) -> NvmlIdentity {
         power_limit_mw: facts.power_limit_mw,
         ecc_enabled: facts.ecc_enabled,
         mig_enabled: facts.mig_enabled,
-        confidential_compute: None,
+        confidential_compute: facts.confidential_compute,
     }
 }
 

@@ -112,9 +112,9 @@ impl Seen {
             memory_clock_mhz: look.memory_clock_mhz,
             power_mw: look.power_mw.map(u64::from),
             core_celsius: look.core_c.and_then(|c| i32::try_from(c).ok()),
-            memory_celsius: None,
+            memory_celsius: look.memory_c.and_then(|c| i32::try_from(c).ok()),
             ecc_uncorrected: look.ecc_uncorrected,
-            retired_pages: None,
+            retired_pages: look.retired_pages,
             event_reasons: look.event_reasons,
         });
     }

@@ -4,7 +4,7 @@
 //! those are older functions with 32-bit sizes, still exported. Handles are pointers to opaque
 //! structures, kept as `usize` because nothing here looks behind them.
 
-use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 
 use libloading::Library;
 
@@ -16,7 +16,8 @@ pub(super) type CuResult = c_int;
 pub(super) type CuDevice = c_int;
 /// `CUdeviceptr`.
 pub(super) type CuPointer = u64;
-/// `CUcontext`, `CUmodule`, `CUfunction`, `CUstream`, `CUevent`.
+/// `CUcontext`, `CUmodule`, `CUfunction`, `CUstream`, `CUevent`, `CUgraph`,
+/// `CUgraphExec`.
 pub(super) type Handle = usize;
 
 /// The calls that answer before a driver's age is known.
@@ -88,6 +89,13 @@ pub(super) struct Api {
     pub(super) stream_destroy: unsafe extern "C" fn(Handle) -> CuResult,
     pub(super) stream_query: unsafe extern "C" fn(Handle) -> CuResult,
     pub(super) stream_wait_event: unsafe extern "C" fn(Handle, Handle, c_uint) -> CuResult,
+    pub(super) stream_begin_capture: unsafe extern "C" fn(Handle, c_uint) -> CuResult,
+    pub(super) stream_end_capture: unsafe extern "C" fn(Handle, *mut Handle) -> CuResult,
+    pub(super) graph_destroy: unsafe extern "C" fn(Handle) -> CuResult,
+    pub(super) graph_instantiate:
+        unsafe extern "C" fn(*mut Handle, Handle, c_ulonglong) -> CuResult,
+    pub(super) graph_launch: unsafe extern "C" fn(Handle, Handle) -> CuResult,
+    pub(super) graph_exec_destroy: unsafe extern "C" fn(Handle) -> CuResult,
     pub(super) event_create: unsafe extern "C" fn(*mut Handle, c_uint) -> CuResult,
     pub(super) event_destroy: unsafe extern "C" fn(Handle) -> CuResult,
     pub(super) event_record: unsafe extern "C" fn(Handle, Handle) -> CuResult,
@@ -164,6 +172,12 @@ impl Api {
             stream_destroy: symbol(l, p, "cuStreamDestroy_v2")?,
             stream_query: symbol(l, p, "cuStreamQuery")?,
             stream_wait_event: symbol(l, p, "cuStreamWaitEvent")?,
+            stream_begin_capture: symbol(l, p, "cuStreamBeginCapture_v2")?,
+            stream_end_capture: symbol(l, p, "cuStreamEndCapture")?,
+            graph_destroy: symbol(l, p, "cuGraphDestroy")?,
+            graph_instantiate: symbol(l, p, "cuGraphInstantiateWithFlags")?,
+            graph_launch: symbol(l, p, "cuGraphLaunch")?,
+            graph_exec_destroy: symbol(l, p, "cuGraphExecDestroy")?,
             event_create: symbol(l, p, "cuEventCreate")?,
             event_destroy: symbol(l, p, "cuEventDestroy_v2")?,
             event_record: symbol(l, p, "cuEventRecord")?,

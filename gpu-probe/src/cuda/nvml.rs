@@ -5,6 +5,9 @@ use std::ffi::OsStr;
 
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::enum_wrappers::device::{Clock, EccCounter, MemoryError, TemperatureSensor};
+use nvml_wrapper::enums::device::SampleValue;
+use nvml_wrapper::structs::device::FieldId;
+use nvml_wrapper::sys_exports::field_id;
 
 use super::device::DeviceUuid;
 
@@ -40,6 +43,8 @@ pub struct NvmlFacts {
     pub ecc_enabled: Option<bool>,
     /// Whether MIG is on.
     pub mig_enabled: Option<bool>,
+    /// Whether the system computes confidentially.
+    pub confidential_compute: Option<bool>,
     /// Negotiated PCIe generation and lanes.
     pub pcie: Option<(u8, u8)>,
     /// Highest PCIe generation and lanes of card and slot.
@@ -57,12 +62,40 @@ pub struct Telemetry {
     pub power_mw: Option<u32>,
     /// Core temperature in degrees Celsius.
     pub core_c: Option<u32>,
+    /// Memory temperature in degrees Celsius.
+    pub memory_c: Option<u32>,
     /// Why the clocks are not higher: `nvmlClocksEventReason…` bits.
     pub event_reasons: Option<u64>,
     /// Corrected memory errors since the driver started.
     pub ecc_corrected: Option<u64>,
     /// Uncorrected memory errors since the driver started.
     pub ecc_uncorrected: Option<u64>,
+    /// Retired pages and remapped rows, of those that the card counts.
+    pub retired_pages: Option<u64>,
+}
+
+/// Fields of [`Telemetry`] that NVML has no function of their own for: the memory's temperature,
+/// and what of the memory is no longer used.
+const FIELDS: [FieldId; 5] = [
+    FieldId(field_id::NVML_FI_DEV_MEMORY_TEMP),
+    FieldId(field_id::NVML_FI_DEV_RETIRED_SBE),
+    FieldId(field_id::NVML_FI_DEV_RETIRED_DBE),
+    FieldId(field_id::NVML_FI_DEV_REMAPPED_COR),
+    FieldId(field_id::NVML_FI_DEV_REMAPPED_UNC),
+];
+
+/// The values of [`FIELDS`], in their order.
+fn fields(device: &nvml_wrapper::Device<'_>) -> [Option<u64>; FIELDS.len()] {
+    let mut values = [None; FIELDS.len()];
+    let samples = device.field_values_for(&FIELDS).unwrap_or_default();
+    for (value, sample) in values.iter_mut().zip(samples) {
+        *value = match sample.and_then(|sample| sample.value) {
+            Ok(SampleValue::U32(number)) => Some(number.into()),
+            Ok(SampleValue::U64(number)) => Some(number),
+            _ => None,
+        };
+    }
+    values
 }
 
 impl Nvml {
@@ -103,6 +136,7 @@ impl Nvml {
             power_limit_mw: device.enforced_power_limit().ok().map(u64::from),
             ecc_enabled: device.is_ecc_enabled().ok().map(|e| e.currently_enabled),
             mig_enabled: device.mig_mode().ok().map(|m| m.current == MIG_ON),
+            confidential_compute: device.is_cc_enabled().ok(),
             pcie: narrow(device.current_pcie_link_gen())
                 .zip(narrow(device.current_pcie_link_width())),
             pcie_max: narrow(device.max_pcie_link_gen()).zip(narrow(device.max_pcie_link_width())),
@@ -114,19 +148,31 @@ impl Nvml {
         let Ok(device) = self.0.device_by_uuid(uuid.to_string()) else {
             return Telemetry::default();
         };
+        let [memory_c, retired @ ..] = fields(&device);
         let errors = |kind| device.total_ecc_errors(kind, EccCounter::Volatile).ok();
         Telemetry {
             sm_clock_mhz: device.clock_info(Clock::SM).ok(),
             memory_clock_mhz: device.clock_info(Clock::Memory).ok(),
             power_mw: device.power_usage().ok(),
             core_c: device.temperature(TemperatureSensor::Gpu).ok(),
+            memory_c: memory_c.and_then(|c| u32::try_from(c).ok()),
             event_reasons: device
                 .current_throttle_reasons()
                 .ok()
                 .map(|r: ThrottleReasons| r.bits()),
             ecc_corrected: errors(MemoryError::Corrected),
             ecc_uncorrected: errors(MemoryError::Uncorrected),
+            retired_pages: retired
+                .into_iter()
+                .flatten()
+                .reduce(|sum, more| sum.saturating_add(more)),
         }
+    }
+
+    /// Energy that the card took since the driver started, in mJ; Volta and later count it.
+    pub fn energy_mj(&self, uuid: DeviceUuid) -> Option<u64> {
+        let device = self.0.device_by_uuid(uuid.to_string()).ok()?;
+        device.total_energy_consumption().ok()
     }
 }
 

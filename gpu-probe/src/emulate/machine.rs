@@ -213,6 +213,10 @@ pub(crate) fn device(model: GpuModel, uuid: DeviceUuid, noise: &mut Noise) -> De
         pcie: Outcome::Measured(bus(model, noise)),
         launch: Outcome::Measured(Launch {
             host_ns: (0..5).map(|_| noise.of(6_000)).collect(),
+            graph: Some(GraphReplays {
+                kernels: 100,
+                host_ns: (0..5).map(|_| noise.of(150_000)).collect(),
+            }),
         }),
         health: None,
     }

@@ -42,6 +42,9 @@ pub type Send<'a> = &'a mut dyn FnMut(ProverMessage) -> Result<VerifierMessage, 
 /// What the proofs came to by the prover's own clock, one entry a card.
 pub type Summaries = Vec<(MatrixSummary, VramSummary)>;
 
+/// Shortest chain whose energy is told, in ns: the card's counter moves in steps.
+const ENERGY_LOOP_NS_MIN: u64 = 1_000_000_000;
+
 /// A machine's cards, its key, and its clock.
 #[derive(Clone, Copy)]
 pub struct Prover<'a> {
@@ -112,14 +115,24 @@ impl Prover<'_> {
             let expected = "`matrix_challenge`";
             return Err(ProverError::OutOfTurn { expected });
         };
-        let work = chains.iter_mut().zip(&bases).zip(&plan.devices);
-        let done = at_once(work, |((chain, base), device)| {
-            let begun = (self.clock_ns)();
-            let roots = chain.run(base, &key.0, device.matrix_jobs)?;
-            Ok((roots, (self.clock_ns)().saturating_sub(begun)))
-        })?;
+        let work = chains.iter_mut().zip(self.cards).zip(&bases);
+        let done = at_once(
+            work.zip(&plan.devices),
+            |(((chain, card), base), device)| {
+                let (before_mj, begun) = (card.energy_mj(), (self.clock_ns)());
+                let roots = chain.run(base, &key.0, device.matrix_jobs)?;
+                let loop_ns = (self.clock_ns)().saturating_sub(begun);
+                let counted = card.energy_mj().zip(before_mj);
+                let energy_mj = counted.and_then(|(after, before)| after.checked_sub(before));
+                Ok((
+                    roots,
+                    loop_ns,
+                    energy_mj.filter(|_| loop_ns >= ENERGY_LOOP_NS_MIN),
+                ))
+            },
+        )?;
         let commit = ProverMessage::MatrixCommit {
-            devices: roots(plan, done.iter().map(|(roots, _)| roots)),
+            devices: roots(plan, done.iter().map(|(roots, _, _)| roots)),
         };
         let VerifierMessage::MatrixPicks { devices, .. } = ask(send, commit)? else {
             let expected = "`matrix_picks`";
@@ -136,15 +149,17 @@ impl Prover<'_> {
                 ProverMessage::MatrixOpenings(MatrixOpenings { uuid, rows }),
             )?;
         }
-        let summary =
-            |((roots, loop_ns), device): (&(Vec<Hash>, u64), &DevicePlan)| MatrixSummary {
+        let summaries = done.iter().zip(&plan.devices).map(|(done, device)| {
+            let (roots, loop_ns, energy_mj) = done;
+            MatrixSummary {
                 n: device.matrix_n,
                 jobs: device.matrix_jobs,
                 loop_ns: *loop_ns,
                 last_root: last(roots),
-                energy_mj: None,
-            };
-        Ok(done.iter().zip(&plan.devices).map(summary).collect())
+                energy_mj: *energy_mj,
+            }
+        });
+        Ok(summaries.collect())
     }
 
     fn vram(&self, send: Send<'_>, plan: &Plan) -> Result<Vec<VramSummary>, ProverError> {

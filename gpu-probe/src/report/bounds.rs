@@ -180,6 +180,8 @@ impl Checker {
         }
         if let Some(launch) = self.outcome("launch", &device.launch) {
             self.count("launch.host_ns", launch.host_ns.len(), SAMPLES_MAX);
+            let replays = launch.graph.as_ref().map_or(0, |g| g.host_ns.len());
+            self.count("launch.graph.host_ns", replays, SAMPLES_MAX);
         }
     }
 

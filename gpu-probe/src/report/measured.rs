@@ -210,4 +210,16 @@ pub struct Pcie {
 pub struct Launch {
     /// Host time of each launch with its wait, in ns.
     pub host_ns: Vec<u64>,
+    /// The same kernel many times in one graph.
+    pub graph: Option<GraphReplays>,
+}
+
+/// Replays of a graph of empty kernels, each waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphReplays {
+    /// Kernels in the graph.
+    pub kernels: u32,
+    /// Host time of each replay with its wait, in ns.
+    pub host_ns: Vec<u64>,
 }

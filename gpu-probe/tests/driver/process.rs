@@ -3,9 +3,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use gpu_probe::report::SignedReport;
+use gpu_probe::verdict::ReasonCode;
+use gpu_probe::verify::{Facts, Policy, judge_stored};
 use serde_json::{Value, json};
 
 use super::fake;
@@ -13,10 +16,21 @@ use super::fake;
 /// Exit code of a probe that could not run.
 const COULD_NOT_RUN: Option<i32> = Some(69);
 
+/// Runs the probe on a machine without NVML.
 fn probe(library: impl AsRef<OsStr>, spec: &Value, arguments: &[&str]) -> Output {
+    probe_with(library, "/nowhere/libnvidia-ml.so.1", spec, arguments)
+}
+
+fn probe_with(
+    library: impl AsRef<OsStr>,
+    nvml: impl AsRef<OsStr>,
+    spec: &Value,
+    arguments: &[&str],
+) -> Output {
     Command::new(env!("CARGO_BIN_EXE_gpu-probe"))
         .args(arguments)
         .env("TANDEM_CUDA_LIBRARY", library)
+        .env("TANDEM_NVML_LIBRARY", nvml)
         .env("FAKE_CUDA_SPEC", spec.to_string())
         .env("TANDEM_PROBE_SCALE", "tiny")
         .env("NO_COLOR", "1")
@@ -147,18 +161,28 @@ fn a_kernel_that_faults_is_the_cards_failure_and_nothing_runs_after_it() {
     );
 }
 
+/// The full report of an honest card with NVML, made once, and its one device as JSON.
+fn honest_full() -> &'static (SignedReport, Value) {
+    static REPORT: OnceLock<(SignedReport, Value)> = OnceLock::new();
+    REPORT.get_or_init(|| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("report.json");
+        let out = path.to_string_lossy().into_owned();
+        let arguments = ["run", "--kind", "full", "--json", "--out", &out];
+        let library = fake::library();
+        let output = probe_with(library, library, &fake::honest(), &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", words(&output));
+        let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
+        assert_eq!(document["level"], 0);
+        let written = std::fs::read(&path).expect("the report");
+        let signed = SignedReport::parse(&written).expect("a report of the format");
+        (signed, document["report"]["report"]["devices"][0].clone())
+    })
+}
+
 #[test]
 fn an_honest_card_gives_a_signed_report_with_its_own_rates() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("report.json");
-    let out = path.to_string_lossy().into_owned();
-    let arguments = ["run", "--kind", "full", "--json", "--out", &out];
-    let output = probe(fake::library(), &fake::honest(), &arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", words(&output));
-    let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
-    assert_eq!(document["level"], 0);
-    let written = std::fs::read(&path).expect("the report");
-    let signed = SignedReport::parse(&written).expect("a report of the format");
+    let (signed, _) = honest_full();
     signed.check_signature().expect("signed");
     let device = &signed.report.devices[0];
     let census = device.census.measured().expect("a census");
@@ -186,6 +210,10 @@ fn an_honest_card_gives_a_signed_report_with_its_own_rates() {
         patterns.passes.iter().all(|pass| pass.errors == 0),
         "{patterns:?}"
     );
+    let launches = device.launch.measured().expect("launches");
+    let graph = launches.graph.as_ref().expect("a graph");
+    assert_eq!((launches.host_ns.len(), graph.host_ns.len()), (20, 2));
+    assert_eq!(graph.kernels, 100);
     assert!(health.gaps.measured().is_some(), "{:?}", health.gaps);
     assert!(
         health.latency_map.measured().is_some(),
@@ -215,4 +243,39 @@ fn a_person_sees_a_table_with_shares_and_what_the_run_is_worth() {
         text.contains("CUDA 12.4") && text.contains("82 SMs"),
         "{text}"
     );
+}
+
+fn disagrees(signed: &SignedReport) -> bool {
+    let verdict = judge_stored(signed, &Policy::default(), &Facts::default());
+    verdict.has(ReasonCode::SourcesDisagree)
+}
+
+#[test]
+fn what_nvml_says_stands_beside_the_measurements() {
+    let (signed, device) = honest_full();
+    assert!(!disagrees(signed));
+    let identity = &device["identity"]["nvml"];
+    assert_eq!(identity["name"], "NVIDIA GeForce RTX 3090");
+    assert_eq!(identity["total_memory_bytes"], 24u64 << 30);
+    assert_eq!(
+        identity["serial"],
+        Value::Null,
+        "a function that is missing"
+    );
+    let sample = &device["health"]["steady_load"]["measured"]["samples"][0];
+    assert_eq!(sample["memory_celsius"], 78, "{sample}");
+    assert_eq!(sample["retired_pages"], 3);
+    assert_eq!(sample["core_celsius"], Value::Null);
+    assert_eq!(sample["power_mw"], 250_000);
+}
+
+#[test]
+fn a_name_that_only_one_of_two_libraries_says_is_found() {
+    let mut spec = fake::honest();
+    spec["cards"][0]["nvml_name"] = json!("NVIDIA H100 80GB HBM3");
+    let output = probe_with(fake::library(), fake::library(), &spec, &["run", "--json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let report = document["report"].to_string();
+    let signed = SignedReport::parse(report.as_bytes()).expect("a report of the format");
+    assert!(disagrees(&signed));
 }

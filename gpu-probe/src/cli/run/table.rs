@@ -3,7 +3,7 @@
 use comfy_table::Table;
 use tandem_model::gpu::{GpuFacts, GpuModel};
 
-use crate::report::{DeviceReport, Outcome, Rate};
+use crate::report::{DeviceReport, Launch, Outcome, Rate};
 
 use super::Document;
 
@@ -110,6 +110,12 @@ fn others(table: &mut Table, device: &DeviceReport) {
     row(table, "PCIe from the card", "MB/s", down, None);
     let launch = outcome(&device.launch, |launch| median(&launch.host_ns) / 1_000);
     row(table, "launch", "us", launch, None);
+    let in_graph = |launch: &Launch| {
+        let graph = launch.graph.as_ref();
+        graph.map_or(0, |g| median(&g.host_ns) / u64::from(g.kernels.max(1)))
+    };
+    let in_graph = outcome(&device.launch, in_graph);
+    row(table, "launch in a graph", "ns", in_graph, None);
     let (blocks, n) = (
         outcome(&device.vram, |v| v.blocks),
         outcome(&device.matrix, |m| u64::from(m.jobs)),
