@@ -1,5 +1,7 @@
 //! Placements that begin with a probe.
 
+mod times;
+
 use std::time::Duration;
 
 use gpu_probe::hex::HexBytes;
