@@ -74,6 +74,8 @@ pub(crate) struct Plan {
     pub(crate) bad_machines: u64,
     /// Longest time that cards compute for a probe.
     pub(crate) probe_max: Duration,
+    /// How often an agent says a message of its probe again, or begins anew: one of these.
+    pub(crate) patience: &'static [u64],
 }
 
 impl Plan {
@@ -134,6 +136,7 @@ impl Plan {
             },
             bad_machines: 0,
             probe_max: Duration::from_secs(2),
+            patience: &[20],
         }
     }
 
@@ -157,6 +160,7 @@ impl Plan {
             probe: ProbeTerms::OFF,
             bad_machines: 0,
             probe_max: Duration::ZERO,
+            patience: &[0, 1, 3, 20],
         };
         let worst = match flavour {
             Flavour::Calm => return plan,

@@ -220,7 +220,7 @@ impl Sim {
                     cards,
                     nature,
                     stage: Stage::Opens,
-                    tries_left: *self.chance.probes.pick(&[0, 1, 3, 20]),
+                    tries_left: *self.chance.probes.pick(self.plan.patience),
                 };
                 self.probes.open.insert(call.id, exchange);
                 self.carry(call);
