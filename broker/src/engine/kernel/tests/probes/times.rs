@@ -1,4 +1,4 @@
-//! Whose time counts around a probe: not the node's before its verdict, and not the broker's own.
+//! Times around a probe: how long it may take, and whose time counts.
 
 use super::*;
 
@@ -54,4 +54,29 @@ fn time_in_which_no_broker_was_there_does_not_count_against_a_probe() {
     };
     assert_eq!(away(true).the_job().state(), JobState::Running);
     away(false).was_left("no verdict of the probe of node 0 in time");
+}
+
+#[test]
+fn no_verdict_in_time_leaves_and_one_in_time_does_not() {
+    let within = Duration::from_secs(60);
+    let silent = |answers: bool| {
+        let mut rig = rig(ProbeTerms {
+            within,
+            ..probing()
+        });
+        rig.running(1, 1);
+        for second in 2..=70 {
+            rig.ask(second, probing_beat(0, second));
+            if answers && second == 60 {
+                assert!(rig.may_start(second, judged(0, VerdictOutcome::Pass)));
+            }
+            rig.work(second);
+            if second == 61 {
+                assert_eq!(rig.the_job().state(), JobState::Running);
+            }
+        }
+        rig
+    };
+    silent(false).was_left("no verdict of the probe of node 0 in time");
+    assert_eq!(silent(true).the_job().state(), JobState::Running);
 }
