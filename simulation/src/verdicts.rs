@@ -172,7 +172,10 @@ impl Witness {
             return broken(format!("{who} stands, and node {rank} failed its probe"));
         }
         let within = self.verdicts.terms.within;
-        if due(attempt, within).is_some_and(|due| now > due) {
+        // One that was told before the broker's last start has all of its time from there on.
+        let back = self.blame.away.last().map(|(_, back)| back.after(within));
+        let due = due(attempt, within).filter(|due| back.is_none_or(|back| back <= *due));
+        if due.is_some_and(|due| now > due) {
             return broken(format!(
                 "{who} was decided on, and its late probe is overlooked"
             ));
