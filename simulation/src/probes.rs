@@ -114,7 +114,9 @@ impl Sim {
     /// Says what the machines of a story are, in the order in which they are first probed.
     pub(crate) fn machines_are(&mut self, natures: &[Nature]) {
         self.probes.told.extend(natures);
-        self.probes.is_told_bad = natures.iter().any(|nature| nature.is_bad());
+        self.probes.is_told_bad = natures
+            .iter()
+            .any(|nature| nature.is_bad() && *nature != Nature::Backdates);
     }
 
     /// What the machine under a container or machine is.

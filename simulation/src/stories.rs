@@ -230,6 +230,16 @@ pub const STORIES: &[Story] = &[
         },
         ends: SUCCEEDED,
     },
+    Story {
+        name: "the time of a probe is claimed as work",
+        lasts: 60,
+        deaths: WHOLE,
+        tell: |sim| {
+            sim.machines_are(&[Nature::Backdates]);
+            sim.tells(&format!("{ONE}{KEPT}"), 15);
+        },
+        ends: SUCCEEDED,
+    },
 ];
 
 /// What became of a story and all deaths in it.
