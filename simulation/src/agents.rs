@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gpu_probe::protocol::{
     BIND_PATH, BindRequest, CHECKPOINTS_PATH, CheckpointRequest, CheckpointStore, FieldRefused,
-    HEARTBEATS_PATH, HeartbeatRequest, RESULTS_PATH, ResultReport,
+    HEARTBEATS_PATH, HeartbeatRequest, PROBES_PATH, RESULTS_PATH, ResultReport,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,17 +13,17 @@ use tandem_model::secret::Secret;
 use tandem_sandbox::world::{AgentCall, AgentReply};
 
 use crate::broker::Asker;
-use crate::installation;
 use crate::queue::Event;
 use crate::sim::{Done, Sim, broken};
+use crate::{exchanges, installation};
 
 /// When an agent gives up a call.
-const GIVEN_UP: Duration = Duration::from_secs(10);
+pub(crate) const GIVEN_UP: Duration = Duration::from_secs(10);
 /// A broker that cannot answer now: the agent asks again.
 const UNAVAILABLE: u16 = 503;
 
 /// Reads a body as the agent API does: its form, then its limits.
-fn read<T: DeserializeOwned>(
+pub(crate) fn read<T: DeserializeOwned>(
     body: &[u8],
     check: impl FnOnce(&T) -> Result<(), FieldRefused>,
 ) -> Result<T, String> {
@@ -44,7 +44,7 @@ fn request(call: &AgentCall) -> Result<AgentRequest, String> {
     }
 }
 
-fn answered(status: u16, body: &impl Serialize) -> AgentReply {
+pub(crate) fn answered(status: u16, body: &impl Serialize) -> AgentReply {
     AgentReply::Answered {
         status,
         body: serde_json::to_vec(body).unwrap_or_default(),
@@ -52,8 +52,8 @@ fn answered(status: u16, body: &impl Serialize) -> AgentReply {
 }
 
 impl Sim {
-    /// Sends a call of an agent on its way.
-    pub(crate) fn send_call(&mut self, call: AgentCall) {
+    /// Carries a call of an agent to the broker, if it gets there.
+    pub(crate) fn carry(&mut self, call: AgentCall) {
         let rates = if self.at_peace {
             crate::plan::Rates::default()
         } else {
@@ -95,9 +95,16 @@ impl Sim {
             self.answer_agent(call.id, false, AgentReply::Unreachable);
             return Ok(());
         }
-        let request = match request(call) {
-            Ok(request) => request,
-            Err(why) => return broken(format!("an agent's {} is refused: {why}", call.path)),
+        let request = if call.path == PROBES_PATH {
+            match self.probe_arrives(call)? {
+                Some(request) => request,
+                None => return Ok(()),
+            }
+        } else {
+            match request(call) {
+                Ok(request) => request,
+                Err(why) => return broken(format!("an agent's {} is refused: {why}", call.path)),
+            }
         };
         let (job, epoch) = request.names();
         if Secret::new(call.token.clone()) != installation::token(job, epoch) {
@@ -107,6 +114,15 @@ impl Sim {
         if !matches!(request, AgentRequest::Heartbeat(_)) {
             self.note(format_args!("{job} e{epoch} {}", call.path));
         }
+        let asker = Asker::Agent {
+            call: call.id,
+            is_lost: self.answer_gets_lost(call),
+        };
+        self.ask(asker, Request::Agent(request))
+    }
+
+    /// Draws whether the answer to a call gets lost.
+    pub(crate) fn answer_gets_lost(&mut self, call: &AgentCall) -> bool {
         let rate = if self.at_peace {
             0
         } else {
@@ -116,11 +132,7 @@ impl Sim {
         if is_lost {
             self.witness.call_is_troubled(call, self.now);
         }
-        let asker = Asker::Agent {
-            call: call.id,
-            is_lost,
-        };
-        self.ask(asker, Request::Agent(request))
+        is_lost
     }
 
     /// The broker has an answer for an agent.
@@ -153,6 +165,19 @@ impl Sim {
                 self.note(format_args!("{job} e{epoch} result: {}", reply.recorded));
                 answered(200, &reply)
             }
+            Reply::Agent(Said::ProbeOpens { gpus, .. }) => {
+                if let AgentRequest::ProbeOpens(said) = request {
+                    self.probe_opens(call, said, gpus)?;
+                }
+                exchanges::goes_on()
+            }
+            Reply::Agent(Said::Probed { probed, may_start }) => {
+                self.note(format_args!(
+                    "{job} e{epoch} {}; may start: {may_start}",
+                    probed.in_words()
+                ));
+                exchanges::ends(probed.as_verdict(), may_start)
+            }
             Reply::Agent(Said::Refused(problem)) => {
                 self.note(format_args!("{job} e{epoch} refused: {}", problem.detail));
                 answered(problem.status, &problem)
@@ -167,7 +192,7 @@ impl Sim {
         Ok(())
     }
 
-    fn answer_agent(&mut self, call: u64, is_lost: bool, answer: AgentReply) {
+    pub(crate) fn answer_agent(&mut self, call: u64, is_lost: bool, answer: AgentReply) {
         let dice = &mut self.chance.agents;
         if is_lost {
             let event = Event::Reply(call, AgentReply::Unreachable);

@@ -170,6 +170,11 @@ impl Witness {
         }
     }
 
+    /// The machine under a node of an attempt does what its placement may be left for.
+    pub(crate) fn machine_is_bad(&mut self, who: (JobId, Epoch), now: WorldTime) {
+        self.blame.disturb(who, (now, now));
+    }
+
     /// A network fails for a moment.
     pub(crate) fn network_fails(&mut self, network: &NetworkId, now: WorldTime) {
         self.network_is_bad(network, now, now.after(Duration::from_secs(60)));

@@ -13,6 +13,7 @@ use tandem_model::time::WorldTime;
 use uuid::Uuid;
 
 use crate::disk::wait;
+use crate::exchanges::Exchanges;
 use crate::installation;
 use crate::points::Point;
 use crate::queue::Event;
@@ -40,6 +41,8 @@ pub(crate) struct Broker {
     pub(crate) kernel: Kernel,
     pub(crate) store: SqliteStore,
     pub(crate) asked: BTreeMap<Ticket, (Asker, Request)>,
+    /// Open exchanges of probes: a broker that starts has none.
+    pub(crate) exchanges: Exchanges,
     tickets: u64,
     claim_at: WorldTime,
 }
@@ -68,12 +71,13 @@ impl Sim {
         id[..10].copy_from_slice(&self.chance.ids.ten());
         let id = BrokerId(Uuid::from_bytes(id));
         let rounds = (self.plan.market_every, self.plan.sweep_every);
-        let terms = installation::terms(&self.adapters, id, rounds);
+        let terms = installation::terms(&self.adapters, id, rounds, self.plan.probe);
         self.witness.all_is_there(&store)?;
         self.broker = Some(Broker {
             kernel: Kernel::new(terms, self.now),
             store,
             asked: BTreeMap::new(),
+            exchanges: Exchanges::new(),
             tickets: 0,
             claim_at: self.now,
         });

@@ -94,9 +94,18 @@ impl Sim {
         self.jobs_have_ended()?;
         self.books_agree()?;
         self.nothing_was_left_without_a_cause()?;
+        self.witness.successes_were_probed()?;
+        self.devices_are_known()?;
         let truth = self.truth()?;
         self.truth_fits(&truth)?;
         self.nothing_is_owed()
+    }
+
+    fn devices_are_known(&self) -> Done {
+        match &self.broker {
+            Some(broker) => self.witness.devices_fit(&broker.store),
+            None => broken("no broker at work"),
+        }
     }
 
     fn jobs_have_ended(&mut self) -> Done {
@@ -230,6 +239,9 @@ impl Sim {
         for (id, seen) in &self.witness.jobs {
             let ended = seen.document.ended_at.unwrap_or(self.now);
             for attempt in &seen.attempts {
+                if self.witness.is_not_to_be_compared(*id, attempt) {
+                    continue;
+                }
                 let tag = attempt.placement.tag;
                 let nothing = Truth::default();
                 let truth = truth.get(&tag).unwrap_or(&nothing);

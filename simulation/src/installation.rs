@@ -41,6 +41,7 @@ pub(crate) fn terms(
     adapters: &BTreeMap<NetworkId, Arc<dyn Adapter>>,
     broker: BrokerId,
     (market, sweep): (Duration, Duration),
+    probe: ProbeTerms,
 ) -> Terms {
     Terms {
         installation: id(),
@@ -64,7 +65,7 @@ pub(crate) fn terms(
             agent_sha256: "0".repeat(64),
             time_factor: 1,
         },
-        probe: ProbeTerms::OFF,
+        probe,
         tokens: AgentTokens::new(token),
     }
 }

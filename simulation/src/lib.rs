@@ -7,22 +7,27 @@ mod agents;
 mod blame;
 mod broker;
 mod customers;
+mod devices;
 mod dice;
 mod disk;
 mod end;
+mod exchanges;
 mod faults;
 mod flights;
 mod installation;
 mod journal;
 mod machines;
+mod natures;
 mod plan;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod points;
+mod probes;
 mod queue;
 mod sim;
 pub mod stories;
 mod tables;
+mod verdicts;
 mod witness;
 
 pub use journal::Sink;

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use tandem::engine::probe::{OnCouldNotRun, ProbeTerms};
+
 use crate::dice::Dice;
 
 /// What kind of run it is.
@@ -66,6 +68,14 @@ pub(crate) struct Plan {
     /// Between two readings of a market.
     pub(crate) market_every: Duration,
     pub(crate) sweep_every: Duration,
+    /// How placements are probed.
+    pub(crate) probe: ProbeTerms,
+    /// Machines that lie or are patched, in a thousand.
+    pub(crate) bad_machines: u64,
+    /// Longest time that cards compute for a probe.
+    pub(crate) probe_max: Duration,
+    /// How often an agent says a message of its probe again, or begins anew: one of these.
+    pub(crate) patience: &'static [u64],
 }
 
 impl Plan {
@@ -78,7 +88,33 @@ impl Plan {
             14..=18 => Flavour::Hell,
             _ => Flavour::Long,
         };
-        Self::of(flavour, &mut dice)
+        let mut plan = Self::of(flavour, &mut dice);
+        plan.draw_probes(&mut Dice::new(seed, 8));
+        plan
+    }
+
+    /// Draws how placements are probed, and how many machines are not what they were sold as. A
+    /// broker that fails alone may leave nothing, so there nobody is bad.
+    fn draw_probes(&mut self, dice: &mut Dice) {
+        let leaves = dice.permille(400) && !self.spares_networks();
+        self.probe = ProbeTerms {
+            at_start: dice.permille(850),
+            on_could_not_run: if leaves {
+                OnCouldNotRun::Leave
+            } else {
+                OnCouldNotRun::GoOn
+            },
+            fails_of_offer: u32::try_from(dice.between(1, 2)).unwrap_or(1),
+            ban_after_fails: u32::try_from(dice.between(1, 3)).unwrap_or(1),
+            within: Duration::from_secs(*dice.pick(&[60, 180, 540])),
+        };
+        let most = match self.flavour {
+            Flavour::Calm | Flavour::BrokerAlone => 0,
+            Flavour::Mixed | Flavour::Long => 250,
+            Flavour::Hell => 600,
+        };
+        self.bad_machines = if most == 0 { 0 } else { draw(dice, most) };
+        self.probe_max = Duration::from_secs(*dice.pick(&[2, 5, 15, 45]));
     }
 
     /// A told story: nothing goes wrong by chance.
@@ -94,6 +130,13 @@ impl Plan {
             away_max: Duration::from_secs(20),
             market_every: Duration::from_secs(280),
             sweep_every: Duration::from_secs(600),
+            probe: ProbeTerms {
+                at_start: true,
+                ..ProbeTerms::OFF
+            },
+            bad_machines: 0,
+            probe_max: Duration::from_secs(2),
+            patience: &[20],
         }
     }
 
@@ -114,6 +157,10 @@ impl Plan {
             away_max: Duration::from_secs(*dice.pick(&[1, 20, 90, 300])),
             market_every: dice.seconds(120, 280),
             sweep_every: dice.seconds(200, 600),
+            probe: ProbeTerms::OFF,
+            bad_machines: 0,
+            probe_max: Duration::ZERO,
+            patience: &[0, 1, 3, 20],
         };
         let worst = match flavour {
             Flavour::Calm => return plan,

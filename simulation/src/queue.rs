@@ -28,6 +28,8 @@ pub(crate) enum Event {
     Call(Box<AgentCall>),
     /// An agent has its answer, or knows that there is none.
     Reply(u64, AgentReply),
+    /// An agent goes on with the exchange of its probe that this call opened.
+    Probe(u64),
     /// A request is at its network.
     Request(u64, NetworkId, Box<WireRequest>, Fate),
     /// An answer is at the broker.

@@ -19,6 +19,7 @@ use crate::flights::Flights;
 use crate::journal::{Journal, Sink};
 use crate::plan::Plan;
 use crate::points::Points;
+use crate::probes::Probes;
 use crate::queue::{Event, Queue};
 use crate::witness::Witness;
 
@@ -61,6 +62,7 @@ pub(crate) struct Chance {
     pub(crate) ids: Dice,
     pub(crate) customers: Dice,
     pub(crate) faults: Dice,
+    pub(crate) probes: Dice,
 }
 
 /// One run.
@@ -82,6 +84,7 @@ pub(crate) struct Sim {
     pub(crate) points: Points,
     pub(crate) customers: Vec<Customer>,
     pub(crate) faults: Vec<Fault>,
+    pub(crate) probes: Probes,
     pub(crate) witness: Witness,
     /// Nothing goes wrong any more.
     pub(crate) at_peace: bool,
@@ -123,6 +126,7 @@ impl Sim {
             ids: Dice::new(seed, 5),
             customers: Dice::new(seed, 6),
             faults: Dice::new(seed, 7),
+            probes: Dice::new(seed, 9),
         };
         let start = WorldTime::from_micros(START_US).after(chance.ids.seconds(0, 86_400));
         let options = WorldOptions {
@@ -146,7 +150,8 @@ impl Sim {
             points,
             customers: Vec::new(),
             faults: Vec::new(),
-            witness: Witness::default(),
+            probes: Probes::default(),
+            witness: Witness::of(plan.probe),
             at_peace: false,
             api_down: BTreeMap::new(),
             told: Vec::new(),
@@ -193,6 +198,9 @@ impl Sim {
                 self.work()?;
             }
             self.work()?;
+            if self.broker.is_some() {
+                self.witness.nobody_is_late(self.now)?;
+            }
         }
         self.judge_the_end()
     }
@@ -219,8 +227,14 @@ impl Sim {
             Event::Call(call) => self.call_arrives(&call),
             Event::Reply(call, reply) => {
                 self.journal.add(format_args!("{call} {reply:?}"));
-                self.world.agent_reply(call, reply, self.moment());
-                self.collect();
+                if let Some(reply) = self.probe_hears(call, reply) {
+                    self.world.agent_reply(call, reply, self.moment());
+                    self.collect();
+                }
+                Ok(())
+            }
+            Event::Probe(call) => {
+                self.probe_goes_on(call);
                 Ok(())
             }
             Event::Request(flight, network, request, fate) => {

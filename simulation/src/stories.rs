@@ -8,6 +8,7 @@ use tandem_model::job::JobState;
 
 use crate::customers::Wish;
 use crate::faults::{AETHIR, Fault, IONET, Kind};
+use crate::natures::Nature;
 use crate::plan::Plan;
 use crate::points::{Deaths, Points};
 use crate::sim::{Fare, Sim, Told};
@@ -199,6 +200,46 @@ pub const STORIES: &[Story] = &[
         },
         ends: SUCCEEDED,
     },
+    Story {
+        name: "a lying GPU is left at its probe and the job goes on elsewhere",
+        lasts: 100,
+        deaths: WHOLE,
+        tell: |sim| {
+            sim.machines_are(&[Nature::Liar]);
+            sim.tells(&format!("{ONE}{KEPT}"), 15);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "one card stands for two nodes of a gang, and all of it is moved",
+        lasts: 120,
+        deaths: WHOLE,
+        tell: |sim| {
+            sim.machines_are(&[Nature::Honest, Nature::Copy]);
+            sim.tells(&format!("{GANG}{KEPT}"), 15);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "a patched agent works without its probe and earns nothing",
+        lasts: 120,
+        deaths: WHOLE,
+        tell: |sim| {
+            sim.machines_are(&[Nature::Hides, Nature::Deaf]);
+            sim.tells(&format!("{ONE}{KEPT}"), 15);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "the time of a probe is claimed as work",
+        lasts: 60,
+        deaths: WHOLE,
+        tell: |sim| {
+            sim.machines_are(&[Nature::Backdates]);
+            sim.tells(&format!("{ONE}{KEPT}"), 15);
+        },
+        ends: SUCCEEDED,
+    },
 ];
 
 /// What became of a story and all deaths in it.
@@ -237,6 +278,10 @@ impl Story {
                     .map(|(id, seen)| (id, seen.state))
                     .find(|(_, state)| !self.ends.contains(state))
                     .map(|(id, state)| format!("{id} is {state:?} at the end of the story"));
+                let mut attempts = sim.witness.jobs.values().flat_map(|seen| &seen.attempts);
+                if sim.probes.is_told_bad && !attempts.any(|attempt| attempt.failed_probe) {
+                    ends.get_or_insert_with(|| "nothing was left by its probe".to_owned());
+                }
                 ends.clone()
             },
         );

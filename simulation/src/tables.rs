@@ -25,6 +25,8 @@ struct Seen {
     /// Effects that are owed once: a creation and every purchase of more time.
     effects: u64,
     postings: u64,
+    /// Devices that verdicts named.
+    devices: u64,
 }
 
 impl Seen {
@@ -44,8 +46,7 @@ impl Seen {
             "logs" => at_most(CHUNKS_EACH * self.nodes),
             "events" => at_most(EVENTS_EACH * (self.jobs + self.attempts)),
             "ledger_balances" => at_most(BALANCES_MAX),
-            // What verdicts of probes write; nobody is probed here.
-            "devices" => exactly(0),
+            "devices" => exactly(self.devices),
             // What HTTP writes; nobody speaks HTTP here.
             "accounts" | "api_keys" | "replies" | "settings" | "policies" | "denials"
             | "quote_log" | "promotions_given" => exactly(0),
@@ -58,6 +59,7 @@ impl Witness {
     fn rows_seen(&self) -> Seen {
         let mut all = Seen {
             jobs: self.jobs.len() as u64,
+            devices: self.verdicts.devices.count(),
             ..Seen::default()
         };
         for (id, seen) in &self.jobs {

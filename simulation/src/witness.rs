@@ -6,6 +6,7 @@ use gpu_probe::protocol::Directive;
 use tandem::engine::attempt::Attempt;
 use tandem::engine::job::JobDocument;
 use tandem::engine::message::{AgentReply as Said, AgentRequest, JobSpec, Reply};
+use tandem::engine::probe::ProbeTerms;
 use tandem::store::sqlite::SqliteStore;
 use tandem::store::{Store, StoreError};
 use tandem_model::id::{AccountId, JobId};
@@ -17,6 +18,7 @@ use tandem_model::workload::WorkloadKind;
 use crate::blame::Blame;
 use crate::disk::wait;
 use crate::sim::{Done, Halt, Sim, broken};
+use crate::verdicts::{Verdicts, first_stands};
 
 /// A job as the store last showed it.
 #[derive(Debug, Clone)]
@@ -25,6 +27,13 @@ pub(crate) struct Seen {
     pub(crate) state: JobState,
     pub(crate) document: JobDocument,
     pub(crate) attempts: Vec<Attempt>,
+}
+
+impl Seen {
+    /// How many nodes of all attempts are judged.
+    fn verdicts(&self) -> usize {
+        self.attempts.iter().map(|a| a.probes.len()).sum()
+    }
 }
 
 /// What agents were allowed to publish of a job.
@@ -52,6 +61,7 @@ pub(crate) struct Witness {
     /// When every job had ended.
     pub(crate) settled_at: Option<WorldTime>,
     pub(crate) blame: Blame,
+    pub(crate) verdicts: Verdicts,
     is_broken: Option<String>,
 }
 
@@ -90,6 +100,13 @@ fn look(store: &SqliteStore, account: AccountId, id: JobId) -> Done<Option<Seen>
 }
 
 impl Witness {
+    /// One that knows how placements are probed.
+    pub(crate) fn of(probe: ProbeTerms) -> Self {
+        let mut witness = Self::default();
+        witness.verdicts.terms = probe;
+        witness
+    }
+
     /// Keeps what is broken until the step is over.
     pub(crate) fn breaks(&mut self, why: String) {
         self.is_broken.get_or_insert(why);
@@ -133,7 +150,9 @@ impl Witness {
         &mut self,
         store: &SqliteStore,
         written: &[(AccountId, JobId)],
+        at: WorldTime,
     ) -> Done {
+        let mut is_judged = false;
         for (account, id) in written {
             let Some(now) = look(store, *account, *id)? else {
                 return broken(format!("{id} was written and is not in the store"));
@@ -143,7 +162,14 @@ impl Witness {
                 self.fence_was_waited_for(*id, before, &now)?;
             }
             self.charges_fit(store, *id, &now)?;
+            self.probes_hold(*id, &now, at)?;
+            let before = self.jobs.get(id).map_or(0, Seen::verdicts);
+            is_judged |= now.verdicts() != before;
             self.jobs.insert(*id, now);
+        }
+        if is_judged {
+            self.devices_are_counted();
+            self.devices_fit(store)?;
         }
         self.tables_are_bounded(store)
     }
@@ -164,6 +190,7 @@ impl Witness {
                 }
             }
         }
+        self.devices_fit(store)?;
         self.tables_are_bounded(store)
     }
 
@@ -264,6 +291,7 @@ impl Witness {
     ) -> Done {
         let (job, epoch) = request.names();
         self.blame.leases(request, reply);
+        self.probe_is_told(request, reply)?;
         let seen = self.jobs.get(&job);
         match (request, reply) {
             (AgentRequest::Heartbeat(_), Reply::Agent(Said::Heartbeat(told))) => {
@@ -332,6 +360,7 @@ fn compare(id: JobId, before: &Seen, now: &Seen) -> Done {
         if new.proved < old.proved || new.charged < old.charged {
             return broken(format!("{id}: what was proved or charged fell"));
         }
+        first_stands(id, old, new)?;
     }
     Ok(())
 }
@@ -341,6 +370,6 @@ impl Sim {
         let Some(broker) = &self.broker else {
             return broken("no broker at work");
         };
-        self.witness.committed(&broker.store, written)
+        self.witness.committed(&broker.store, written, self.now)
     }
 }

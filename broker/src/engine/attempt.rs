@@ -133,7 +133,8 @@ pub struct Attempt {
     /// of the network's own or of ours with it.
     #[serde(default)]
     pub was_turned_away: bool,
-    /// When each node was told to probe its GPUs first.
+    /// When each node was told to probe its GPUs first; of one that is not judged, not before this
+    /// broker took the job over.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probe_ordered: BTreeMap<u16, WorldTime>,
     /// How often each node began its probe.
@@ -221,8 +222,14 @@ impl Attempt {
     }
 
     /// What was under way with the broker before this one has no answer any more: a creation is
-    /// looked for by its tag, a purchase of time by the minutes it left.
-    pub fn adopt(&mut self) {
+    /// looked for by its tag, a purchase of time by the minutes it left, and the probe of a node
+    /// begins anew, with all of its time.
+    pub fn adopt(&mut self, now: WorldTime) {
+        for (rank, told) in &mut self.probe_ordered {
+            if !self.probes.contains_key(rank) {
+                *told = now.max(*told);
+            }
+        }
         if self.rented == Rented::Asked {
             self.rented = if Planted::CreationForgotten.is_here() {
                 Rented::Gone
@@ -232,6 +239,9 @@ impl Attempt {
         }
         if let Some(extension) = &mut self.extension {
             extension.unsure = true;
+        }
+        if Planted::BarForgotten.is_here() {
+            self.probe_ordered.clear();
         }
     }
 }

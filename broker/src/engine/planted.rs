@@ -28,11 +28,21 @@ pub enum Planted {
     NeverExtended,
     /// What was decided is answered and performed although the store failed.
     AnsweredUnwritten,
+    /// A broker that starts again forgets which nodes were told to probe.
+    BarForgotten,
+    /// A verdict is told before it is in the store.
+    VerdictToldEarly,
+    /// A later verdict takes the place of the first.
+    LastVerdictStands,
+    /// A placement whose probe failed is not left.
+    RefusedStays,
+    /// Time before the verdict counts when it is claimed after it.
+    ProbeTimeCounted,
 }
 
 impl Planted {
     /// Every bug.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 17] = [
         Self::FenceNotWaited,
         Self::LeaseShort,
         Self::TerminalLeft,
@@ -45,6 +55,11 @@ impl Planted {
         Self::OrphansLeft,
         Self::NeverExtended,
         Self::AnsweredUnwritten,
+        Self::BarForgotten,
+        Self::VerdictToldEarly,
+        Self::LastVerdictStands,
+        Self::RefusedStays,
+        Self::ProbeTimeCounted,
     ];
 
     /// Whether it is planted in this thread.

@@ -180,7 +180,10 @@ impl EmulatedProver {
                     .collect();
                 self.waiting.pop_front()
             }
-            (Due::Verdict, VerifierMessage::Verdict(verdict)) if self.waiting.is_empty() => {
+            // Who was judged before is told so instead of a plan.
+            (Due::Plan | Due::Verdict, VerifierMessage::Verdict(verdict))
+                if self.waiting.is_empty() =>
+            {
                 return Ok(Answer::Over(verdict));
             }
             _ => None,

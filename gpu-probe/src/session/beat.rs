@@ -32,6 +32,15 @@ impl Session {
         slowest.min().unwrap_or_default()
     }
 
+    /// Has the work of a rank of the live epoch count from now on: its GPUs were just accepted. It
+    /// is also a word of its agent.
+    pub fn count_from(&mut self, rank: u16, now: WorldTime) {
+        let live = self.live.as_mut();
+        if let Some(bound) = live.and_then(|live| live.ranks.get_mut(&rank)) {
+            bound.count_from(now);
+        }
+    }
+
     /// What to store of a rank of the live epoch after its heartbeat; `None` when nobody is bound
     /// to it, or its end is recorded and the session itself is to be stored.
     pub fn beat(&self, rank: u16) -> Option<Beat> {

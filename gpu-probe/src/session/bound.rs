@@ -92,6 +92,12 @@ impl Bound {
         }
     }
 
+    /// Its work counts from now on: whatever is claimed later, no time before this is proved.
+    pub(super) fn count_from(&mut self, now: WorldTime) {
+        self.heard_at = self.heard_at.max(now);
+        self.spare = Duration::ZERO;
+    }
+
     /// Counts what the claim has grown by, as far as the broker's clock confirms it; to be asked
     /// before [`Bound::hear`].
     ///

@@ -70,7 +70,7 @@ pub struct Row {
 }
 
 impl World {
-    fn unit_index(&self, id: &str) -> Option<u32> {
+    pub(super) fn unit_index(&self, id: &str) -> Option<u32> {
         match self.ids.get(id) {
             Some(Named::Unit(index)) => Some(*index),
             _ => None,

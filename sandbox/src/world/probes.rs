@@ -10,7 +10,7 @@ use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid};
 use super::dice::mix;
 use super::effects::AgentReply;
 use super::simulated::{CallKind, read};
-use super::{CARDS, World};
+use super::{CARDS, UnitState, World};
 
 /// Key of the seeds of emulated cards.
 const CARDS_KEY: u64 = 8;
@@ -45,6 +45,14 @@ impl World {
             claims: (sold != model).then_some(sold),
             seed: mix(self.seed, CARDS_KEY, u64::from(unit.node), part),
         }
+    }
+
+    /// The machine that a unit is on, by its number in this world, and whether the unit runs and
+    /// speaks; none for an id that names no unit.
+    pub fn machine_of(&self, unit: &str) -> Option<(u32, bool)> {
+        let unit = &self.units[self.unit_index(unit)? as usize];
+        let speaks = unit.state == UnitState::Running && unit.silent_since.is_none();
+        Some((unit.node, speaks))
     }
 
     /// Opens the exchange of a simulated agent.

@@ -51,6 +51,14 @@ impl Draft {
         }
     }
 
+    /// Takes out the answers that tell a verdict.
+    pub(super) fn verdicts_told(&mut self) -> Vec<(Ticket, Reply)> {
+        let is_one = |(_, reply): &mut (Ticket, Reply)| {
+            matches!(reply, Reply::Agent(AgentReply::Probed { .. }))
+        };
+        self.replies.extract_if(.., is_one).collect()
+    }
+
     /// Takes a request into the job and notes the answer for after the commit.
     pub(super) fn take(
         &mut self,

@@ -126,7 +126,7 @@ impl Kernel {
             }
         }
         for attempt in &mut job.attempts {
-            attempt.adopt();
+            attempt.adopt(now);
         }
         self.networks.was_away(now, &self.terms);
         let id = job.id;

@@ -116,6 +116,9 @@ impl Kernel {
             self.answers.append(&mut draft.replies);
             return;
         };
+        if Planted::VerdictToldEarly.is_here() {
+            self.answers.extend(draft.verdicts_told());
+        }
         let epoch_before = job.epoch();
         let mut decided = self.step_on(&mut job, &draft, now, fresh);
         draft.show_state(job.state());

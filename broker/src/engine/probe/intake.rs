@@ -15,6 +15,7 @@ use tandem_pricing::quote::gpus_rented;
 use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed};
 use crate::engine::job::{Attempt, EventDocument, Job};
 use crate::engine::message::AgentReply;
+use crate::engine::planted::Planted;
 use crate::engine::records;
 use crate::store::{Changes, DeviceSeen, EventRecord};
 
@@ -158,7 +159,8 @@ pub(in crate::engine) fn take(
     let is_granting = job.doc.session.standing() == Some(Standing::Granting);
     let (id, state) = (job.id, job.doc.state);
     let attempt = told(job, (epoch, rank), said.boot_id)?;
-    if let Some(probed) = attempt.probes.get(&rank) {
+    let first = attempt.probes.get(&rank);
+    if let Some(probed) = first.filter(|_| !Planted::LastVerdictStands.is_here()) {
         return Ok(reply(probed, is_granting));
     }
     let mut probed = Probed::of(&said.verdict, terms, now);
@@ -190,7 +192,10 @@ pub(in crate::engine) fn take(
             document,
         });
     }
-    let reply = reply(&probed, is_granting);
+    let (reply, is_accepted) = (reply(&probed, is_granting), probed.accepted);
     attempt.probes.insert(rank, probed);
+    if is_accepted && !Planted::ProbeTimeCounted.is_here() {
+        job.doc.session.count_from(rank, now);
+    }
     Ok(reply)
 }

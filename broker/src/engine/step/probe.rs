@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Decided, Moment, leave};
 use crate::engine::job::Job;
+use crate::engine::planted::Planted;
 
 /// The smallest step past a deadline.
 const JUST_AFTER: Duration = Duration::from_micros(1);
@@ -25,7 +26,8 @@ pub(super) fn judge(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
     // The node that was told first is late first.
     let first = unjudged.min_by_key(|(_, told)| **told);
     let due = first.map(|(rank, told)| (*rank, told.after(within)));
-    let refused = attempt.probes.iter().find(|(_, probed)| !probed.accepted);
+    let mut judged = attempt.probes.iter();
+    let refused = judged.find(|(_, p)| !p.accepted && !Planted::RefusedStays.is_here());
     let why = if let Some((rank, probed)) = refused {
         format!("node {rank} {}", probed.in_words())
     } else if let Some(rank) = attempt.probe_skipped {

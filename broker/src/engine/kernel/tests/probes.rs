@@ -1,5 +1,7 @@
 //! Placements that begin with a probe.
 
+mod times;
+
 use std::time::Duration;
 
 use gpu_probe::hex::HexBytes;
@@ -281,31 +283,6 @@ fn an_agent_that_works_without_a_verdict_is_left_and_earns_nothing() {
         assert_eq!(published, (None, None), "{skips:?}");
         rig.until_replaced(10);
     }
-}
-
-#[test]
-fn no_verdict_in_time_leaves_and_one_in_time_does_not() {
-    let within = Duration::from_secs(60);
-    let silent = |answers: bool| {
-        let mut rig = rig(ProbeTerms {
-            within,
-            ..probing()
-        });
-        rig.running(1, 1);
-        for second in 2..=70 {
-            rig.ask(second, probing_beat(0, second));
-            if answers && second == 60 {
-                assert!(rig.may_start(second, judged(0, VerdictOutcome::Pass)));
-            }
-            rig.work(second);
-            if second == 61 {
-                assert_eq!(rig.the_job().state(), JobState::Running);
-            }
-        }
-        rig
-    };
-    silent(false).was_left("no verdict of the probe of node 0 in time");
-    assert_eq!(silent(true).the_job().state(), JobState::Running);
 }
 
 #[test]

@@ -1,0 +1,138 @@
+//! What the store must know of devices: the sum of every verdict that is in it, no more and no less.
+
+use std::collections::BTreeMap;
+
+use gpu_probe::report::DeviceUuid;
+use gpu_probe::verdict::VerdictOutcome;
+use tandem::store::sqlite::SqliteStore;
+use tandem::store::{DEVICES_MAX, DeviceRecord, PAGE_MAX, Store};
+use tandem_model::id::JobId;
+use tandem_model::placement::Epoch;
+use tandem_model::time::WorldTime;
+
+use crate::disk::wait;
+use crate::sim::{Done, broken};
+use crate::witness::{Seen, Witness, unreadable};
+
+/// The node of an attempt.
+type Node = (JobId, Epoch, u16);
+
+/// What all verdicts together say of a device.
+#[derive(Debug, Default)]
+struct Device {
+    passed: u64,
+    could_not_run: u64,
+    failed: u64,
+    first: WorldTime,
+    last: WorldTime,
+    /// Who showed it last, and several in one moment: which of them is not told apart.
+    shown_by: Vec<Node>,
+}
+
+/// Devices by what was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Devices(BTreeMap<DeviceUuid, Device>);
+
+impl Devices {
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        (self.0.len() as u64).min(DEVICES_MAX)
+    }
+
+    fn of(jobs: &BTreeMap<JobId, Seen>) -> Self {
+        let mut all = Self::default();
+        for (id, seen) in jobs {
+            for attempt in &seen.attempts {
+                for (rank, probed) in &attempt.probes {
+                    let node = (*id, attempt.placement.epoch, *rank);
+                    for device in &probed.devices {
+                        // A machine's verdict is each of its devices', but that another one failed.
+                        let outcome = if device.failed {
+                            VerdictOutcome::Fail
+                        } else {
+                            probed.outcome.min(VerdictOutcome::CouldNotRun)
+                        };
+                        all.see(device.uuid, outcome, node, probed.at);
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    fn see(&mut self, uuid: DeviceUuid, outcome: VerdictOutcome, node: Node, at: WorldTime) {
+        let is_new = !self.0.contains_key(&uuid);
+        let device = self.0.entry(uuid).or_default();
+        match outcome {
+            VerdictOutcome::Pass => device.passed += 1,
+            VerdictOutcome::CouldNotRun => device.could_not_run += 1,
+            VerdictOutcome::Fail => device.failed += 1,
+        }
+        if is_new || at < device.first {
+            device.first = at;
+        }
+        if is_new || at > device.last {
+            device.last = at;
+            device.shown_by.clear();
+        }
+        if at == device.last {
+            device.shown_by.push(node);
+        }
+    }
+}
+
+impl Device {
+    fn fits(
+        &self,
+        record: &DeviceRecord,
+        ban_after_fails: u32,
+        live: impl Fn(&Node) -> bool,
+    ) -> bool {
+        let in_use = |node: &Node| live(node).then_some(*node);
+        (record.passed, record.could_not_run, record.failed)
+            == (self.passed, self.could_not_run, self.failed)
+            && (record.first_seen, record.last_seen) == (self.first, self.last)
+            && record.banned == (self.failed >= u64::from(ban_after_fails))
+            && self
+                .shown_by
+                .iter()
+                .any(|node| in_use(node) == record.in_use_by)
+    }
+}
+
+impl Witness {
+    /// Counts the verdicts that are in the store anew.
+    pub(crate) fn devices_are_counted(&mut self) {
+        self.verdicts.devices = Devices::of(&self.jobs);
+    }
+
+    /// The store knows of every device what all verdicts in it say, and of no other.
+    pub(crate) fn devices_fit(&self, store: &SqliteStore) -> Done {
+        let all = &self.verdicts.devices.0;
+        let uuids: Vec<_> = all.keys().copied().collect();
+        let live = |(job, epoch, _): &Node| {
+            self.jobs.get(job).is_some_and(|seen| {
+                let last = seen.attempts.last().map(|a| a.placement.epoch);
+                seen.state.may_hold_lease() && last == Some(*epoch)
+            })
+        };
+        for page in uuids.chunks(PAGE_MAX as usize) {
+            let records = wait(store.devices(page.to_vec())).map_err(unreadable)?;
+            if records.len() != page.len() {
+                return broken(format!(
+                    "{} of {} devices are known",
+                    records.len(),
+                    page.len()
+                ));
+            }
+            for record in &records {
+                let seen = all.get(&record.uuid);
+                let bans = self.verdicts.terms.ban_after_fails;
+                if !seen.is_some_and(|seen| seen.fits(record, bans, live)) {
+                    return broken(format!("{record:?} is stored, and {seen:?} was seen"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
