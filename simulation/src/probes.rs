@@ -30,6 +30,8 @@ enum Stage {
     Opens,
     Measures,
     Reports,
+    /// Judged, a patched agent says that nothing could be measured: a milder verdict may follow.
+    Regrets,
 }
 
 /// The agent's side of an exchange.
@@ -102,8 +104,15 @@ impl Exchange {
     fn says(&self) -> AgentCall {
         let mut call = self.hello.clone();
         let said: Result<ProbeRequest, _> = serde_json::from_slice(&call.body);
-        if let (Stage::Reports, Ok(mut said)) = (self.stage, said) {
-            said.said = ProbeSaid::Message(ProverMessage::MatrixBegin);
+        let next = match self.stage {
+            Stage::Reports => ProbeSaid::Message(ProverMessage::MatrixBegin),
+            Stage::Regrets => ProbeSaid::CouldNotRun {
+                detail: "it said so later".to_owned(),
+            },
+            Stage::Opens | Stage::Measures => return call,
+        };
+        if let Ok(mut said) = said {
+            said.said = next;
             call.body = serde_json::to_vec(&said).unwrap_or_default();
         }
         call
@@ -236,6 +245,13 @@ impl Sim {
             return Some(reply);
         };
         match (heard(&reply), exchange.stage) {
+            (Heard::Decided, Stage::Opens | Stage::Measures | Stage::Reports)
+                if exchange.nature.is_patched() =>
+            {
+                exchange.stage = Stage::Regrets;
+                self.queue.put(self.now, Event::Probe(call));
+                None
+            }
             (Heard::Decided, _) => {
                 let is_deaf = exchange.nature == Nature::Deaf;
                 self.probes.open.remove(&call);
@@ -260,7 +276,9 @@ impl Sim {
                 exchange.stage = Stage::Opens;
                 self.probe_again(call)
             }
-            (Heard::Nothing, Stage::Opens | Stage::Reports) => self.probe_again(call),
+            (Heard::Nothing, Stage::Opens | Stage::Reports | Stage::Regrets) => {
+                self.probe_again(call)
+            }
             _ => None,
         }
     }
