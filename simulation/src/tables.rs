@@ -45,7 +45,7 @@ impl Seen {
             "events" => at_most(EVENTS_EACH * (self.jobs + self.attempts)),
             "ledger_balances" => at_most(BALANCES_MAX),
             // What verdicts of probes write; nobody is probed here.
-            "devices" => exactly(0),
+            "devices" | "device_history" | "probes" => exactly(0),
             // What HTTP writes; nobody speaks HTTP here.
             "accounts" | "api_keys" | "replies" | "settings" | "policies" | "denials"
             | "quote_log" | "promotions_given" => exactly(0),
