@@ -153,34 +153,27 @@ fn print(job: &JobView) -> anyhow::Result<()> {
 
 /// What came of one node's probe.
 fn probe_line(epoch: Epoch, probe: &ProbeView) -> String {
-    let reasons = reasons(probe);
+    let speed = probe
+        .speed_permille
+        .map_or_else(String::new, |speed| format!(", speed {speed} of 1000"));
+    let reasons: Vec<String> = probe
+        .reasons
+        .iter()
+        .filter(|reason| reason.effect != Effect::Note)
+        .map(|reason| format!("{} ({})", reason.code, reason.detail))
+        .collect();
     let why = if reasons.is_empty() {
         String::new()
     } else {
         format!(": {}", reasons.join("; "))
     };
     format!(
-        "  probe     attempt {}, node {}: {}{why}",
+        "  probe     attempt {}, node {}: {}, proof level {}{speed}{why}",
         epoch.0,
         probe.rank,
-        outcome(probe),
+        word(&probe.outcome),
+        probe.proof_level,
     )
-}
-
-/// Outcome, level and speed of a probe.
-pub(super) fn outcome(probe: &ProbeView) -> String {
-    let speed = probe
-        .speed_permille
-        .map_or_else(String::new, |speed| format!(", speed {speed} of 1000"));
-    let level = probe.proof_level;
-    format!("{}, proof level {level}{speed}", word(&probe.outcome))
-}
-
-/// The reasons of a probe that say more than a note.
-pub(super) fn reasons(probe: &ProbeView) -> Vec<String> {
-    let told = probe.reasons.iter().filter(|r| r.effect != Effect::Note);
-    told.map(|reason| format!("{} ({})", reason.code, reason.detail))
-        .collect()
 }
 
 /// Asks for a job to be stopped.

@@ -222,7 +222,8 @@ fn history(lines: &[DeviceEventView]) -> String {
             Some(verdict) => verdict_cells(verdict),
             None => {
                 let reason = line.reason.clone().unwrap_or_default();
-                let by = line.by.clone().unwrap_or_default();
+                let by = line.by.clone();
+                let by = by.unwrap_or_else(|| "failed verdicts".to_owned());
                 let what = format!("{}: {reason}", line.what);
                 (what, String::new(), String::new(), by)
             }

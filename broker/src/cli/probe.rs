@@ -5,10 +5,9 @@ use tandem_model::id::{JobId, ProbeId};
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::jobs::reasons;
 use super::output::{say, table, tell};
-use super::words::{moment, word};
-use crate::api::{JobProbeView, ProbedDeviceView};
+use super::words::{device, moment, word};
+use crate::api::JobProbeView;
 use crate::client::Answer;
 
 /// Arguments of `tandem probe`.
@@ -65,14 +64,15 @@ fn receipt(probes: &[JobProbeView], job: JobId, wanted: ProbeId, json: bool) -> 
     Ok(())
 }
 
-/// The table of verdicts.
+/// The table of verdicts, and below it the devices and reasons of each.
 fn rendered(probes: &[JobProbeView]) -> String {
     let mut rows = table(&[
-        "probe", "judged", "attempt", "node", "sold as", "outcome", "level", "speed", "devices",
-        "reasons",
+        "probe", "judged", "attempt", "node", "sold as", "outcome", "level", "speed",
     ]);
+    let mut lines = Vec::new();
     for probe in probes {
         let said = &probe.probe;
+        let speed = said.speed_permille;
         rows.add_row([
             probe.id.to_string(),
             moment(said.at),
@@ -81,21 +81,17 @@ fn rendered(probes: &[JobProbeView]) -> String {
             format!("{} on {}", probe.sold_as, probe.network),
             word(&said.outcome),
             said.proof_level.to_string(),
-            said.speed_permille
-                .map_or_else(String::new, |speed| format!("{speed} of 1000")),
-            lines(probe.devices.iter().map(device)),
-            lines(reasons(said)),
+            speed.map_or_else(String::new, |speed| format!("{speed} of 1000")),
         ]);
+        lines.push(probe.id.to_string());
+        for shown in &probe.devices {
+            let shown = device(shown.uuid, shown.model.as_deref(), shown.failed);
+            lines.push(format!("  {:<13} {shown}", "device"));
+        }
+        for reason in &said.reasons {
+            let (effect, code) = (word(&reason.effect), reason.code);
+            lines.push(format!("  {effect:<13} {code} ({})", reason.detail));
+        }
     }
-    rows.to_string()
-}
-
-fn device(device: &ProbedDeviceView) -> String {
-    let model = device.model.as_deref().unwrap_or("no known card");
-    let failed = if device.failed { ", failed" } else { "" };
-    format!("{} {model}{failed}", device.uuid)
-}
-
-fn lines(all: impl IntoIterator<Item = String>) -> String {
-    all.into_iter().collect::<Vec<_>>().join("\n")
+    format!("{rows}\n{}", lines.join("\n"))
 }

@@ -9,9 +9,9 @@ use tandem_model::id::JobId;
 
 use super::connection::Connection;
 use super::output::{say, tell};
-use super::words::{moment, word};
+use super::words::{device, moment, word};
 use crate::api::{ReceiptKeys, ReceiptReply};
-use crate::engine::probe::{ProbeReceipt, ProbedDevice};
+use crate::engine::probe::ProbeReceipt;
 use crate::vault::receipt::{self, Claims, Receipt};
 
 /// Arguments of `tandem receipt`.
@@ -119,7 +119,10 @@ fn probed(receipt: &ProbeReceipt) -> String {
     if let Some(speed) = receipt.speed_permille {
         lines.push(format!("  speed           {speed} of 1000"));
     }
-    lines.extend(receipt.devices.iter().map(device));
+    for shown in &receipt.devices {
+        let shown = device(shown.uuid, shown.model.as_deref(), shown.failed);
+        lines.push(format!("  device          {shown}"));
+    }
     for reason in &receipt.reasons {
         let (effect, code) = (word(&reason.effect), reason.code);
         lines.push(format!("  {effect:<15} {code} ({})", reason.detail));
@@ -133,12 +136,6 @@ fn probed(receipt: &ProbeReceipt) -> String {
             .to_owned(),
     );
     lines.join("\n")
-}
-
-fn device(device: &ProbedDevice) -> String {
-    let model = device.model.as_deref().unwrap_or("no known card");
-    let failed = if device.failed { ", failed" } else { "" };
-    format!("  device          {} {model}{failed}", device.uuid)
 }
 
 /// A proof level in words.
