@@ -13,8 +13,8 @@ use tandem_model::time::WorldTime;
 use super::history;
 use super::rows::{array, bytes, count, hex, id, time, word};
 use crate::store::{
-    BanChange, DEVICES_MAX, DeviceBan, DeviceEntry, DeviceFilter, DeviceRecord, DeviceSeen,
-    PAGE_MAX, StoreError,
+    BanChange, DEVICE_BANS_MAX, DEVICE_HISTORY_MAX, DEVICES_MAX, DeviceBan, DeviceEntry,
+    DeviceFilter, DeviceRecord, DeviceSeen, PAGE_MAX, StoreError,
 };
 
 /// Takes verdicts on devices in; forgets those that were not seen for longest, past the limit.
@@ -32,7 +32,7 @@ pub(super) fn see(connection: &Connection, seen: &[DeviceSeen]) -> Result<(), St
         }
     }
     forget(connection, DEVICES_MAX)?;
-    history::forget(connection)?;
+    history::forget_verdicts(connection, DEVICE_HISTORY_MAX)?;
     Ok(())
 }
 
@@ -131,7 +131,7 @@ pub(super) fn change_ban(
     if is_changed {
         history::add(connection, uuid, asked.at, &entry, None)?;
         forget(connection, DEVICES_MAX)?;
-        history::forget(connection)?;
+        history::forget_bans(connection, DEVICE_BANS_MAX)?;
     }
     Ok(of(connection, &[uuid])?.pop())
 }

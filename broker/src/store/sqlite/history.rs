@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use tandem_model::time::WorldTime;
 
 use super::rows::{count, time};
-use crate::store::{DEVICE_BANS_MAX, DEVICE_HISTORY_MAX, DeviceEntry, DeviceHistory, PAGE_MAX};
+use crate::store::{DeviceEntry, DeviceHistory, PAGE_MAX};
 
 fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("numbers and text always make JSON")
@@ -45,27 +45,25 @@ pub(super) fn add(
     Ok(())
 }
 
-/// Forgets the oldest lines, past the limits.
-pub(super) fn forget(connection: &Connection) -> rusqlite::Result<()> {
-    forget_past(connection, false, DEVICE_HISTORY_MAX)?;
-    forget_past(connection, true, DEVICE_BANS_MAX)
+/// Forgets the oldest verdicts and their bans: what is so many numbers behind the newest line.
+pub(super) fn forget_verdicts(connection: &Connection, most: u64) -> rusqlite::Result<usize> {
+    const SQL: &str = "
+        DELETE FROM device_history WHERE by_operator = 0
+            AND sequence <= (SELECT max(sequence) FROM device_history) - ?1";
+    connection
+        .prepare_cached(SQL)?
+        .execute(params![count(most)])
 }
 
-/// Forgets the oldest lines of one kind. Lines are counted only where there may be too many of them:
-/// a kind has no more of them than numbers were given.
-fn forget_past(connection: &Connection, by_operator: bool, most: u64) -> rusqlite::Result<()> {
+/// Forgets the oldest of what operators did, past a number of lines.
+pub(super) fn forget_bans(connection: &Connection, most: u64) -> rusqlite::Result<usize> {
     const SQL: &str = "
-        DELETE FROM device_history WHERE by_operator = ?1 AND sequence <= (
-            SELECT sequence FROM device_history WHERE by_operator = ?1
-            ORDER BY sequence DESC LIMIT 1 OFFSET ?2)";
-    let highest: u64 = connection
-        .prepare_cached("SELECT ifnull(max(sequence), 0) FROM device_history")?
-        .query_row([], |row| row.get(0))?;
-    if highest > most {
-        let which = params![by_operator, count(most)];
-        connection.prepare_cached(SQL)?.execute(which)?;
-    }
-    Ok(())
+        DELETE FROM device_history WHERE by_operator = 1 AND sequence <= (
+            SELECT sequence FROM device_history WHERE by_operator = 1
+            ORDER BY sequence DESC LIMIT 1 OFFSET ?1)";
+    connection
+        .prepare_cached(SQL)?
+        .execute(params![count(most)])
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<DeviceHistory> {
@@ -132,11 +130,11 @@ mod tests {
             let all = of(&connection, uuid, None, 99).unwrap();
             all.iter().map(|l| l.at.micros()).collect::<Vec<_>>()
         };
-        forget_past(&connection, false, 4).unwrap();
+        forget_verdicts(&connection, 4).unwrap();
         assert_eq!(left(), [9, 8, 7, 6, 3, 2, 1]);
-        forget_past(&connection, true, 2).unwrap();
+        forget_bans(&connection, 2).unwrap();
         assert_eq!(left(), [9, 8, 7, 6, 3, 2]);
-        forget_past(&connection, true, 2).unwrap();
+        forget_bans(&connection, 2).unwrap();
         assert_eq!(left(), [9, 8, 7, 6, 3, 2]);
         let newest = of(&connection, uuid, Some(8), 1).unwrap();
         let [newest] = &newest[..] else {
