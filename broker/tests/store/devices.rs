@@ -254,15 +254,18 @@ pub(crate) async fn latencies_beside_the_last_ones(store: Arc<dyn Store>) {
         l2_knee_bytes: None,
         map: None,
     };
-    for (second, shown) in [(1, None), (2, Some(500)), (3, None), (4, Some(900))] {
-        let mut line = seen(1, 1, Pass, second);
+    // Another card's, between them, are not its own.
+    for (device, second, shown) in [
+        (1, 1, None),
+        (1, 2, Some(500)),
+        (2, 3, Some(700)),
+        (1, 4, None),
+        (1, 5, Some(900)),
+    ] {
+        let mut line = seen(device, 1, Pass, second);
         line.latency = shown.map(latency);
         store.commit(all(vec![line])).await.unwrap();
     }
-    // Another card's are not its own.
-    let mut other = seen(2, 1, Pass, 5);
-    other.latency = Some(latency(700));
-    store.commit(all(vec![other])).await.unwrap();
     let lines = store.device_history(uuid(1), None, 9).await.unwrap();
     let shown: Vec<_> = lines
         .into_iter()
