@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
+#[path = "cli_serve/probe.rs"]
+mod probe;
 #[path = "cli_serve/process.rs"]
 mod process;
 

@@ -142,10 +142,13 @@ fn every_answer_is_one_that_the_document_promises() {
     };
     // The first has ended, so that its streams end too.
     let (job, other) = (submit(&["--watch"]), submit(&[]));
+    let nodes = home.json(&broker, &["nodes"]);
+    let node = nodes["items"][0]["uuid"].as_str().unwrap();
     let values = [
         ("TANDEM_API_KEY", key(&broker)),
         ("JOB", &job),
         ("JOB_TO_CANCEL", &other),
+        ("NODE", node),
     ];
     let more = [
         "--max-examples",

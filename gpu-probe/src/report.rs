@@ -7,6 +7,7 @@
 mod bounds;
 mod health;
 mod identity;
+mod latency;
 mod measured;
 mod outcome;
 mod signature;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use bounds::*;
 pub use health::*;
 pub use identity::*;
+pub use latency::*;
 pub use measured::*;
 pub(crate) use outcome::percentile;
 pub use outcome::{Outcome, Timing};

@@ -123,6 +123,8 @@ ids! {
     BootId = "boot";
     /// A credential of a tenant.
     ApiKeyId = "key";
+    /// One probe of a node's GPUs.
+    ProbeId = "prb";
 }
 
 #[cfg(test)]

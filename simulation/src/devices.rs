@@ -31,12 +31,18 @@ struct Device {
 
 /// Devices by what was seen.
 #[derive(Debug, Default)]
-pub(crate) struct Devices(BTreeMap<DeviceUuid, Device>);
+pub(crate) struct Devices {
+    by_uuid: BTreeMap<DeviceUuid, Device>,
+    /// Verdicts that name them, and those that name none.
+    pub(crate) verdicts: u64,
+    /// How often a verdict named one.
+    pub(crate) shown: u64,
+}
 
 impl Devices {
     /// How many there are.
     pub(crate) fn count(&self) -> u64 {
-        (self.0.len() as u64).min(DEVICES_MAX)
+        (self.by_uuid.len() as u64).min(DEVICES_MAX)
     }
 
     fn of(jobs: &BTreeMap<JobId, Seen>) -> Self {
@@ -44,6 +50,7 @@ impl Devices {
         for (id, seen) in jobs {
             for attempt in &seen.attempts {
                 for (rank, probed) in &attempt.probes {
+                    all.verdicts += 1;
                     let node = (*id, attempt.placement.epoch, *rank);
                     for device in &probed.devices {
                         // A machine's verdict is each of its devices', but that another one failed.
@@ -61,8 +68,9 @@ impl Devices {
     }
 
     fn see(&mut self, uuid: DeviceUuid, outcome: VerdictOutcome, node: Node, at: WorldTime) {
-        let is_new = !self.0.contains_key(&uuid);
-        let device = self.0.entry(uuid).or_default();
+        self.shown += 1;
+        let is_new = !self.by_uuid.contains_key(&uuid);
+        let device = self.by_uuid.entry(uuid).or_default();
         match outcome {
             VerdictOutcome::Pass => device.passed += 1,
             VerdictOutcome::CouldNotRun => device.could_not_run += 1,
@@ -91,8 +99,8 @@ impl Device {
         let in_use = |node: &Node| live(node).then_some(*node);
         (record.passed, record.could_not_run, record.failed)
             == (self.passed, self.could_not_run, self.failed)
-            && (record.first_seen, record.last_seen) == (self.first, self.last)
-            && record.banned == (self.failed >= u64::from(ban_after_fails))
+            && (record.first_seen, record.last_seen) == (Some(self.first), self.last)
+            && record.ban.is_some() == (self.failed >= u64::from(ban_after_fails))
             && self
                 .shown_by
                 .iter()
@@ -108,7 +116,7 @@ impl Witness {
 
     /// The store knows of every device what all verdicts in it say, and of no other.
     pub(crate) fn devices_fit(&self, store: &SqliteStore) -> Done {
-        let all = &self.verdicts.devices.0;
+        let all = &self.verdicts.devices.by_uuid;
         let uuids: Vec<_> = all.keys().copied().collect();
         let live = |(job, epoch, _): &Node| {
             self.jobs.get(job).is_some_and(|seen| {

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use gpu_probe::exchange::{ProverMessage, VerifierMessage};
 use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid};
+use gpu_probe::report::Kind;
 use gpu_probe::verdict::Verdict;
 use tandem::engine::message::AgentRequest;
 use tandem::engine::probe::{NodeVerdict, ProbeOpens};
 use tandem::store::Store;
-use tandem_model::id::{BootId, JobId};
+use tandem_model::id::{BootId, JobId, ProbeId};
 use tandem_model::placement::Epoch;
 use tandem_sandbox::world::{AgentCall, AgentReply};
 
@@ -64,8 +65,14 @@ impl Sim {
             return broken(format!("an agent's message of a probe is refused: {why}"));
         }
         let (job, epoch, rank, boot_id) = (asked.job, asked.epoch, asked.rank, asked.boot_id);
+        self.probes.said += 1;
+        let probe = ProbeId::from_parts(self.probes.said, &[7; 10]);
         let judged = |verdict| {
             AgentRequest::Probed(NodeVerdict {
+                probe,
+                kind: Kind::Quick,
+                challenge_id: None,
+                report: None,
                 job,
                 epoch,
                 rank,
@@ -121,7 +128,7 @@ impl Sim {
         }
         let records = wait(self.running()?.store.devices(cards.clone())).map_err(unreadable)?;
         let me = (said.job, said.epoch, said.rank);
-        let banned = records.iter().filter(|d| d.banned);
+        let banned = records.iter().filter(|d| d.ban.is_some());
         let elsewhere = |by: Option<_>| by.is_some_and(|by| by != me);
         let in_use = records.iter().filter(|d| elsewhere(d.in_use_by));
         let known = Known {

@@ -50,6 +50,8 @@ pub(crate) struct Exchange {
 pub(crate) struct Probes {
     pub(crate) open: BTreeMap<u64, Exchange>,
     natures: BTreeMap<u32, Nature>,
+    /// Messages of agents that reached a broker; each may become a verdict.
+    pub(crate) said: u64,
     /// What the next machines are, in the order in which they are first probed.
     told: VecDeque<Nature>,
     /// Whether a story said that a machine is bad: then a placement is left by its probe.

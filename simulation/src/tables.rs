@@ -27,6 +27,9 @@ struct Seen {
     postings: u64,
     /// Devices that verdicts named.
     devices: u64,
+    verdicts: u64,
+    /// Devices of all verdicts, each as often as it was named.
+    shown: u64,
 }
 
 impl Seen {
@@ -47,6 +50,8 @@ impl Seen {
             "events" => at_most(EVENTS_EACH * (self.jobs + self.attempts)),
             "ledger_balances" => at_most(BALANCES_MAX),
             "devices" => exactly(self.devices),
+            "probes" => exactly(self.verdicts),
+            "device_history" => exactly(self.shown),
             // What HTTP writes; nobody speaks HTTP here.
             "accounts" | "api_keys" | "replies" | "settings" | "policies" | "denials"
             | "quote_log" | "promotions_given" => exactly(0),
@@ -60,6 +65,8 @@ impl Witness {
         let mut all = Seen {
             jobs: self.jobs.len() as u64,
             devices: self.verdicts.devices.count(),
+            verdicts: self.verdicts.devices.verdicts,
+            shown: self.verdicts.devices.shown,
             ..Seen::default()
         };
         for (id, seen) in &self.jobs {

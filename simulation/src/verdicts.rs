@@ -222,12 +222,16 @@ impl Witness {
             {
                 return broken(format!("{job} e{epoch}: a barred node's result is taken"));
             }
-            (AgentRequest::ProbeOpens(r), Reply::Agent(Said::Probed { probed, may_start })) => {
-                (r.rank, probed, *may_start)
-            }
-            (AgentRequest::Probed(r), Reply::Agent(Said::Probed { probed, may_start })) => {
-                (r.rank, probed, *may_start)
-            }
+            (
+                request,
+                Reply::Agent(Said::Probed {
+                    probed, may_start, ..
+                }),
+            ) => match request {
+                AgentRequest::ProbeOpens(r) => (r.rank, probed, *may_start),
+                AgentRequest::Probed(r) => (r.rank, probed, *may_start),
+                _ => return broken(format!("{job} e{epoch} is told a verdict unasked")),
+            },
             _ => return Ok(()),
         };
         let who = format!("{job} e{epoch} node {rank}");

@@ -37,13 +37,16 @@ pub enum Scope {
     /// Read and change the pricing policy.
     #[serde(rename = "policies")]
     Policies,
+    /// See and ban the GPUs that probes saw.
+    #[serde(rename = "nodes")]
+    Nodes,
     /// Everything, and keys of every account.
     #[serde(rename = "admin")]
     Admin,
 }
 
 /// Every scope.
-pub const SCOPES: [Scope; 8] = [
+pub const SCOPES: [Scope; 9] = [
     Scope::JobsRead,
     Scope::JobsWrite,
     Scope::Quotes,
@@ -51,6 +54,7 @@ pub const SCOPES: [Scope; 8] = [
     Scope::KeysAdmin,
     Scope::AccountsAdmin,
     Scope::Policies,
+    Scope::Nodes,
     Scope::Admin,
 ];
 
@@ -65,6 +69,7 @@ impl Scope {
             Self::KeysAdmin => "keys:admin",
             Self::AccountsAdmin => "accounts:admin",
             Self::Policies => "policies",
+            Self::Nodes => "nodes",
             Self::Admin => "admin",
         }
     }
@@ -117,11 +122,11 @@ pub struct KeyRequest {
     /// What it is for, 1 to 63 characters.
     #[schema(value_type = NameText)]
     pub name: String,
-    /// What it may do: 1 to 8 scopes, none that the asking key lacks.
+    /// What it may do: 1 to 9 scopes, none that the asking key lacks.
     #[schema(
         value_type = BTreeSet<Scope>,
         min_items = 1,
-        max_items = 8,
+        max_items = 9,
         example = json!(["jobs:read", "jobs:write", "quotes", "offers:read"])
     )]
     pub scopes: Vec<String>,

@@ -17,6 +17,8 @@ use super::PAGE_ITEMS_MAX;
 
 /// Longest name of an account or key in characters.
 pub const NAME_CHARS_MAX: usize = 63;
+/// Longest reason of a ban in characters.
+pub const BAN_REASON_CHARS_MAX: usize = 200;
 /// Every grade.
 pub const GRADES: [Grade; 2] = [Grade::Consumer, Grade::Datacenter];
 
@@ -67,6 +69,10 @@ pub struct NameText;
 pub struct WorkloadText;
 /// A place in a job's log.
 pub struct LogCursorText;
+/// A device.
+pub struct DeviceUuidText;
+/// Why a device is banned, or its ban lifted.
+pub struct BanReasonText;
 /// A key under which a request is answered once.
 pub struct IdempotencyKeyText;
 
@@ -134,15 +140,34 @@ impl PartialSchema for PageLimit {
     }
 }
 
+/// A line of text without control characters and outer spaces.
+fn line(description: &str, chars_max: usize) -> RefOr<Schema> {
+    let line = text(description)
+        .min_length(Some(1))
+        .max_length(Some(chars_max))
+        .pattern(Some(
+            r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$",
+        ));
+    done(line)
+}
+
 impl PartialSchema for NameText {
     fn schema() -> RefOr<Schema> {
-        let name = text("A name without control characters and outer spaces.")
-            .min_length(Some(1))
-            .max_length(Some(NAME_CHARS_MAX))
-            .pattern(Some(
-                r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$",
-            ));
-        done(name)
+        let description = "A name without control characters and outer spaces.";
+        line(description, NAME_CHARS_MAX)
+    }
+}
+
+impl PartialSchema for BanReasonText {
+    fn schema() -> RefOr<Schema> {
+        let description = "A reason without control characters and outer spaces.";
+        line(description, BAN_REASON_CHARS_MAX)
+    }
+}
+
+impl PartialSchema for DeviceUuidText {
+    fn schema() -> RefOr<Schema> {
+        done(text("UUID of a device.").pattern(Some("^[0-9a-f]{32}$")))
     }
 }
 
@@ -196,6 +221,8 @@ named! {
     WorkloadText = "WorkloadText";
     LogCursorText = "LogCursor";
     IdempotencyKeyText = "IdempotencyKey";
+    DeviceUuidText = "DeviceUuid";
+    BanReasonText = "BanReason";
 }
 
 /// One server-sent event (WHATWG HTML §9.2), as its fields are after parsing.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use gpu_probe::report::{DeviceUuid, Kind};
 use gpu_probe::verdict::{Effect, ReasonCode, VerdictOutcome};
 use serde::{Deserialize, Serialize};
-use tandem_model::id::{JobId, PlacementId};
+use tandem_model::id::{JobId, PlacementId, ProbeId};
 use tandem_model::job::JobState;
 use tandem_model::money::MicroUsd;
 use tandem_model::network::{Country, Grade, NetworkId};
@@ -152,6 +153,49 @@ pub struct ProbeView {
     pub reasons: Vec<ProbeReasonView>,
     /// When it was judged (world time).
     pub at: Moment,
+}
+
+/// A verdict on a node, with what is signed of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobProbeView {
+    /// Its id.
+    #[schema(value_type = String, example = "prb_0198c1c2f0b47d3e8a1b2c3d4e5f6071")]
+    pub id: ProbeId,
+    /// The attempt.
+    #[schema(value_type = u32)]
+    pub epoch: Epoch,
+    /// The network.
+    #[schema(value_type = String)]
+    pub network: NetworkId,
+    /// The id of the card that was sold.
+    pub sold_as: String,
+    /// `quick`, `full` or `soak`.
+    #[schema(value_type = String, example = "quick")]
+    pub kind: Kind,
+    /// What came of it.
+    #[serde(flatten)]
+    pub probe: ProbeView,
+    /// The devices, by their own word.
+    pub devices: Vec<ProbedDeviceView>,
+    /// The challenge, 32 hex digits, where one was asked.
+    pub challenge_id: Option<String>,
+    /// SHA-256 of the machine's signed report, where one came.
+    pub report_sha256: Option<String>,
+    /// A JSON Web Signature in compact form (RFC 7515) with Ed25519 over all of this; the same text
+    /// each time.
+    pub receipt: String,
+}
+
+/// One device of a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProbedDeviceView {
+    /// Its UUID, 32 hex digits.
+    #[schema(value_type = String)]
+    pub uuid: DeviceUuid,
+    /// Catalogue id of the card that its facts fit, when they fit one.
+    pub model: Option<String>,
+    /// Whether a reason that fails the probe names it.
+    pub failed: bool,
 }
 
 /// One reason of a probe's outcome.

@@ -9,6 +9,7 @@ mod account;
 mod classification;
 mod denial;
 pub mod described;
+mod device;
 mod event;
 mod job;
 mod ledger;
@@ -31,10 +32,14 @@ pub use classification::{
     ClassificationReply, ClassificationRequest, EvidenceView, NeedsView, NoteView, TiersView,
 };
 pub use denial::DenialView;
+pub use device::{
+    BanRequest, BanView, DeviceDetailView, DeviceEventView, DeviceUseView, DeviceVerdictView,
+    DeviceView, LatencyView,
+};
 pub use event::EventView;
 pub use job::{
-    CancelReply, CheckpointView, JobRequest, JobSummary, JobView, NodeView, PlacementView,
-    ProbeReasonView, ProbeView, QueueView,
+    CancelReply, CheckpointView, JobProbeView, JobRequest, JobSummary, JobView, NodeView,
+    PlacementView, ProbeReasonView, ProbeView, ProbedDeviceView, QueueView,
 };
 pub use ledger::{BalanceView, BalancesReply};
 pub use log::{LogChunkView, LogPage};

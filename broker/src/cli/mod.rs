@@ -12,9 +12,11 @@ pub mod failure;
 pub mod jobs;
 pub mod keys;
 pub mod logs;
+pub mod nodes;
 pub mod offers;
 pub mod output;
 pub mod policy;
+pub mod probe;
 pub mod quote;
 pub mod receipt;
 pub mod sandbox;
@@ -73,7 +75,11 @@ pub enum Command {
     Job(jobs::ShowArguments),
     /// Print what a job's workload printed.
     Logs(logs::Arguments),
-    /// Show and check the signed receipt of what was agreed.
+    /// Show what came of the probes of a job's GPUs, with signed receipts.
+    Probe(probe::Arguments),
+    /// List the GPUs that probes saw, show one with its history, ban one or lift its ban.
+    Nodes(nodes::Arguments),
+    /// Show and check the signed receipt of what was agreed, or any receipt that was kept.
     Receipt(receipt::Arguments),
     /// Ask for a job to be stopped.
     Cancel(jobs::CancelArguments),
@@ -141,6 +147,8 @@ async fn perform(command: Command, json: bool) -> anyhow::Result<()> {
         Command::Jobs(jobs) => jobs::list(jobs, json).await,
         Command::Job(job) => Box::pin(jobs::show(job, json)).await,
         Command::Logs(logs) => Box::pin(logs::run(logs, json)).await,
+        Command::Probe(probe) => probe::run(probe, json).await,
+        Command::Nodes(nodes) => nodes::run(nodes, json).await,
         Command::Receipt(receipt) => receipt::run(receipt, json).await,
         Command::Cancel(cancel) => jobs::cancel(cancel, json).await,
         Command::Offers(offers) => offers::run(offers, json).await,

@@ -1,4 +1,5 @@
-//! `tandem receipt`: what was agreed, checked against the broker's public key or one kept before.
+//! `tandem receipt`: what was agreed, or what came of a probe, checked against the broker's public
+//! key or one kept before.
 
 use std::path::PathBuf;
 
@@ -8,8 +9,10 @@ use tandem_model::id::JobId;
 
 use super::connection::Connection;
 use super::output::{say, tell};
+use super::words::{device, moment, word};
 use crate::api::{ReceiptKeys, ReceiptReply};
-use crate::vault::receipt::{self, Receipt};
+use crate::engine::probe::ProbeReceipt;
+use crate::vault::receipt::{self, Claims, Receipt};
 
 /// Arguments of `tandem receipt`.
 #[derive(Debug, clap::Args)]
@@ -17,7 +20,7 @@ pub struct Arguments {
     /// The job whose receipt is fetched.
     #[arg(required_unless_present = "file")]
     job: Option<JobId>,
-    /// A receipt that was kept, instead of asking for one.
+    /// A receipt that was kept, of a job or of a probe, instead of asking for one.
     #[arg(long, value_name = "FILE", conflicts_with = "job")]
     file: Option<PathBuf>,
     /// Public keys that were kept, as `/.well-known/jwks.json` shows them; needs no broker with --file.
@@ -49,12 +52,19 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
             client.open("/.well-known/jwks.json").await?.view
         }
     };
-    let receipt = receipt::verify(&text, &keys.keys)?;
+    let claims = receipt::verify(&text, &keys.keys)?;
     if json {
-        let document = json!({ "receipt": text.trim(), "verified": true, "claims": receipt });
+        let claims = match &claims {
+            Claims::Agreed(receipt) => serde_json::to_value(receipt)?,
+            Claims::Probed(receipt) => serde_json::to_value(receipt)?,
+        };
+        let document = json!({ "receipt": text.trim(), "verified": true, "claims": claims });
         return say(&serde_json::to_string_pretty(&document)?);
     }
-    print(&receipt)?;
+    match &claims {
+        Claims::Agreed(receipt) => print(receipt)?,
+        Claims::Probed(receipt) => say(&probed(receipt))?,
+    }
     say(text.trim())?;
     tell("the signature fits; keep the last line and the keys to check it without a broker");
     Ok(())
@@ -88,4 +98,56 @@ fn print(receipt: &Receipt) -> anyhow::Result<()> {
         "  workload        SHA-256 {}",
         receipt.workload_sha256
     ))
+}
+
+/// What a receipt of a probe says, and what it does not.
+fn probed(receipt: &ProbeReceipt) -> String {
+    let digest = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+    let mut lines = vec![
+        format!(
+            "{} of {}, attempt {}, node {}",
+            receipt.probe, receipt.job, receipt.epoch.0, receipt.rank
+        ),
+        format!(
+            "  sold as         {} on {}",
+            receipt.sold_as, receipt.network
+        ),
+        format!("  judged          {}", moment(receipt.judged_at.into())),
+        format!("  outcome         {}", word(&receipt.outcome)),
+        format!("  shown           {}", shown(receipt.proof_level)),
+    ];
+    if let Some(speed) = receipt.speed_permille {
+        lines.push(format!("  speed           {speed} of 1000"));
+    }
+    for shown in &receipt.devices {
+        let shown = device(shown.uuid, shown.model.as_deref(), shown.failed);
+        lines.push(format!("  device          {shown}"));
+    }
+    for reason in &receipt.reasons {
+        let (effect, code) = (word(&reason.effect), reason.code);
+        lines.push(format!("  {effect:<15} {code} ({})", reason.detail));
+    }
+    let challenge = receipt.challenge_id.map(|id| id.to_string());
+    let report = receipt.report_sha256.map(|digest| digest.to_string());
+    lines.push(format!("  challenge       {}", digest(challenge)));
+    lines.push(format!("  report          SHA-256 {}", digest(report)));
+    lines.push(
+        "  it proves that this installation judged the node so at that time, and nothing since"
+            .to_owned(),
+    );
+    lines.join("\n")
+}
+
+/// A proof level in words.
+fn shown(level: u8) -> String {
+    let what = match level {
+        0 => "the machine's own word",
+        1 => {
+            "timed proofs of work and memory, which a real card elsewhere may have made: not verified hardware"
+        }
+        2 => "timed proofs over days and beside its like: not verified hardware",
+        3 => "timed proofs, and the maker's attestation",
+        _ => "more than this program knows",
+    };
+    format!("level {level}: {what}")
 }

@@ -1,5 +1,6 @@
 //! How values are written for a person.
 
+use gpu_probe::report::DeviceUuid;
 use serde::Serialize;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 
@@ -30,6 +31,13 @@ pub fn seconds(all: u64) -> String {
         (0, _) => format!("{minutes} min {seconds:02} s"),
         _ => format!("{hours} h {minutes:02} min"),
     }
+}
+
+/// A device of a verdict in a few words.
+pub fn device(uuid: DeviceUuid, model: Option<&str>, failed: bool) -> String {
+    let model = model.unwrap_or("of no known card");
+    let failed = if failed { ", failed" } else { "" };
+    format!("{uuid} {model}{failed}")
 }
 
 /// What several GPUs cost in an hour.

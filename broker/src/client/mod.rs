@@ -163,7 +163,8 @@ impl Client {
         })
     }
 
-    /// Asks for something that writes nothing, such as a quote.
+    /// Asks for something that writes nothing, such as a quote, or is the same however often it is
+    /// done, such as a ban.
     pub async fn ask<T: DeserializeOwned>(
         &self,
         path: &str,

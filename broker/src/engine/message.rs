@@ -132,6 +132,8 @@ pub enum AgentReply {
         probed: Box<Probed>,
         /// Whether the workload may start on this node.
         may_start: bool,
+        /// Whether it was recorded just now.
+        is_first: bool,
     },
     /// Refused.
     Refused(Problem),

@@ -5,18 +5,20 @@
 //! no checkpoint moves the pointer, and no outcome of its workload counts.
 
 mod intake;
+mod record;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use gpu_probe::report::DeviceUuid;
+use gpu_probe::report::{ChallengeId, DeviceUuid, Digest, Kind, LatencySummary, SignedReport};
 use gpu_probe::verdict::{Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
 use serde::{Deserialize, Serialize};
-use tandem_model::id::{BootId, JobId};
+use tandem_model::id::{BootId, JobId, ProbeId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
 pub(super) use intake::{ends, hear, may_publish, open, order, take};
+pub use record::ProbeReceipt;
 
 /// Most reasons kept of a verdict, the worst.
 pub const REASONS_MAX: usize = 16;
@@ -75,9 +77,32 @@ impl ProbeTerms {
     }
 }
 
+/// What is kept of the report behind a verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSeen {
+    /// SHA-256 of the signed report, as compact JSON.
+    pub sha256: Digest,
+    /// What it shows of its devices' latencies.
+    pub latency: BTreeMap<DeviceUuid, LatencySummary>,
+}
+
+impl ReportSeen {
+    /// What is kept of a report.
+    pub fn of(signed: &SignedReport) -> Self {
+        let devices = signed.report.devices.iter();
+        let latency = devices.filter_map(|d| Some((d.identity.cuda.uuid, LatencySummary::of(d)?)));
+        Self {
+            sha256: signed.sha256(),
+            latency: latency.collect(),
+        }
+    }
+}
+
 /// A verdict on one node, as the verifier found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeVerdict {
+    /// The probe: one verdict, however often it is told.
+    pub probe: ProbeId,
     /// The job.
     pub job: JobId,
     /// The attempt.
@@ -86,6 +111,12 @@ pub struct NodeVerdict {
     pub rank: u16,
     /// The run of the agent that was probed.
     pub boot_id: BootId,
+    /// How much was probed.
+    pub kind: Kind,
+    /// The challenge, where one was asked.
+    pub challenge_id: Option<ChallengeId>,
+    /// The report, where one came.
+    pub report: Option<ReportSeen>,
     /// What was found.
     pub verdict: Box<Verdict>,
 }
@@ -144,10 +175,17 @@ pub struct Probed {
     pub at: WorldTime,
 }
 
+/// Whether a character moves a cursor, or turns or hides what stands beside it.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+        || c.is_control()
+}
+
 /// Up to `bytes` bytes of a text, whole characters and none that moves a cursor.
 fn short(text: &str, bytes: usize) -> String {
     let mut kept = String::new();
-    for c in text.chars().filter(|c| !c.is_control()) {
+    for c in text.chars().filter(|c| !is_unseen(*c)) {
         if kept.len() + c.len_utf8() > bytes {
             break;
         }
@@ -220,6 +258,7 @@ impl Probed {
             self.reasons.insert(0, reason);
             self.reasons.truncate(REASONS_MAX);
             self.outcome = VerdictOutcome::Fail;
+            self.proof_level = ProofLevel::Claimed;
             self.accepted = false;
         }
     }

@@ -38,6 +38,11 @@ impl Caller {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
     }
 
+    /// Account and key, as what is recorded names who did it.
+    pub(super) fn named(&self) -> String {
+        format!("{} {}", self.account, self.key)
+    }
+
     /// Refuses what the key may not do.
     pub(super) fn may(&self, scope: Scope) -> Result<(), Problem> {
         if self.has(scope) {

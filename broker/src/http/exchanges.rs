@@ -8,16 +8,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use gpu_probe::exchange::{ProverMessage, VerifierMessage};
+use gpu_probe::exchange::{Plan, ProverMessage, VerifierMessage};
 use gpu_probe::verify::{CheckFindings, Session};
 use sha2::{Digest, Sha256};
 use tandem_model::error::ErrorCode;
-use tandem_model::id::{BootId, JobId};
+use tandem_model::id::{BootId, JobId, ProbeId};
 use tandem_model::placement::Epoch;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::{JoinError, JoinSet};
 
 use super::problem::Problem;
+use crate::engine::probe::ReportSeen;
 
 /// Most exchanges that are open; the one that was idle longest gives way.
 const OPEN_MAX: usize = 64;
@@ -41,8 +42,10 @@ pub(super) struct Open {
     checks: JoinSet<Result<CheckFindings, JoinError>>,
     /// The last message's digest and its answer: an answer that was lost is given again.
     last: Option<([u8; 32], VerifierMessage)>,
-    /// Whether its verdict was counted.
-    pub(super) is_counted: bool,
+    /// Names its verdict.
+    pub(super) probe: ProbeId,
+    /// What is kept of its report, once one came.
+    pub(super) report: Option<ReportSeen>,
 }
 
 struct Slot {
@@ -113,6 +116,7 @@ impl Exchanges {
     pub(super) fn open(
         &self,
         key: Key,
+        probe: ProbeId,
         session: Session,
         now_ms: u64,
     ) -> Arc<tokio::sync::Mutex<Open>> {
@@ -120,7 +124,8 @@ impl Exchanges {
             session,
             checks: JoinSet::new(),
             last: None,
-            is_counted: false,
+            probe,
+            report: None,
         }));
         let slot = Slot {
             opened_ms: now_ms,
@@ -164,18 +169,26 @@ impl Exchanges {
         if let Some(answer) = open.repeated(&digest) {
             return Ok(answer);
         }
-        if matches!(message, ProverMessage::Report(_)) {
+        let mut report = None;
+        if let ProverMessage::Report(signed) = &message {
             open.finish_checks().await?;
+            report = Some(ReportSeen::of(signed));
         }
         let answer = open.session.step(message, now_ms);
         let answer = answer.map_err(|why| refused(&why))?;
         self.start_checks(open);
+        open.report = report;
         open.last = Some((digest, answer.clone()));
         Ok(answer)
     }
 }
 
 impl Open {
+    /// The challenge and what it asks.
+    pub(super) fn plan(&self) -> &Plan {
+        self.session.plan()
+    }
+
     /// Whether the prover knows what it must open, and has no verdict yet.
     pub(super) fn is_picked(&self) -> bool {
         self.session.has_picked() && self.session.verdict().is_none()

@@ -69,6 +69,7 @@ pub struct Metrics {
     /// Jobs accepted.
     pub(super) accepted: Counter,
     probe_verdicts: Family<Verdicts, Counter>,
+    devices_banned: Gauge,
 }
 
 impl Default for Metrics {
@@ -84,6 +85,7 @@ impl Default for Metrics {
             quotes: Counter::default(),
             accepted: Counter::default(),
             probe_verdicts: Family::default(),
+            devices_banned: Gauge::default(),
             registry: Mutex::default(),
         };
         let m = &metrics;
@@ -105,6 +107,11 @@ impl Default for Metrics {
             "probe_verdicts",
             "Nodes that were judged by their probe",
             m.probe_verdicts.clone(),
+        );
+        registry.register(
+            "devices_banned",
+            "Devices that fail every probe because they are banned",
+            m.devices_banned.clone(),
         );
         registry.register(
             "network_offers",
@@ -166,6 +173,12 @@ impl Metrics {
         self.probe_verdicts
             .get_or_create(&Verdicts { outcome })
             .inc();
+    }
+
+    /// Sets how many devices are banned.
+    pub(super) fn set_devices_banned(&self, count: u64) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.devices_banned.set(count);
     }
 
     fn set_refused(&self, network: &NetworkId, reading: &NetworkReading) {

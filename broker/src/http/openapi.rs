@@ -11,8 +11,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::service;
 use super::v1::{
-    accounts, classifications, conversion, denials, events, jobs, keys, ledger, logs, offers,
-    policies, policy_backtest, policy_changes, policy_shadow, quotes, receipts,
+    accounts, classifications, conversion, denials, events, job_probes, jobs, keys, ledger, logs,
+    nodes, offers, policies, policy_backtest, policy_changes, policy_shadow, quotes, receipts,
 };
 use crate::api::described;
 
@@ -36,6 +36,11 @@ use crate::api::described;
         receipts::keys,
         events::events,
         logs::logs,
+        job_probes::list,
+        nodes::list,
+        nodes::show,
+        nodes::ban,
+        nodes::unban,
         offers::offers,
         accounts::create,
         accounts::list,
@@ -68,6 +73,7 @@ use crate::api::described;
         described::AccountIdText,
         described::AccountsText,
         described::ApiKeyIdText,
+        described::DeviceUuidText,
         described::GradeWord,
         described::IdempotencyKeyText,
         described::JobIdText,
@@ -80,6 +86,7 @@ use crate::api::described;
         (name = "quotes", description = "What a file is, and what it would cost"),
         (name = "jobs", description = "Work that runs, ran or waits"),
         (name = "offers", description = "The market"),
+        (name = "nodes", description = "GPUs that probes saw, and bans of them"),
         (name = "accounts", description = "Tenants and their keys"),
         (name = "policies", description = "The pricing policy and its versions"),
         (name = "ledger", description = "The books"),

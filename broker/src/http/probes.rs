@@ -7,19 +7,21 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Data, Json, Payload};
 use gpu_probe::exchange::{Hello, MESSAGE_BYTES_MAX, ProverMessage, VerifierMessage};
 use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid, REQUEST_BYTES_MAX};
-use gpu_probe::report::Kind;
+use gpu_probe::report::{ChallengeId, Kind};
 use gpu_probe::verdict::{Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
 use gpu_probe::verify::{Facts, Session};
 use tandem_model::error::ErrorCode;
+use tandem_model::id::ProbeId;
 
 use super::agent::{not_the_agent, out_of_limits, unexpected};
 use super::auth::bearer;
 use super::body::{self, Reading};
-use super::exchanges::{self, Key};
+use super::exchanges::{self, Key, Open};
 use super::problem::Problem;
 use super::server::Shared;
 use crate::engine::message::{AgentReply, AgentRequest};
-use crate::engine::probe::{NodeVerdict, ProbeOpens};
+use crate::engine::probe::{NodeVerdict, ProbeOpens, ReportSeen};
+use crate::ids;
 
 const READING: Reading = Reading {
     bytes_max: MESSAGE_BYTES_MAX + REQUEST_BYTES_MAX,
@@ -38,12 +40,12 @@ pub(super) async fn probe(
     let key: Key = (asked.job, asked.epoch, asked.rank, asked.boot_id);
     let reply = match asked.said {
         ProbeSaid::CouldNotRun { detail } => {
-            let verdict = match gave_up(&shared, key, now_ms).await {
+            let (source, gave_up) = source(&shared, key, now_ms).await;
+            let verdict = match gave_up {
                 true => given_up(),
                 false => could_not_run(detail),
             };
-            let may_start = judge(&shared, key, &verdict).await?;
-            shared.state.metrics.judged(verdict.outcome);
+            let may_start = judge(&shared, key, source, &verdict).await?;
             ends(verdict, may_start)
         }
         ProbeSaid::Message(ProverMessage::Hello(hello)) => {
@@ -101,12 +103,39 @@ fn could_not_run(detail: String) -> Verdict {
     }
 }
 
-/// Whether the prover of a node has seen what it must open, and did not answer it to the end.
-async fn gave_up(shared: &Shared, key: Key, now_ms: u64) -> bool {
-    match shared.probes.get(&key, now_ms) {
-        Some(open) => open.lock().await.is_picked(),
-        None => false,
+/// What a verdict came from.
+struct Source {
+    probe: ProbeId,
+    kind: Kind,
+    challenge_id: Option<ChallengeId>,
+    report: Option<ReportSeen>,
+}
+
+impl Source {
+    fn of(open: &Open) -> Self {
+        Self {
+            probe: open.probe,
+            kind: open.plan().kind,
+            challenge_id: Some(open.plan().challenge_id),
+            report: open.report.clone(),
+        }
     }
+}
+
+/// The open exchange of a node, or none; and whether its prover has seen what it must open, and did
+/// not answer it to the end.
+async fn source(shared: &Shared, key: Key, now_ms: u64) -> (Source, bool) {
+    if let Some(open) = shared.probes.get(&key, now_ms) {
+        let open = open.lock().await;
+        return (Source::of(&open), open.is_picked());
+    }
+    let none = Source {
+        probe: ids::fresh(&*shared.state.clock, ProbeId::from_parts),
+        kind: Kind::Quick,
+        challenge_id: None,
+        report: None,
+    };
+    (none, false)
 }
 
 /// The verdict of a prover that began anew, or gave up, once it knew what it must open: it may have
@@ -141,10 +170,10 @@ async fn begin(
             return Ok(goes_on(message));
         }
     }
-    if gave_up(shared, key, now_ms).await {
+    let (source, gave_up) = source(shared, key, now_ms).await;
+    if gave_up {
         let verdict = given_up();
-        let may_start = judge(shared, key, &verdict).await?;
-        shared.state.metrics.judged(verdict.outcome);
+        let may_start = judge(shared, key, source, &verdict).await?;
         return Ok(ends(verdict, may_start));
     }
     let (job, epoch, rank, boot_id) = key;
@@ -156,7 +185,9 @@ async fn begin(
     });
     let sold = match shared.state.engine.agent(opens).await? {
         AgentReply::ProbeOpens { sold_as, gpus } => (sold_as, gpus),
-        AgentReply::Probed { probed, may_start } => {
+        AgentReply::Probed {
+            probed, may_start, ..
+        } => {
             return Ok(ends(probed.as_verdict(), may_start));
         }
         other => return Err(unexpected(&other)),
@@ -164,7 +195,8 @@ async fn begin(
     let facts = facts(shared, key, &hello, sold).await?;
     let policy = (*shared.state.probe_policy).clone();
     let session = Session::new(policy, facts, Kind::Quick, secret(), now_ms);
-    let open = shared.probes.open(key, session, now_ms);
+    let probe = ids::fresh(&*shared.state.clock, ProbeId::from_parts);
+    let open = shared.probes.open(key, probe, session, now_ms);
     let mut open = open.lock().await;
     let answer = shared.probes.step(&mut open, message, now_ms).await?;
     Ok(goes_on(answer))
@@ -192,7 +224,7 @@ async fn facts(
         ..Facts::default()
     };
     for device in known {
-        if device.banned {
+        if device.ban.is_some() {
             facts.banned.insert(device.uuid);
         }
         if device.in_use_by.is_some_and(|by| by != (job, epoch, rank)) {
@@ -222,32 +254,43 @@ async fn go_on(
     let mut open = open.lock().await;
     match shared.probes.step(&mut open, message, now_ms).await? {
         VerifierMessage::Verdict(verdict) => {
-            let may_start = judge(shared, key, &verdict).await?;
-            if !std::mem::replace(&mut open.is_counted, true) {
-                shared.state.metrics.judged(verdict.outcome);
-            }
+            let may_start = judge(shared, key, Source::of(&open), &verdict).await?;
             Ok(ends(*verdict, may_start))
         }
         answer => Ok(goes_on(answer)),
     }
 }
 
-/// Gives a verdict to the engine; it is durable when this returns.
+/// Gives a verdict to the engine; it is durable when this returns. Counted is what is recorded.
 async fn judge(
     shared: &Shared,
     (job, epoch, rank, boot_id): Key,
+    source: Source,
     verdict: &Verdict,
 ) -> Result<bool, Problem> {
     let verdict = NodeVerdict {
+        probe: source.probe,
         job,
         epoch,
         rank,
         boot_id,
+        kind: source.kind,
+        challenge_id: source.challenge_id,
+        report: source.report,
         verdict: Box::new(verdict.clone()),
     };
     let request = AgentRequest::Probed(verdict);
     match shared.state.engine.agent(request).await? {
-        AgentReply::Probed { may_start, .. } => Ok(may_start),
+        AgentReply::Probed {
+            probed,
+            may_start,
+            is_first,
+        } => {
+            if is_first {
+                shared.state.metrics.judged(probed.outcome);
+            }
+            Ok(may_start)
+        }
         other => Err(unexpected(&other)),
     }
 }

@@ -7,8 +7,8 @@ use actix_web::{Route, guard};
 
 use super::problem::Problem;
 use super::v1::{
-    accounts, classifications, conversion, denials, events, jobs, keys, ledger, logs, offers,
-    policies, policy_backtest, policy_changes, policy_shadow, quotes, receipts,
+    accounts, classifications, conversion, denials, events, job_probes, jobs, keys, ledger, logs,
+    nodes, offers, policies, policy_backtest, policy_changes, policy_shadow, quotes, receipts,
 };
 use super::{agent, probes, service};
 
@@ -82,6 +82,11 @@ fn public() -> Vec<Address> {
         at("/.well-known/jwks.json").get(Route::new().to(receipts::keys)),
         at("/v1/jobs/{id}/events").get(Route::new().to(events::events)),
         at("/v1/jobs/{id}/logs").get(Route::new().to(logs::logs)),
+        at("/v1/jobs/{id}/probes").get(Route::new().to(job_probes::list)),
+        at("/v1/nodes").get(Route::new().to(nodes::list)),
+        at("/v1/nodes/{uuid}").get(Route::new().to(nodes::show)),
+        at("/v1/nodes/{uuid}/ban").post(Route::new().to(nodes::ban)),
+        at("/v1/nodes/{uuid}/unban").post(Route::new().to(nodes::unban)),
         at("/v1/offers").get(Route::new().to(offers::offers)),
         at("/v1/accounts")
             .get(Route::new().to(accounts::list))

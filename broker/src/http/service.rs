@@ -73,6 +73,10 @@ pub(super) async fn readyz(shared: Data<Shared>) -> HttpResponse {
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "service", responses((status = 200, description = "OpenMetrics 1.0 text", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
     let state = &shared.state;
+    // A store that fails must not hide what else is counted.
+    if let Ok(banned) = state.store.devices_banned().await {
+        state.metrics.set_devices_banned(banned);
+    }
     let text = state
         .metrics
         .text(&state.engine.market(), state.clock.world())

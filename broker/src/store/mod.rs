@@ -6,6 +6,7 @@
 //! thread and group commit; a second implementation for PostgreSQL stands beside it later, held to
 //! the same conformance suite.
 
+mod devices;
 mod records;
 pub mod sqlite;
 pub mod tenants;
@@ -20,10 +21,13 @@ use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_settlement::ledger;
 
+pub use devices::{
+    BanChange, DeviceBan, DeviceEntry, DeviceFilter, DeviceHistory, DeviceRecord, DeviceSeen,
+    DeviceVerdict, ProbeRecord,
+};
 pub use records::{
-    BrokerId, Changes, ChargeRecord, Claim, Claimed, DeviceRecord, DeviceSeen, EventRecord,
-    Expected, JobRecord, JobWrite, Liveness, LogChunk, OutboxRecord, PlacementRecord,
-    PromotionGiven, QuoteTaken,
+    BrokerId, Changes, ChargeRecord, Claim, Claimed, EventRecord, Expected, JobRecord, JobWrite,
+    Liveness, LogChunk, OutboxRecord, PlacementRecord, PromotionGiven, QuoteTaken,
 };
 
 /// Most jobs changed by one commit.
@@ -32,6 +36,14 @@ pub const COMMIT_JOBS_MAX: usize = 500;
 pub const PAGE_MAX: u32 = 500;
 /// Devices that are remembered; the ones not seen for longest go first, banned ones last.
 pub const DEVICES_MAX: u64 = 100_000;
+/// Verdicts that are kept; past them the oldest go, but those of open jobs.
+pub const PROBES_MAX: u64 = 100_000;
+/// Verdicts that are kept of one job, the newest.
+pub const PROBES_OF_JOB_MAX: u64 = 1_000;
+/// Lines of devices' histories that are kept, operators' apart; the oldest go first.
+pub const DEVICE_HISTORY_MAX: u64 = 200_000;
+/// Bans and lifted bans by operators that are kept; the oldest go first.
+pub const DEVICE_BANS_MAX: u64 = 10_000;
 /// Bytes of log kept of each epoch; the oldest chunks go first.
 pub const LOG_EPOCH_BYTES_MAX: u64 = 1 << 20;
 
@@ -169,6 +181,33 @@ pub trait Store: Send + Sync {
 
     /// What is known of devices, of those that are known, by UUID; at most [`PAGE_MAX`] are asked.
     fn devices(&self, uuids: Vec<DeviceUuid>) -> Answer<'_, Vec<DeviceRecord>>;
+
+    /// Devices by UUID, after a given one; at most [`PAGE_MAX`].
+    fn device_page(
+        &self,
+        filter: DeviceFilter,
+        after: Option<DeviceUuid>,
+        limit: u32,
+    ) -> Answer<'_, Vec<DeviceRecord>>;
+
+    /// What happened to a device, the newest first, below a given number; at most [`PAGE_MAX`].
+    fn device_history(
+        &self,
+        uuid: DeviceUuid,
+        below: Option<u64>,
+        limit: u32,
+    ) -> Answer<'_, Vec<DeviceHistory>>;
+
+    /// Bans a device, also one that was never seen, or lifts its ban and counts its failures from
+    /// none again; what is known of it then. What is so already stays as it is. None where there is
+    /// no ban to lift because the device is not known.
+    fn ban_device(&self, change: BanChange) -> Answer<'_, Option<DeviceRecord>>;
+
+    /// How many devices are banned.
+    fn devices_banned(&self) -> Answer<'_, u64>;
+
+    /// Verdicts on nodes of a job, oldest first, after a given number; at most [`PAGE_MAX`].
+    fn probes(&self, job: JobId, after: u64, limit: u32) -> Answer<'_, Vec<ProbeRecord>>;
 
     /// Balances of every ledger account, by name and currency.
     fn balances(&self) -> Answer<'_, Vec<ledger::Balance>>;

@@ -1,8 +1,6 @@
 //! Rows as the engine sees them. Documents are JSON that only the engine reads; what the store
 //! searches, orders or enforces has a column of its own.
 
-use gpu_probe::report::DeviceUuid;
-use gpu_probe::verdict::VerdictOutcome;
 use tandem_model::id::{AccountId, JobId, PlacementId, QuoteId};
 use tandem_model::job::JobState;
 use tandem_model::money::MicroUsd;
@@ -12,6 +10,7 @@ use tandem_model::time::WorldTime;
 use tandem_settlement::ledger;
 use uuid::Uuid;
 
+use super::devices::{DeviceSeen, ProbeRecord};
 use super::tenants::ReplyRecord;
 
 /// One running broker process; made new at each start.
@@ -203,54 +202,6 @@ pub struct PromotionGiven {
     pub amount: MicroUsd,
 }
 
-/// What a verdict said of a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceSeen {
-    /// Which.
-    pub uuid: DeviceUuid,
-    /// Catalogue id of the card that its facts fit, when they fit one.
-    pub model: Option<String>,
-    /// Where it was rented.
-    pub network: NetworkId,
-    /// The verdict on it.
-    pub outcome: VerdictOutcome,
-    /// Failed verdicts after which it is banned.
-    pub ban_after_fails: u32,
-    /// The job that it was probed for.
-    pub job: JobId,
-    /// The attempt.
-    pub epoch: Epoch,
-    /// The node.
-    pub rank: u16,
-    /// When.
-    pub at: WorldTime,
-}
-
-/// What is known of a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeviceRecord {
-    /// Which.
-    pub uuid: DeviceUuid,
-    /// Catalogue id of the card that its facts fitted last.
-    pub model: Option<String>,
-    /// Where it was rented last.
-    pub network: NetworkId,
-    /// When it was seen first.
-    pub first_seen: WorldTime,
-    /// When it was seen last.
-    pub last_seen: WorldTime,
-    /// Verdicts that passed it.
-    pub passed: u64,
-    /// Verdicts that could not judge it.
-    pub could_not_run: u64,
-    /// Verdicts that failed it.
-    pub failed: u64,
-    /// Whether it is banned.
-    pub banned: bool,
-    /// The job, attempt and node that showed it last, while that attempt is live.
-    pub in_use_by: Option<(JobId, Epoch, u16)>,
-}
-
 /// Everything that one decision changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -274,6 +225,8 @@ pub struct Changes {
     pub promotions_given: Vec<PromotionGiven>,
     /// Answers kept for idempotency keys; a key used before is refused.
     pub replies: Vec<ReplyRecord>,
+    /// Verdicts on nodes; of one that is there already, the first stands.
+    pub probes: Vec<ProbeRecord>,
     /// Verdicts on devices.
     pub devices: Vec<DeviceSeen>,
 }
@@ -291,6 +244,7 @@ impl Changes {
         self.quotes_taken.append(&mut other.quotes_taken);
         self.promotions_given.append(&mut other.promotions_given);
         self.replies.append(&mut other.replies);
+        self.probes.append(&mut other.probes);
         self.devices.append(&mut other.devices);
     }
 }

@@ -1,8 +1,9 @@
-//! What was agreed, signed: a receipt that anyone can check with the installation's public key.
+//! What was agreed, and what came of a probe, signed: receipts that anyone can check with the
+//! installation's public key.
 //!
 //! A JSON Web Signature in compact form (RFC 7515) with Ed25519 (RFC 8037), so that any JOSE library
-//! reads it. The signature is deterministic and everything signed is fixed at acceptance: a receipt
-//! that is made again is the same text.
+//! reads it. The signature is deterministic and everything signed is fixed when the job is accepted
+//! or the node judged: a receipt that is made again is the same text.
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
@@ -15,11 +16,14 @@ use tandem_model::workload::WorkloadClass;
 use tandem_pricing::quote::Considered;
 
 use super::Vault;
+use crate::engine::probe::ProbeReceipt;
 
 /// The form of the claims.
 const VERSION: u32 = 1;
-/// Media type of the claims, as the header names it.
+/// Media type of the claims of [`Receipt`], as the header names it.
 const TYPE: &str = "tandem-receipt+jws";
+/// The same of [`ProbeReceipt`]: one kind of receipt never passes for the other.
+const PROBE_TYPE: &str = "tandem-probe-receipt+jws";
 
 /// What was agreed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +48,15 @@ pub struct Receipt {
     pub considered: Considered,
     /// When it was accepted, in the world's time.
     pub accepted_at: WorldTime,
+}
+
+/// What a receipt says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claims {
+    /// What was agreed of a job.
+    Agreed(Box<Receipt>),
+    /// What came of the probe of a node.
+    Probed(Box<ProbeReceipt>),
 }
 
 impl Receipt {
@@ -98,15 +111,23 @@ pub(super) fn key(seed: &[u8]) -> Ed25519KeyPair {
 impl Vault {
     /// Signs what was agreed.
     pub fn receipt(&self, receipt: &Receipt) -> String {
+        self.signed(TYPE, &serde_json::to_vec(receipt).expect("plain JSON"))
+    }
+
+    /// Signs what came of a probe: the text of a [`ProbeReceipt`], as it is stored.
+    pub fn probe_receipt(&self, claims: &str) -> String {
+        self.signed(PROBE_TYPE, claims.as_bytes())
+    }
+
+    fn signed(&self, kind: &str, claims: &[u8]) -> String {
         let header = Header {
             alg: "EdDSA".into(),
             kid: self.ring.id.clone(),
-            typ: TYPE.into(),
+            typ: kind.into(),
         };
-        let json = |value: Result<Vec<u8>, _>| value.expect("plain JSON");
-        let header = URL_SAFE_NO_PAD.encode(json(serde_json::to_vec(&header)));
-        let claims = URL_SAFE_NO_PAD.encode(json(serde_json::to_vec(receipt)));
-        let signed = format!("{header}.{claims}");
+        let header = serde_json::to_vec(&header).expect("plain JSON");
+        let header = URL_SAFE_NO_PAD.encode(header);
+        let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
         let signature = self.ring.receipt.sign(signed.as_bytes());
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -125,12 +146,12 @@ impl Vault {
 }
 
 /// Checks a receipt against an installation's public keys, and reads it.
-pub fn verify(text: &str, keys: &[ReceiptKey]) -> Result<Receipt, NotAReceipt> {
+pub fn verify(text: &str, keys: &[ReceiptKey]) -> Result<Claims, NotAReceipt> {
     let bytes = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| NotAReceipt::Form);
     let (signed, signature) = text.trim().rsplit_once('.').ok_or(NotAReceipt::Form)?;
     let (header, claims) = signed.split_once('.').ok_or(NotAReceipt::Form)?;
     let header: Header = serde_json::from_slice(&bytes(header)?).map_err(|_| NotAReceipt::Form)?;
-    if header.alg != "EdDSA" || header.typ != TYPE {
+    if header.alg != "EdDSA" || ![TYPE, PROBE_TYPE].contains(&header.typ.as_str()) {
         return Err(NotAReceipt::Form);
     }
     let key = keys.iter().find(|key| key.kid == header.kid);
@@ -138,14 +159,27 @@ pub fn verify(text: &str, keys: &[ReceiptKey]) -> Result<Receipt, NotAReceipt> {
     UnparsedPublicKey::new(&ED25519, key)
         .verify(signed.as_bytes(), &bytes(signature)?)
         .map_err(|_| NotAReceipt::Signature)?;
-    serde_json::from_slice(&bytes(claims)?).map_err(|_| NotAReceipt::Form)
+    let claims = bytes(claims)?;
+    let claims = match header.typ == PROBE_TYPE {
+        true => serde_json::from_slice(&claims).map(|c| Claims::Probed(Box::new(c))),
+        false => serde_json::from_slice(&claims).map(|c| Claims::Agreed(Box::new(c))),
+    };
+    claims.map_err(|_| NotAReceipt::Form)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gpu_probe::hex::HexBytes;
+    use gpu_probe::report::Kind;
+    use gpu_probe::verdict::VerdictOutcome;
     use proptest::prelude::*;
+    use tandem_model::id::ProbeId;
+    use tandem_model::network::NetworkId;
+    use tandem_model::placement::Epoch;
     use tandem_model::secret::Secret;
+
+    use crate::engine::probe::ProbedDevice;
 
     fn vault(of: &str) -> Vault {
         Vault::new(&Secret::new(of.repeat(32))).unwrap()
@@ -173,18 +207,54 @@ mod tests {
         let text = vault.receipt(&receipt());
         assert_eq!(text, vault.receipt(&receipt()));
         let keys = [self::vault("22").receipt_key(), vault.receipt_key()];
-        assert_eq!(verify(&format!("{text}\n"), &keys), Ok(receipt()));
+        let agreed = Claims::Agreed(Box::new(receipt()));
+        assert_eq!(verify(&format!("{text}\n"), &keys), Ok(agreed));
         assert_eq!(verify(&text, &keys[..1]), Err(NotAReceipt::UnknownKey));
+    }
+
+    fn probe_receipt() -> ProbeReceipt {
+        ProbeReceipt {
+            version: ProbeReceipt::VERSION,
+            installation: InstallationId::from_parts(1, &[1; 10]),
+            probe: ProbeId::from_parts(1, &[1; 10]),
+            job: JobId::from_parts(1, &[1; 10]),
+            epoch: Epoch(2),
+            rank: 1,
+            network: NetworkId::from_static("ionet"),
+            sold_as: "rtx4090".into(),
+            kind: Kind::Quick,
+            outcome: VerdictOutcome::Pass,
+            accepted: true,
+            proof_level: 1,
+            speed_permille: Some(940),
+            reasons: Vec::new(),
+            devices: vec![ProbedDevice {
+                uuid: HexBytes([7; 16]),
+                model: Some("rtx4090".into()),
+                failed: false,
+            }],
+            challenge_id: Some(HexBytes([8; 16])),
+            report_sha256: Some(HexBytes([9; 32])),
+            judged_at: WorldTime::from_micros(5),
+        }
     }
 
     #[test]
     fn no_character_of_a_receipt_can_be_changed() {
         let vault = vault("11");
-        let text = vault.receipt(&receipt());
+        let probe = serde_json::to_string(&probe_receipt()).unwrap();
+        let texts = [vault.receipt(&receipt()), vault.probe_receipt(&probe)];
         let keys = [vault.receipt_key()];
+        assert_eq!(
+            verify(&texts[1], &keys),
+            Ok(Claims::Probed(Box::new(probe_receipt())))
+        );
         // The last character of 64 bytes in base64 carries four bits that mean nothing; the decoder
         // refuses all but one form of them.
-        for at in 0..text.len() {
+        for (text, at) in texts
+            .iter()
+            .flat_map(|text| (0..text.len()).map(move |at| (text, at)))
+        {
             let other = if text.as_bytes()[at] == b'A' {
                 'B'
             } else {
@@ -193,6 +263,26 @@ mod tests {
             let changed = format!("{}{other}{}", &text[..at], &text[at + 1..]);
             assert!(verify(&changed, &keys).is_err(), "{at}");
         }
+    }
+
+    #[test]
+    fn a_receipt_of_one_kind_does_not_pass_for_the_other() {
+        let vault = vault("11");
+        let probe = serde_json::to_string(&probe_receipt()).unwrap();
+        let swapped = vault.signed(TYPE, probe.as_bytes());
+        assert_eq!(
+            verify(&swapped, &[vault.receipt_key()]),
+            Err(NotAReceipt::Form)
+        );
+        // Two receipts that share a signature's parts.
+        let (agreed, probed) = (vault.receipt(&receipt()), vault.probe_receipt(&probe));
+        let (_, rest) = agreed.split_once('.').unwrap();
+        let (head, _) = probed.split_once('.').unwrap();
+        let mixed = format!("{head}.{rest}");
+        assert_eq!(
+            verify(&mixed, &[vault.receipt_key()]),
+            Err(NotAReceipt::Signature)
+        );
     }
 
     #[test]

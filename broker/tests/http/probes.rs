@@ -15,7 +15,7 @@ use crate::agent::Agent;
 use crate::quotes::GOOD;
 use crate::stage::{Agents, Choices, Stage};
 
-async fn stage() -> Stage {
+pub(crate) async fn stage() -> Stage {
     Stage::with(Choices {
         agents: Agents::Told,
         probe: ProbeTerms {
@@ -29,7 +29,7 @@ async fn stage() -> Stage {
 }
 
 /// The card that was rented for a job.
-async fn rented(stage: &Stage, job: &str) -> GpuModel {
+pub(crate) async fn rented(stage: &Stage, job: &str) -> GpuModel {
     let shown = stage.get(&format!("/v1/jobs/{job}")).await.json();
     let gpu = shown["placements"][0]["gpu"].as_str().expect("a card");
     GpuModel::by_id(gpu).expect("a card of the catalogue")
@@ -40,7 +40,7 @@ fn message(agent: &Agent<'_>, message: &ProverMessage) -> Value {
 }
 
 /// Proves emulated cards; each message is said twice, as by who lost the answer.
-async fn prove(agent: &Agent<'_>, gpu: &EmulatedGpu) -> (Verdict, Option<bool>) {
+pub(crate) async fn prove(agent: &Agent<'_>, gpu: &EmulatedGpu) -> (Verdict, Option<bool>) {
     let mut prover = EmulatedProver::new(gpu);
     let mut said = prover.hello();
     for _ in 0..64 {
@@ -59,7 +59,7 @@ async fn prove(agent: &Agent<'_>, gpu: &EmulatedGpu) -> (Verdict, Option<bool>) 
     panic!("no verdict");
 }
 
-fn honest(model: GpuModel) -> EmulatedGpu {
+pub(crate) fn honest(model: GpuModel) -> EmulatedGpu {
     EmulatedGpu {
         model,
         gpus: 1,
@@ -172,6 +172,9 @@ async fn an_exchange_is_for_the_bound_agent_alone_and_in_order() {
     assert_eq!(agent.ok(PROBES_PATH, none).await["may_start"], true);
     let again = agent.ok(PROBES_PATH, message(&agent, &hello)).await;
     assert_eq!(again["may_start"], true, "judged already");
+    let counted = stage.get("/metrics").await.text;
+    let line = "tandem_probe_verdicts_total{outcome=\"could_not_run\"} 1\n";
+    assert!(counted.contains(line), "once, though said twice");
 }
 
 /// Proves until rows are picked, and no further.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use tandem::api::{ReceiptKeys, ReceiptReply};
-use tandem::vault::receipt::verify;
+use tandem::vault::receipt::{Claims, verify};
 
 use crate::quotes::GOOD;
 use crate::stage::Stage;
@@ -21,7 +21,9 @@ async fn a_receipt_says_what_was_agreed_and_is_checked_without_a_key_of_ours() {
 
     let keys = stage.get("/.well-known/jwks.json").await.json();
     let keys: ReceiptKeys = serde_json::from_value(keys).unwrap();
-    let receipt = verify(&first.receipt, &keys.keys).unwrap();
+    let Claims::Agreed(receipt) = verify(&first.receipt, &keys.keys).unwrap() else {
+        panic!("what was agreed was due");
+    };
     assert_eq!(receipt.quote, promise.quote);
     assert_eq!(receipt.account, promise.account);
     assert_eq!(receipt.workload_sha256, promise.workload_sha256);

@@ -109,6 +109,23 @@ pub struct LatencyCurve {
     pub points: Vec<LatencyPoint>,
 }
 
+impl LatencyCurve {
+    /// Working set in bytes and latency of a hop in picoseconds, of every point that has one.
+    pub fn hops(&self) -> Vec<(u64, u64)> {
+        let hop = |p: &LatencyPoint| Some((p.working_set_bytes, p.hop_ps()?));
+        self.points.iter().filter_map(hop).collect()
+    }
+}
+
+/// The last working set, in bytes, before the curve `hops` crosses the middle between its ends; 0
+/// where it begins beyond it, none without points or where the curve does not rise.
+pub fn knee_bytes(hops: &[(u64, u64)]) -> Option<u64> {
+    let ((_, first), (_, last)) = (hops.first()?, hops.last()?);
+    let middle = first.midpoint(*last);
+    let inside = hops.iter().take_while(|(_, ps)| *ps < middle).last();
+    (last > first).then(|| inside.map_or(0, |(bytes, _)| *bytes))
+}
+
 /// One working set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

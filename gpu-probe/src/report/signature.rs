@@ -8,8 +8,9 @@
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::Report;
+use super::{Digest, Report};
 use crate::hex::HexBytes;
 
 /// Opens what is signed, so that a signature of something else never counts.
@@ -52,6 +53,12 @@ impl Report {
 }
 
 impl SignedReport {
+    /// SHA-256 of the report with its signature, both as compact JSON: names what was received.
+    pub fn sha256(&self) -> Digest {
+        let text = serde_json::to_vec(self).expect("plain structs always serialise into memory");
+        HexBytes(Sha256::digest(text).into())
+    }
+
     /// Whether the signature is the report's own; keys of small order are refused.
     ///
     /// # Errors

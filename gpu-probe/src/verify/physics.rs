@@ -8,7 +8,7 @@ use tandem_model::gpu::{GpuModel, HardwareClass, HostLink};
 use super::findings::Findings;
 use super::reference::link_mb_per_s;
 use super::{Policy, Thresholds};
-use crate::report::{DeviceReport, Timing};
+use crate::report::{DeviceReport, Timing, knee_bytes};
 use crate::verdict::{Effect, ReasonCode};
 
 /// Checks one device.
@@ -113,12 +113,8 @@ fn latency(device: &DeviceReport, model: GpuModel, found: &mut Findings) {
     let Some(curve) = device.latency.measured() else {
         return;
     };
-    let points: Vec<(u64, u64)> = curve
-        .points
-        .iter()
-        .filter_map(|p| Some((p.working_set_bytes, p.hop_ps()?)))
-        .collect();
-    let (Some((_, first)), Some((_, last))) = (points.first(), points.last()) else {
+    let points = curve.hops();
+    let Some((_, last)) = points.last() else {
         return;
     };
     if let Some(figure) = model.memory_latency_ns() {
@@ -136,10 +132,8 @@ fn latency(device: &DeviceReport, model: GpuModel, found: &mut Findings) {
     if !covers {
         return;
     }
-    let middle = first.midpoint(*last);
-    let inside = points.iter().take_while(|(_, ps)| *ps < middle).last();
-    let knee = inside.map_or(0, |(bytes, _)| *bytes);
-    if last <= first || knee < l2 / 4 || knee > 4 * l2 {
+    let knee = knee_bytes(&points).unwrap_or(0);
+    if knee < l2 / 4 || knee > 4 * l2 {
         let detail = format!("the curve rises at {knee} bytes, the L2 cache has {l2}");
         found.fail(ReasonCode::L2KneeMismatch, detail);
     }

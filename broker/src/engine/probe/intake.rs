@@ -6,18 +6,17 @@ use std::sync::Arc;
 use gpu_probe::protocol::{HeartbeatRequest, Phase, Problem, ResultReport};
 use gpu_probe::report::Kind;
 use gpu_probe::session::Standing;
-use gpu_probe::verdict::VerdictOutcome;
 use tandem_model::id::BootId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_pricing::quote::gpus_rented;
 
-use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed};
+use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, record};
 use crate::engine::job::{Attempt, EventDocument, Job};
 use crate::engine::message::AgentReply;
 use crate::engine::planted::Planted;
 use crate::engine::records;
-use crate::store::{Changes, DeviceSeen, EventRecord};
+use crate::store::{Changes, EventRecord};
 
 /// What a node that was just bound is told to probe; remembers that it was told.
 pub(in crate::engine) fn order(
@@ -125,7 +124,7 @@ pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentR
     let spec = Arc::clone(&job.spec);
     let attempt = told(job, (said.epoch, said.rank), said.boot_id)?;
     if let Some(probed) = attempt.probes.get(&said.rank) {
-        return Ok(reply(probed, is_granting));
+        return Ok(reply(probed, is_granting, false));
     }
     let openings = attempt.probe_openings.entry(said.rank).or_default();
     if *openings >= OPENINGS_MAX {
@@ -139,9 +138,10 @@ pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentR
     })
 }
 
-fn reply(probed: &Probed, is_granting: bool) -> AgentReply {
+fn reply(probed: &Probed, is_granting: bool, is_first: bool) -> AgentReply {
     AgentReply::Probed {
         may_start: probed.accepted && is_granting,
+        is_first,
         probed: Box::new(probed.clone()),
     }
 }
@@ -157,31 +157,15 @@ pub(in crate::engine) fn take(
 ) -> Result<AgentReply, Problem> {
     let (epoch, rank) = (said.epoch, said.rank);
     let is_granting = job.doc.session.standing() == Some(Standing::Granting);
-    let (id, state) = (job.id, job.doc.state);
+    let (id, state, installation) = (job.id, job.doc.state, job.installation);
     let attempt = told(job, (epoch, rank), said.boot_id)?;
     let first = attempt.probes.get(&rank);
     if let Some(probed) = first.filter(|_| !Planted::LastVerdictStands.is_here()) {
-        return Ok(reply(probed, is_granting));
+        return Ok(reply(probed, is_granting, false));
     }
     let mut probed = Probed::of(&said.verdict, terms, now);
     probed.refuse_twins(&attempt.probes);
-    let network = &attempt.placement.network;
-    let seen = probed.devices.iter().map(|device| DeviceSeen {
-        uuid: device.uuid,
-        model: device.model.clone(),
-        network: network.clone(),
-        // Another device's failure is not its own.
-        outcome: match device.failed {
-            true => VerdictOutcome::Fail,
-            false => probed.outcome.min(VerdictOutcome::CouldNotRun),
-        },
-        ban_after_fails: terms.ban_after_fails,
-        job: id,
-        epoch,
-        rank,
-        at: now,
-    });
-    changes.devices.extend(seen);
+    record::keep(said, &probed, (installation, attempt), terms, changes);
     if probed.accepted {
         let what = format!("node {rank} {}", probed.in_words());
         let document = records::write(&EventDocument { state, what, epoch });
@@ -192,7 +176,7 @@ pub(in crate::engine) fn take(
             document,
         });
     }
-    let (reply, is_accepted) = (reply(&probed, is_granting), probed.accepted);
+    let (reply, is_accepted) = (reply(&probed, is_granting, true), probed.accepted);
     attempt.probes.insert(rank, probed);
     if is_accepted && !Planted::ProbeTimeCounted.is_here() {
         job.doc.session.count_from(rank, now);

@@ -4,15 +4,13 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use tandem_model::id::AccountId;
 
+use super::number;
 use crate::api::described::{AccountsText, PageLimit};
 use crate::api::{DenialView, Page, ProblemView, Scope};
 use crate::http::auth::Caller;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
 use crate::http::server::Shared;
-
-/// Highest number of a denial: what every reader of JSON keeps exactly.
-const NUMBER_MAX: u64 = (1 << 53) - 1;
 
 /// Whose denials are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +56,7 @@ pub(in crate::http) async fn list(
     let caller = Caller::admit(&shared, &request, Scope::Quotes).await?;
     let mut params = Params::of(&request)?;
     let limit = params.limit()?;
-    let after = params.read("after", "the `next` of a page of denials", |text| {
-        text.parse().ok().filter(|n| *n <= NUMBER_MAX)
-    })?;
+    let after = params.read("after", "the `next` of a page of denials", number)?;
     let whose = params.read("account", "the id of an account, or `all`", Whose::parse)?;
     params.finish()?;
     let whose = whose.unwrap_or(Whose::One(caller.account));

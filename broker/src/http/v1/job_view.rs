@@ -10,16 +10,19 @@ use tandem_model::money::MicroUsd;
 use tandem_model::time::WorldTime;
 
 use crate::api::{
-    CheckpointView, EventView, JobSummary, JobView, NodeView, PlacementView, ProbeReasonView,
-    ProbeView, QueueView, QuoteView,
+    CheckpointView, EventView, JobProbeView, JobSummary, JobView, NodeView, PlacementView,
+    ProbeReasonView, ProbeView, ProbedDeviceView, QueueView, QuoteView,
 };
 use crate::engine::job::{Attempt, EventDocument, JobDocument};
 use crate::engine::message::JobSpec;
-use crate::engine::probe::Probed;
+use crate::engine::probe::{ProbeReason, ProbeReceipt, Probed, ProbedDevice};
 use crate::engine::records;
 use crate::engine::step::start_by;
 use crate::http::problem::Problem;
-use crate::store::{ChargeRecord, EventRecord, JobRecord, Liveness, PlacementRecord, Store};
+use crate::store::{
+    ChargeRecord, EventRecord, JobRecord, Liveness, PlacementRecord, ProbeRecord, Store,
+};
+use crate::vault::Vault;
 
 fn read<T: DeserializeOwned>(id: JobId, what: &'static str, document: &str) -> Result<T, Problem> {
     records::read(id, what, document).map_err(|error| Problem::defect(&error))
@@ -138,20 +141,54 @@ fn placement((live, attempt): &(bool, Attempt)) -> PlacementView {
 }
 
 fn probe((rank, probed): (&u16, &Probed)) -> ProbeView {
-    let reasons = probed.reasons.iter().map(|reason| ProbeReasonView {
-        code: reason.code,
-        effect: reason.effect,
-        detail: reason.detail.clone(),
-    });
     ProbeView {
         rank: *rank,
         outcome: probed.outcome,
         accepted: probed.accepted,
         proof_level: probed.proof_level.number(),
         speed_permille: probed.speed_permille,
-        reasons: reasons.collect(),
+        reasons: reasons(&probed.reasons),
         at: probed.at.into(),
     }
+}
+
+fn reasons(all: &[ProbeReason]) -> Vec<ProbeReasonView> {
+    let reason = |reason: &ProbeReason| ProbeReasonView {
+        code: reason.code,
+        effect: reason.effect,
+        detail: reason.detail.clone(),
+    };
+    all.iter().map(reason).collect()
+}
+
+/// A verdict on a node, signed.
+pub(super) fn job_probe(record: &ProbeRecord, vault: &Vault) -> Result<JobProbeView, Problem> {
+    let said: ProbeReceipt = read(record.job, "verdict", &record.document)?;
+    let device = |device: ProbedDevice| ProbedDeviceView {
+        uuid: device.uuid,
+        model: device.model,
+        failed: device.failed,
+    };
+    Ok(JobProbeView {
+        id: said.probe,
+        epoch: said.epoch,
+        network: said.network,
+        sold_as: said.sold_as,
+        kind: said.kind,
+        probe: ProbeView {
+            rank: said.rank,
+            outcome: said.outcome,
+            accepted: said.accepted,
+            proof_level: said.proof_level,
+            speed_permille: said.speed_permille,
+            reasons: reasons(&said.reasons),
+            at: said.judged_at.into(),
+        },
+        devices: said.devices.into_iter().map(device).collect(),
+        challenge_id: said.challenge_id.map(|id| id.to_string()),
+        report_sha256: said.report_sha256.map(|digest| digest.to_string()),
+        receipt: vault.probe_receipt(&record.document),
+    })
 }
 
 /// What a node said last. Phase and progress are those of the last commit.

@@ -5,11 +5,13 @@ pub(super) mod classifications;
 pub(super) mod conversion;
 pub(super) mod denials;
 pub(super) mod events;
+pub(super) mod job_probes;
 mod job_view;
 pub(super) mod jobs;
 pub(super) mod keys;
 pub(super) mod ledger;
 pub(super) mod logs;
+pub(super) mod nodes;
 pub(super) mod offers;
 pub(super) mod policies;
 pub(super) mod policy_backtest;
@@ -29,6 +31,7 @@ use super::problem::Problem;
 use super::server::Shared;
 use crate::api::described::NAME_CHARS_MAX;
 use crate::store::JobRecord;
+use tandem_model::gpu::GpuModel;
 use tandem_model::id::{AccountId, JobId};
 
 /// Does what takes long on a thread of its own.
@@ -53,14 +56,34 @@ async fn job_of(shared: &Shared, account: AccountId, id: &str) -> Result<JobReco
 
 /// Refuses a name that cannot be shown.
 fn check_name(name: &str) -> Result<(), Problem> {
-    let count = name.chars().count();
-    let is_plain = !name.chars().any(char::is_control) && name.trim() == name;
-    if is_plain && (1..=NAME_CHARS_MAX).contains(&count) {
+    check_line("/name", name, NAME_CHARS_MAX)
+}
+
+/// Refuses a line of text that cannot be shown.
+fn check_line(field: &str, text: &str, chars_max: usize) -> Result<(), Problem> {
+    let count = text.chars().count();
+    let is_plain = !text.chars().any(char::is_control) && text.trim() == text;
+    if is_plain && (1..=chars_max).contains(&count) {
         return Ok(());
     }
     let detail =
-        format!("not 1 to {NAME_CHARS_MAX} characters without control characters and outer spaces");
-    Err(Problem::field("/name", detail))
+        format!("not 1 to {chars_max} characters without control characters and outer spaces");
+    Err(Problem::field(field, detail))
+}
+
+/// The cards that a name can mean, an id of the catalogue included.
+fn cards(name: &str) -> Option<Vec<GpuModel>> {
+    let found = GpuModel::matching(name);
+    let by_id = GpuModel::by_id(name).map(|model| vec![model]);
+    Some(found).filter(|all| !all.is_empty()).or(by_id)
+}
+
+/// Highest number of a row: what every reader of JSON keeps exactly.
+const NUMBER_MAX: u64 = (1 << 53) - 1;
+
+/// The number of a row, as a page's `next` has it.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|n| *n <= NUMBER_MAX)
 }
 
 /// Whether the client takes a media type; one that says nothing takes all.

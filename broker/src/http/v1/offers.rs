@@ -9,6 +9,7 @@ use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::offer::Offer;
 use tandem_model::time::WorldTime;
 
+use super::cards;
 use crate::api::described::{GRADES, GradeWord, PageLimit};
 use crate::api::{NetworkView, OfferPage, OfferView, ProblemView, Scope};
 use crate::engine::market::{Market, NetworkReading};
@@ -30,11 +31,7 @@ struct Filter {
 impl Filter {
     fn read(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self {
-            gpus: params.read("gpu", "the name of a card", |name| {
-                let found = GpuModel::matching(name);
-                let by_id = GpuModel::by_id(name).map(|model| vec![model]);
-                Some(found).filter(|all| !all.is_empty()).or(by_id)
-            })?,
+            gpus: params.read("gpu", "the name of a card", cards)?,
             network: params.read("network", "the name of a network", NetworkId::parse)?,
             country: params.read("country", "an ISO 3166-1 alpha-2 code", Country::parse)?,
             grade: params.read("grade", "`consumer` or `datacenter`", grade)?,

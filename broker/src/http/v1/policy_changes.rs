@@ -66,7 +66,7 @@ pub(in crate::http) async fn apply(
     let asked = body.value;
     let wanted = Wanted {
         document: Document::Text(asked.text),
-        author: format!("{} {}", caller.account, caller.key),
+        author: caller.named(),
         note: asked.note,
         waived_because: asked.waived_because,
         base: asked.base,
@@ -109,7 +109,7 @@ pub(in crate::http) async fn rollback(
     let target = target.ok_or_else(|| Problem::field("/number", "there is no such version"))?;
     let wanted = Wanted {
         document: Document::Version(target),
-        author: format!("{} {}", caller.account, caller.key),
+        author: caller.named(),
         note: asked.note,
         waived_because: asked.waived_because,
         base: asked.base,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tandem_model::time::WorldTime;
 
 use super::rows::{array, hex_id, over, refused};
-use super::{devices, money, sales, tenants};
+use super::{devices, money, probes, sales, tenants};
 use crate::store::{
     Changes, EventRecord, Expected, JobWrite, OutboxRecord, PlacementRecord, QuoteTaken, Rule,
     StoreError,
@@ -25,6 +25,7 @@ pub(super) fn changes(connection: &Connection, changes: &Changes) -> Result<(), 
     settle(connection, &changes.outbox_settled)?;
     money::charges(connection, &changes.charges)?;
     money::post(connection, &changes.ledger)?;
+    probes::keep(connection, &changes.probes)?;
     devices::see(connection, &changes.devices)
 }
 

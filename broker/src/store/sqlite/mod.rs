@@ -8,9 +8,11 @@ mod claims;
 mod denials;
 mod devices;
 mod file;
+mod history;
 mod live;
 mod money;
 mod policies;
+mod probes;
 mod read;
 mod rows;
 mod sales;
@@ -33,8 +35,9 @@ use tandem_settlement::ledger;
 use tokio::sync::oneshot;
 
 use super::{
-    Answer, BrokerId, COMMIT_JOBS_MAX, Changes, ChargeRecord, Claimed, DeviceRecord, EventRecord,
-    JobRecord, Liveness, LogChunk, OutboxRecord, PAGE_MAX, PlacementRecord, Store, StoreError,
+    Answer, BanChange, BrokerId, COMMIT_JOBS_MAX, Changes, ChargeRecord, Claimed, DeviceFilter,
+    DeviceHistory, DeviceRecord, EventRecord, JobRecord, Liveness, LogChunk, OutboxRecord,
+    PAGE_MAX, PlacementRecord, ProbeRecord, Store, StoreError,
 };
 use file::Hold;
 use writer::Writer;
@@ -42,7 +45,7 @@ use writer::Writer;
 /// Connections that read beside the writer.
 const READERS: usize = 2;
 /// Statements that a connection keeps prepared: more than there are.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 96;
 
 /// The embedded store.
 pub struct SqliteStore {
@@ -237,6 +240,36 @@ impl Store for SqliteStore {
     fn devices(&self, mut uuids: Vec<DeviceUuid>) -> Answer<'_, Vec<DeviceRecord>> {
         uuids.truncate(PAGE_MAX as usize);
         Box::pin(async move { self.read(|c| devices::of(c, &uuids)) })
+    }
+
+    fn device_page(
+        &self,
+        filter: DeviceFilter,
+        after: Option<DeviceUuid>,
+        limit: u32,
+    ) -> Answer<'_, Vec<DeviceRecord>> {
+        Box::pin(async move { self.read(|c| devices::page(c, &filter, after, limit)) })
+    }
+
+    fn device_history(
+        &self,
+        uuid: DeviceUuid,
+        below: Option<u64>,
+        limit: u32,
+    ) -> Answer<'_, Vec<DeviceHistory>> {
+        Box::pin(async move { self.read(|c| history::of(c, uuid, below, limit)) })
+    }
+
+    fn ban_device(&self, change: BanChange) -> Answer<'_, Option<DeviceRecord>> {
+        Box::pin(self.write(move |c| devices::change_ban(c, &change)))
+    }
+
+    fn devices_banned(&self) -> Answer<'_, u64> {
+        Box::pin(async move { self.read(devices::banned) })
+    }
+
+    fn probes(&self, job: JobId, after: u64, limit: u32) -> Answer<'_, Vec<ProbeRecord>> {
+        Box::pin(async move { self.read(|c| probes::of(c, job, after, limit)) })
     }
 
     fn balances(&self) -> Answer<'_, Vec<ledger::Balance>> {

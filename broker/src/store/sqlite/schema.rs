@@ -234,6 +234,55 @@ CREATE TABLE devices (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX devices_by_age ON devices (banned, last_seen_us);
 ",
+    "
+CREATE TABLE devices_seen (
+    uuid BLOB NOT NULL PRIMARY KEY CHECK (length(uuid) = 16),
+    model TEXT,
+    network TEXT,
+    first_seen_us INTEGER,
+    last_seen_us INTEGER NOT NULL,
+    passed INTEGER NOT NULL,
+    could_not_run INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
+    failed_since_lifted INTEGER NOT NULL,
+    banned_at_us INTEGER,
+    ban_reason TEXT CHECK ((ban_reason IS NULL) = (banned_at_us IS NULL)),
+    banned_by TEXT,
+    job BLOB,
+    epoch INTEGER,
+    rank INTEGER
+) STRICT, WITHOUT ROWID;
+INSERT INTO devices_seen
+    SELECT uuid, model, network, first_seen_us, last_seen_us, passed, could_not_run, failed, failed,
+           iif(banned, last_seen_us, NULL), iif(banned, failed || ' verdicts failed it', NULL),
+           NULL, job, epoch, rank
+    FROM devices;
+DROP TABLE devices;
+ALTER TABLE devices_seen RENAME TO devices;
+CREATE INDEX devices_by_age ON devices (banned_at_us IS NOT NULL, last_seen_us);
+
+CREATE TABLE device_history (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    uuid BLOB NOT NULL CHECK (length(uuid) = 16),
+    at_us INTEGER NOT NULL,
+    by_operator INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    latency TEXT
+) STRICT;
+CREATE INDEX device_history_by_device ON device_history (uuid, sequence);
+CREATE INDEX device_history_by_age ON device_history (by_operator, sequence);
+
+CREATE TABLE probes (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    job BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    at_us INTEGER NOT NULL,
+    document TEXT NOT NULL
+) STRICT;
+CREATE INDEX probes_by_job ON probes (job, sequence);
+",
 ];
 
 /// Settings of every connection: a write-ahead log that gives space back which one large commit
@@ -279,27 +328,4 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_of_the_first_schema_is_kept_and_has_no_country() {
-        let mut connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(MIGRATIONS[0]).unwrap();
-        connection
-            .execute_batch("INSERT INTO accounts VALUES (x'01', 'old', 3); PRAGMA user_version = 1")
-            .unwrap();
-        migrate(&mut connection).unwrap();
-        let old: (String, i64, Option<String>) = connection
-            .query_row(
-                "SELECT name, created_at_us, country FROM accounts",
-                [],
-                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-            )
-            .unwrap();
-        assert_eq!(old, ("old".to_owned(), 3, None));
-        let wrong = "UPDATE accounts SET country = 'DEU'";
-        assert!(connection.execute_batch(wrong).is_err());
-        migrate(&mut connection).expect("a second start changes nothing");
-    }
-}
+mod tests;

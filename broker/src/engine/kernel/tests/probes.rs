@@ -1,5 +1,6 @@
 //! Placements that begin with a probe.
 
+mod records;
 mod times;
 
 use std::time::Duration;
@@ -10,6 +11,8 @@ use gpu_probe::report::Kind;
 use gpu_probe::verdict::{
     Effect, Evidence, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome,
 };
+
+use tandem_model::id::ProbeId;
 
 use super::*;
 use crate::engine::probe::{DETAIL_BYTES_MAX, NodeVerdict, OnCouldNotRun, ProbeOpens, ProbeTerms};
@@ -67,10 +70,14 @@ fn verdict(outcome: VerdictOutcome, device: u8) -> Verdict {
 
 fn said(epoch: u32, rank: u16, boot: BootId, verdict: Verdict) -> Request {
     Request::Agent(AgentRequest::Probed(NodeVerdict {
+        probe: ProbeId::from_parts(rank.into(), &[6; 10]),
         job: job(1),
         epoch: Epoch(epoch),
         rank,
         boot_id: boot,
+        kind: Kind::Quick,
+        challenge_id: Some(HexBytes([7; 16])),
+        report: None,
         verdict: Box::new(verdict),
     }))
 }
@@ -335,16 +342,6 @@ fn one_bad_node_of_a_gang_has_all_of_it_replaced() {
     assert!(!rig.may_start(11, judged(1, VerdictOutcome::Fail)));
     rig.was_left("node 1 failed the probe");
     rig.until_replaced(12);
-}
-
-#[test]
-fn one_card_does_not_stand_for_two_nodes() {
-    let mut rig = rig(probing());
-    rig.running(1, 2);
-    let pass = |rank| said(1, rank, boot(BOOT), verdict(VerdictOutcome::Pass, 3));
-    assert!(rig.may_start(5, pass(0)));
-    assert!(!rig.may_start(5, pass(1)));
-    rig.was_left("node 1 failed the probe: device_duplicate (node 0 shows device 0303");
 }
 
 #[test]
