@@ -7,12 +7,13 @@ use gpu_probe::protocol::{HeartbeatRequest, Phase, Problem, ResultReport};
 use gpu_probe::report::Kind;
 use gpu_probe::session::Standing;
 use gpu_probe::verdict::VerdictOutcome;
-use tandem_model::id::BootId;
+use tandem_model::id::{BootId, JobId};
+use tandem_model::job::JobState;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_pricing::quote::gpus_rented;
 
-use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed};
+use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, running};
 use crate::engine::job::{Attempt, EventDocument, Job};
 use crate::engine::message::AgentReply;
 use crate::engine::records;
@@ -118,7 +119,14 @@ fn told(
 
 /// Whether an exchange may be opened: a few times, before the verdict. One that is judged is told
 /// its verdict again.
-pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentReply, Problem> {
+pub(in crate::engine) fn open(
+    job: &mut Job,
+    said: &ProbeOpens,
+    now: WorldTime,
+) -> Result<AgentReply, Problem> {
+    if let Some(moment) = said.moment {
+        return running::open(job, said, moment, now);
+    }
     let live = job.doc.session.live_epoch();
     let is_granting = job.doc.session.standing() == Some(Standing::Granting);
     let spec = Arc::clone(&job.spec);
@@ -138,15 +146,15 @@ pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentR
     })
 }
 
-fn reply(probed: &Probed, is_granting: bool) -> AgentReply {
+pub(super) fn reply(probed: &Probed, is_granting: bool) -> AgentReply {
     AgentReply::Probed {
         may_start: probed.accepted && is_granting,
         probed: Box::new(probed.clone()),
     }
 }
 
-/// Takes a verdict in. The first one of a node stands; only the bound instance of the live epoch
-/// has one.
+/// Takes a verdict in. The first one of a node, or of a moment, stands; only the bound instance of
+/// the live epoch has one.
 pub(in crate::engine) fn take(
     job: &mut Job,
     said: &NodeVerdict,
@@ -154,6 +162,9 @@ pub(in crate::engine) fn take(
     now: WorldTime,
     changes: &mut Changes,
 ) -> Result<AgentReply, Problem> {
+    if let Some(moment) = said.moment {
+        return running::take(job, said, moment, terms, now, changes);
+    }
     let (epoch, rank) = (said.epoch, said.rank);
     let is_granting = job.doc.session.standing() == Some(Standing::Granting);
     let (id, state) = (job.id, job.doc.state);
@@ -161,36 +172,58 @@ pub(in crate::engine) fn take(
     if let Some(probed) = attempt.probes.get(&rank) {
         return Ok(reply(probed, is_granting));
     }
+    let (probed, seen) = kept(said, attempt, id, terms, now);
+    changes.devices.extend(seen);
+    if probed.accepted {
+        let what = format!("node {rank} {}", probed.in_words());
+        changes.events.push(happened(id, state, epoch, what, now));
+    }
+    let reply = reply(&probed, is_granting);
+    attempt.probes.insert(rank, probed);
+    Ok(reply)
+}
+
+/// What is kept of a verdict on a node of an attempt, and what it says of the devices.
+pub(super) fn kept(
+    said: &NodeVerdict,
+    attempt: &Attempt,
+    job: JobId,
+    terms: &ProbeTerms,
+    now: WorldTime,
+) -> (Probed, Vec<DeviceSeen>) {
     let mut probed = Probed::of(&said.verdict, terms, now);
-    probed.refuse_twins(&attempt.probes);
-    let network = &attempt.placement.network;
+    probed.refuse_twins(said.rank, &attempt.probes);
     let seen = probed.devices.iter().map(|device| DeviceSeen {
         uuid: device.uuid,
         model: device.model.clone(),
-        network: network.clone(),
+        network: attempt.placement.network.clone(),
         // Another device's failure is not its own.
         outcome: match device.failed {
             true => VerdictOutcome::Fail,
             false => probed.outcome.min(VerdictOutcome::CouldNotRun),
         },
         ban_after_fails: terms.ban_after_fails,
-        job: id,
-        epoch,
-        rank,
+        job,
+        epoch: said.epoch,
+        rank: said.rank,
         at: now,
     });
-    changes.devices.extend(seen);
-    if probed.accepted {
-        let what = format!("node {rank} {}", probed.in_words());
-        let document = records::write(&EventDocument { state, what, epoch });
-        changes.events.push(EventRecord {
-            sequence: 0,
-            job: id,
-            at: now,
-            document,
-        });
+    let seen = seen.collect();
+    (probed, seen)
+}
+
+/// An event of a job.
+pub(super) fn happened(
+    job: JobId,
+    state: JobState,
+    epoch: Epoch,
+    what: String,
+    at: WorldTime,
+) -> EventRecord {
+    EventRecord {
+        sequence: 0,
+        job,
+        at,
+        document: records::write(&EventDocument { state, what, epoch }),
     }
-    let reply = reply(&probed, is_granting);
-    attempt.probes.insert(rank, probed);
-    Ok(reply)
 }

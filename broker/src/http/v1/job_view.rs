@@ -57,6 +57,7 @@ pub(super) fn accepted(id: JobId, spec: &JobSpec) -> JobView {
         summary: of_spec(id, JobState::Queued, spec, None),
         quote: QuoteView::from(&spec.quote),
         queue: None,
+        probe_while_running: spec.workload.probe_while_running,
         placements: Vec::new(),
         nodes: Vec::new(),
         checkpoint: None,
@@ -93,6 +94,7 @@ pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView
         summary: of_spec(id, record.state, &spec, document.ended_at),
         quote: QuoteView::from(&spec.quote),
         queue,
+        probe_while_running: spec.workload.probe_while_running,
         delivered_gpu_seconds: delivered(&attempts, &liveness, &spec),
         placements: attempts.iter().map(placement).collect(),
         nodes: liveness.iter().map(|beat| node(beat, &document)).collect(),
@@ -133,18 +135,30 @@ fn placement((live, attempt): &(bool, Attempt)) -> PlacementView {
         left_at: attempt.left_at.map(Into::into),
         left_because: attempt.left_because.clone(),
         fenced_at: attempt.fenced_at.map(Into::into),
-        probes: attempt.probes.iter().map(probe).collect(),
+        probes: probes(attempt),
     }
 }
 
-fn probe((rank, probed): (&u16, &Probed)) -> ProbeView {
+/// What came of the probes at the start, then of those while the work ran.
+fn probes(attempt: &Attempt) -> Vec<ProbeView> {
+    let at_start = attempt.probes.iter();
+    let at_start = at_start.map(|(rank, probed)| probe(*rank, false, probed));
+    let running = attempt.running_probes.iter().flat_map(|(rank, probes)| {
+        let answered = probes.answered.iter();
+        answered.map(|answered| probe(*rank, true, &answered.probed))
+    });
+    at_start.chain(running).collect()
+}
+
+fn probe(rank: u16, while_running: bool, probed: &Probed) -> ProbeView {
     let reasons = probed.reasons.iter().map(|reason| ProbeReasonView {
         code: reason.code,
         effect: reason.effect,
         detail: reason.detail.clone(),
     });
     ProbeView {
-        rank: *rank,
+        rank,
+        while_running,
         outcome: probed.outcome,
         accepted: probed.accepted,
         proof_level: probed.proof_level.number(),

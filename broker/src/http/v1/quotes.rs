@@ -186,6 +186,7 @@ pub fn reply(
         secrets: workload.secrets,
         agent: AgentMode::Wrapped,
         unfenced: workload.checkpoints == Checkpoints::Customer,
+        probe_while_running: workload.probe_while_running,
         offers: report.offers,
         policy_version: report.policy_version,
         products,
