@@ -120,7 +120,10 @@ mod tests {
         assert!(!cohorts.has_like(MOMENT, &mine), "one after the other");
         cohorts.note(HexBytes([9; 16]), &key(3, 1, 0), window(1_000));
         assert!(!cohorts.has_like(MOMENT, &mine), "another card's moment");
-        assert!(!cohorts.has_like(MOMENT, &key(7, 1, 0)), "it never computed");
+        assert!(
+            !cohorts.has_like(MOMENT, &key(7, 1, 0)),
+            "it never computed"
+        );
         cohorts.note(MOMENT, &key(1, 1, 1), window(1_100));
         assert!(cohorts.has_like(MOMENT, &mine), "the gang's other node");
         assert!(cohorts.has_like(MOMENT, &key(1, 1, 1)));
@@ -137,6 +140,10 @@ mod tests {
         }
         let moments = cohorts.moments.lock().unwrap();
         assert_eq!(moments.len(), MOMENTS_MAX);
-        assert!(moments.iter().all(|(_, windows)| windows.len() == WINDOWS_MAX));
+        assert!(
+            moments
+                .iter()
+                .all(|(_, windows)| windows.len() == WINDOWS_MAX)
+        );
     }
 }

@@ -220,7 +220,11 @@ async fn known(
 ) -> Result<Facts, Problem> {
     let uuids: BTreeSet<_> = hello.devices.iter().map(|claim| claim.uuid).collect();
     let named = uuids.len();
-    let known = shared.state.store.devices(uuids.into_iter().collect()).await?;
+    let known = shared
+        .state
+        .store
+        .devices(uuids.into_iter().collect())
+        .await?;
     let days = shared.state.probe_policy.thresholds.continuity_days;
     let needed = Duration::from_secs(u64::from(days) * 86_400);
     let now = shared.state.clock.world();

@@ -15,6 +15,7 @@ mod policies;
 mod probes;
 mod quotes;
 mod receipts;
+mod running_probes;
 mod secrets;
 mod service;
 mod stage;

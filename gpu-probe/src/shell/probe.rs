@@ -1,7 +1,8 @@
 //! The probe of a placement, at its start or inside its running work: the exchange of
 //! `docs/gpu-probe.md` with the broker, on a thread of its own, because drivers block and may hang.
 //!
-//! Each message is sent once: without its answer the exchange cannot go on, and could not run. The
+//! Each message but the report is sent once: without its answer the exchange cannot go on, and could
+//! not run. The
 //! thread ends between two messages when it is told to. One that hangs in the driver is left behind.
 
 use std::sync::{Arc, Weak};
@@ -23,6 +24,10 @@ use crate::verdict::Verdict;
 
 /// Longest wait for the answer to a message: the verifier checks a device's openings meanwhile.
 const MESSAGE_MAX: Duration = Duration::from_secs(60);
+/// How often a report is sent: while the openings before it are still checked, nobody takes it.
+const REPORT_TRIES: usize = 3;
+/// Pause between two of them.
+const REPORT_PAUSE: Duration = Duration::from_secs(1);
 /// Messages of one exchange: each of its steps, and two openings a device.
 const MESSAGES_MAX: usize = 64;
 
@@ -152,8 +157,16 @@ impl Line {
             moment: self.what.moment(),
             said: ProbeSaid::Message(message),
         };
-        let call = self.probe.broker.call(PROBES_PATH, &request, MESSAGE_MAX);
-        let reply: Result<ProbeReply, CallError> = self.runtime.block_on(call);
+        let is_report = matches!(request.said, ProbeSaid::Message(ProverMessage::Report(_)));
+        let tries = if is_report { REPORT_TRIES } else { 1 };
+        let mut reply = self.call(&request);
+        for _ in 1..tries {
+            if reply != Err(CallError::Unreachable) {
+                break;
+            }
+            std::thread::sleep(REPORT_PAUSE);
+            reply = self.call(&request);
+        }
         match reply {
             Ok(reply) => {
                 self.may_start = reply.may_start;
@@ -162,6 +175,11 @@ impl Line {
             Err(CallError::Refused { .. }) => Err("the broker refused a message".to_owned()),
             Err(CallError::Unreachable) => Err("a message was not answered".to_owned()),
         }
+    }
+
+    fn call(&self, request: &ProbeRequest) -> Result<ProbeReply, CallError> {
+        let call = self.probe.broker.call(PROBES_PATH, request, MESSAGE_MAX);
+        self.runtime.block_on(call)
     }
 
     fn emulated(&mut self, gpu: &EmulatedGpu) -> Result<Verdict, String> {

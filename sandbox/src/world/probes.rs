@@ -15,11 +15,7 @@ use super::{CARDS, World};
 /// Key of the seeds of emulated cards.
 const CARDS_KEY: u64 = 8;
 
-fn request(
-    state: &AgentState,
-    moment: Option<MomentId>,
-    message: ProverMessage,
-) -> ProbeRequest {
+fn request(state: &AgentState, moment: Option<MomentId>, message: ProverMessage) -> ProbeRequest {
     let me = state.identity();
     ProbeRequest {
         job: me.job,

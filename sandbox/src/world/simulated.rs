@@ -76,9 +76,10 @@ impl CallKind {
             Self::Bind(number) => Input::BindReplied(number, read(reply)),
             Self::Heartbeat(sequence) => Input::HeartbeatReplied(sequence, read(reply)),
             Self::Checkpoint(step) => Input::CheckpointReplied(step, read(reply)),
-            Self::Probe(moment) => {
-                ends_unjudged(moment, ProbeEnd::could_not_run("a message was not answered"))
-            }
+            Self::Probe(moment) => ends_unjudged(
+                moment,
+                ProbeEnd::could_not_run("a message was not answered"),
+            ),
             Self::Unprobed => Input::ProbeReplied(read(reply)),
             Self::Result => Input::ResultReplied(read(reply)),
         }

@@ -38,11 +38,14 @@ pub(in crate::engine) fn order(
     is_ordered.then_some(Kind::Quick)
 }
 
-/// Whether a node was told to probe and its verdict is not there, or was not accepted.
+/// Whether a node was told to probe and its verdict is not there, or was not accepted; or failed
+/// while its work ran.
 pub(in crate::engine) fn is_barred(job: &Job, epoch: Epoch, rank: u16) -> bool {
     job.attempt(epoch).is_some_and(|attempt| {
         let accepted = attempt.probes.get(&rank).map(|probed| probed.accepted);
-        attempt.probe_ordered.contains_key(&rank) && accepted != Some(true)
+        let running = attempt.running_probes.get(&rank);
+        let has_failed = running.is_some_and(|probes| probes.refused(rank).is_some());
+        has_failed || attempt.probe_ordered.contains_key(&rank) && accepted != Some(true)
     })
 }
 

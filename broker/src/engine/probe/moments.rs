@@ -89,9 +89,8 @@ pub fn to_order(key: &MomentKey, model: &str, per_day: u32, now: WorldTime) -> O
     let day = |at: WorldTime| at.micros().div_euclid(DAY_US);
     let (today, last) = (day(now), day(now.after(LEAD_MAX)));
     let moments = (today..=last).flat_map(|day| of_day(key, model, day, per_day));
-    let in_time = |moment: &SpotMoment| {
-        now.after(LEAD_MIN) <= moment.at && moment.at <= now.after(LEAD_MAX)
-    };
+    let in_time =
+        |moment: &SpotMoment| now.after(LEAD_MIN) <= moment.at && moment.at <= now.after(LEAD_MAX);
     moments.filter(in_time).min_by_key(|moment| moment.at)
 }
 
@@ -140,7 +139,10 @@ mod tests {
     #[test]
     fn two_brokers_with_one_key_draw_the_same_and_more_a_day_add_to_fewer() {
         assert_eq!(year(&KEY, "l4"), year(&MomentKey::new([7; 32]), "l4"));
-        assert_eq!(of_day(&KEY, "l4", 20_000, 4)[..2], of_day(&KEY, "l4", 20_000, 2));
+        assert_eq!(
+            of_day(&KEY, "l4", 20_000, 4)[..2],
+            of_day(&KEY, "l4", 20_000, 2)
+        );
         assert_eq!(of_day(&KEY, "l4", 20_000, 0), []);
         assert_eq!(of_day(&KEY, "l4", 20_000, 99).len(), 4, "the limit");
     }

@@ -105,7 +105,9 @@ impl RunningProbes {
         }
         let missed = self.missed_in_a_row;
         (missed >= MISSED_MAX).then(|| {
-            format!("node {rank} left {missed} probes of its running work in a row without an answer")
+            format!(
+                "node {rank} left {missed} probes of its running work in a row without an answer"
+            )
         })
     }
 }
@@ -124,7 +126,9 @@ pub(in crate::engine) fn to_order(
     terms: &ProbeTerms,
     now: WorldTime,
 ) -> Option<Ordered> {
-    let agreed = job.spec.workload.probe_while_running && terms.while_running_per_day > 0;
+    let workload = &job.spec.workload;
+    let has_gpus = workload.resources.gpus_per_node > 0;
+    let agreed = workload.probe_while_running && has_gpus && terms.while_running_per_day > 0;
     let runs = job.doc.state == JobState::Running && beat.phase == Phase::Running;
     let session = &job.doc.session;
     let is_live = session.standing() == Some(Standing::Granting) && session.is_news(beat);
@@ -192,7 +196,8 @@ fn told<'a>(
         (is_open || probes.answer(moment).is_some()).then_some((attempt, is_open))
     });
     known.ok_or_else(|| {
-        let why = format!("epoch {epoch} of {id}: no probe of this moment was ordered of node {rank}");
+        let why =
+            format!("epoch {epoch} of {id}: no probe of this moment was ordered of node {rank}");
         Problem::fenced(why, live)
     })
 }
@@ -270,7 +275,9 @@ pub(super) fn take(
     changes.devices.extend(seen);
     if probed.accepted {
         let what = format!("while its work ran, node {rank} {}", probed.in_words());
-        changes.events.push(happened(id, state, said.epoch, what, now));
+        changes
+            .events
+            .push(happened(id, state, said.epoch, what, now));
     }
     let answer = reply(&probed, is_granting);
     let probes = attempt.running_probes.entry(rank).or_default();
@@ -300,7 +307,9 @@ pub(in crate::engine) fn lapse(
             continue;
         }
         has_lapsed = true;
-        let was_heard = session.bound(*rank).is_some_and(|b| b.heard_at >= ordered.at);
+        let was_heard = session
+            .bound(*rank)
+            .is_some_and(|b| b.heard_at >= ordered.at);
         match was_heard {
             true => probes.misses(),
             false => probes.ordered = None,

@@ -37,10 +37,10 @@ pub(super) fn judge(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
     let mut running = running.filter_map(|(rank, probes)| probes.refused(*rank));
     let why = if let Some((rank, probed)) = refused {
         format!("node {rank} {}", probed.in_words())
-    } else if let Some(rank) = attempt.probe_skipped {
-        format!("node {rank} began its work without the probe of its GPUs")
     } else if let Some(why) = running.next() {
         why
+    } else if let Some(rank) = attempt.probe_skipped {
+        format!("node {rank} began its work without the probe of its GPUs")
     } else if let Some((rank, due)) = due {
         if moment.now <= due {
             decided.wake_at(due.after(JUST_AFTER));

@@ -83,7 +83,6 @@ fn work_goes_on_as_soon_as_the_cards_are_free_and_the_pause_is_no_work() {
     assert!(rig.last.is_empty(), "{:?}", rig.last);
     assert_eq!(rig.worked_ms(), before + 10_000);
     rig.give(ended(0));
-    rig.renew();
     let report = rig.reported().unwrap();
     assert_eq!(report.worked_ms, before + 10_000);
 }

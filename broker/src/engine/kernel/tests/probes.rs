@@ -69,6 +69,7 @@ fn said(epoch: u32, rank: u16, boot: BootId, verdict: Verdict) -> Request {
         epoch: Epoch(epoch),
         rank,
         boot_id: boot,
+        moment: None,
         verdict: Box::new(verdict),
     }))
 }
@@ -84,6 +85,7 @@ fn opens(rank: u16) -> Request {
         epoch: Epoch(1),
         rank,
         boot_id: boot(BOOT),
+        moment: None,
     }))
 }
 
