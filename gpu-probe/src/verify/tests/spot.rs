@@ -116,10 +116,10 @@ fn forged_slow_and_other_cards_fail_as_in_any_probe() {
             forge,
             ..Spot::honest()
         };
-        assert_eq!(
-            failing(&spot.verdict()),
-            [ReasonCode::RowWrong],
-            "{forge:?}"
+        let found = failing(&spot.verdict());
+        assert!(
+            found.contains(&ReasonCode::RowWrong),
+            "{forge:?}: {found:?}"
         );
     }
     let slow = Spot {
