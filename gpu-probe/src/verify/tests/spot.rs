@@ -181,3 +181,28 @@ fn a_missing_product_or_census_could_not_run_and_a_spot_report_stands_for_no_qui
     assert!(verdict.has(ReasonCode::NotShownBySpot) && verdict.has(ReasonCode::NotShownOffline));
     assert_eq!(verdict.proof_level, ProofLevel::Claimed);
 }
+
+#[test]
+fn a_spot_plan_is_half_the_products_of_a_quick_one_and_no_memory() {
+    for model in GpuModel::all() {
+        let claim = claim_of(&device(model, 1, &mut Noise::seeded(1)));
+        let plan = |kind| {
+            let sent = Sent::default();
+            let (policy, facts) = (Policy::default(), Facts::default());
+            let mut talk = Talk::open(kind, policy, facts, 5, RTT_MS, sent);
+            talk.plan(vec![claim.clone()], &Exchange::key()).devices[0]
+        };
+        let (quick, spot) = (plan(Kind::Quick), plan(Kind::Spot));
+        assert_eq!(
+            spot.matrix_n, quick.matrix_n,
+            "a measured rate is of one size"
+        );
+        let (most, least) = (quick.matrix_jobs.div_ceil(2).max(8), quick.matrix_jobs / 2);
+        let is_half = (least.max(8)..=most).contains(&spot.matrix_jobs);
+        assert!(
+            is_half || quick.matrix_jobs == 1_024,
+            "{model:?}: {spot:?} {quick:?}"
+        );
+        assert!(quick.vram_blocks > 0 && spot.vram_blocks == 0);
+    }
+}
