@@ -160,8 +160,42 @@ async fn known_for_days(stage: &Stage, now: WorldTime, cards: &[u64]) {
     stage.store.commit(changes).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nodes_that_compute_at_one_moment_with_old_devices_reach_level_two() {
+/// All nodes beat until the story is over.
+async fn beat_all(nodes: &[(Node<'_>, String)], is_over: &Cell<bool>) {
+    let mut sequence = 1;
+    while !is_over.get() {
+        for (node, _) in nodes {
+            node.beat(sequence).await;
+        }
+        sequence += 1;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
+/// Waits until every node was ordered, and until the moment has come.
+async fn until_the_moment(nodes: &[(Node<'_>, String)]) -> MomentId {
+    for _ in 0..1_200 {
+        if nodes.iter().all(|(node, _)| node.order.borrow().is_some()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let orders: Vec<SpotOrder> = nodes.iter().map(|(node, _)| node.order()).collect();
+    let moment = orders[0].moment;
+    assert!(orders.iter().all(|order| order.moment == moment));
+    let (first, _) = &nodes[0];
+    let hello = EmulatedProver::new(&card(first.seed)).hello();
+    let early = json!({"moment": moment, "said": {"message": hello}});
+    let early = first.agent.post(PROBES_PATH, first.agent.body(early)).await;
+    assert_eq!(early.status, 409, "its moment has not come");
+    let longest_ms = orders.iter().map(|order| order.in_ms).max().unwrap();
+    let left = Duration::from_millis(longest_ms / u64::from(FACTOR) + 20);
+    tokio::time::sleep(left).await;
+    moment
+}
+
+/// A stage on which running work is probed at one moment, soon.
+async fn stage() -> Stage {
     let now = SystemClock::new(FACTOR).world();
     let stage = Stage::with(Choices {
         agents: Agents::Told,
@@ -175,6 +209,12 @@ async fn nodes_that_compute_at_one_moment_with_old_devices_reach_level_two() {
     })
     .await;
     known_for_days(&stage, now, &[1, 2, 3]).await;
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_compute_at_one_moment_with_old_devices_reach_level_two() {
+    let stage = stage().await;
     let mut nodes = Vec::new();
     // The third is late, and the fourth's card is new.
     for seed in 1..=4 {
@@ -184,67 +224,31 @@ async fn nodes_that_compute_at_one_moment_with_old_devices_reach_level_two() {
         assert_eq!(node.agent.bind().await.get("probe"), None);
     }
     let is_over = Cell::new(false);
-    let beating = async {
-        let mut sequence = 1;
-        while !is_over.get() {
-            for (node, _) in &nodes {
-                node.beat(sequence).await;
-            }
-            sequence += 1;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-        }
-    };
     let story = async {
-        let all_ordered = || nodes.iter().all(|(node, _)| node.order.borrow().is_some());
-        for _ in 0..1_200 {
-            if all_ordered() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let order = nodes[0].0.order();
-        assert!(
-            nodes
-                .iter()
-                .all(|(node, _)| node.order().moment == order.moment)
-        );
-        let early = json!({"moment": order.moment, "said": {
-            "message": EmulatedProver::new(&card(1)).hello()}});
-        let early = nodes[0]
-            .0
-            .agent
-            .post(PROBES_PATH, nodes[0].0.agent.body(early))
-            .await;
-        assert_eq!(early.status, 409, "its moment has not come");
-        let longest = nodes
-            .iter()
-            .map(|(node, _)| node.order().in_ms)
-            .max()
-            .unwrap();
-        tokio::time::sleep(Duration::from_millis(longest / u64::from(FACTOR) + 20)).await;
-        let moment = order.moment;
-        let verdicts = tokio::join!(
+        let moment = until_the_moment(&nodes).await;
+        let held = tokio::join!(
             nodes[0].0.prove(moment),
             nodes[1].0.prove(moment),
             nodes[3].0.prove(moment),
         );
         // Those were held for the moment; this one comes after them.
-        let alone = nodes[2].0.prove(moment).await;
+        let late = nodes[2].0.prove(moment).await;
         is_over.set(true);
-        (verdicts, alone)
+        (held, late)
     };
-    let ((), ((one, two, new), alone)) = tokio::join!(beating, story);
+    let ((), ((one, two, new), late)) = tokio::join!(beat_all(&nodes, &is_over), story);
     for (verdict, level) in [
         (&one, ProofLevel::Continuous),
         (&two, ProofLevel::Continuous),
-        (&alone, ProofLevel::TimedProof),
+        (&late, ProofLevel::TimedProof),
         (&new, ProofLevel::TimedProof),
     ] {
         assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
         assert_eq!(verdict.proof_level, level, "{verdict:?}");
         assert!(verdict.has(ReasonCode::NotShownBySpot));
     }
-    let shown = stage.get(&format!("/v1/jobs/{}", nodes[0].1)).await.json();
+    let path = format!("/v1/jobs/{}", nodes[0].1);
+    let shown = stage.get(&path).await.json();
     let probe = &shown["placements"][0]["probes"][0];
     assert_eq!(
         (

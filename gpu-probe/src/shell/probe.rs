@@ -164,7 +164,7 @@ impl Line {
             if reply != Err(CallError::Unreachable) {
                 break;
             }
-            std::thread::sleep(REPORT_PAUSE);
+            self.runtime.block_on(tokio::time::sleep(REPORT_PAUSE));
             reply = self.call(&request);
         }
         match reply {

@@ -70,7 +70,7 @@ pub fn of_day(key: &MomentKey, model: &str, day: i64, per_day: u32) -> Vec<SpotM
                 .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte))
         };
         // The part of the day in 2^64ths: 64 bits make the bias of a remainder nothing.
-        let within = u128::from(part(&rest[..8])) * u128::from(DAY_US.unsigned_abs()) >> 64;
+        let within = (u128::from(part(&rest[..8])) * u128::from(DAY_US.unsigned_abs())) >> 64;
         let mut name = [0; 16];
         name.copy_from_slice(id);
         let start = day.saturating_mul(DAY_US);

@@ -327,6 +327,9 @@ fn giving_up_after_the_picks_counts_as_no_answer_and_an_answer_begins_the_count_
         }
         running.until(running.second + 5);
         assert_eq!(running.is_left().is_none(), answers_the_second);
+        let expected = if answers_the_second { (2, 1) } else { (3, 3) };
+        let probes = running.probes();
+        assert_eq!((probes.missed, probes.missed_in_a_row), expected);
     }
 }
 
