@@ -21,6 +21,8 @@ use tandem_model::id::JobId;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
 
+use crate::engine::probe::moments::MomentKey;
+
 /// Length of a master key in bytes.
 pub const MASTER_KEY_BYTES: usize = 32;
 /// First part of every text that a vault makes.
@@ -48,6 +50,7 @@ struct Ring {
     quote: hmac::Key,
     api_key: hmac::Key,
     receipt: Ed25519KeyPair,
+    moments: [u8; MASTER_KEY_BYTES],
 }
 
 /// The installation's keys. Prints nothing of them.
@@ -119,6 +122,7 @@ impl Ring {
             quote: mac("quote"),
             api_key: mac("api key"),
             receipt: receipt::key(&derive("receipt")),
+            moments: derive("probe moments"),
         })
     }
 }
@@ -152,6 +156,11 @@ impl Vault {
             .strip_prefix('.')?
             .split_once('.')?;
         (id == self.ring.id).then_some(rest)
+    }
+
+    /// The key by which the moments of probes are drawn.
+    pub fn moment_key(&self) -> MomentKey {
+        MomentKey::new(self.ring.moments)
     }
 
     /// Seals a text for a purpose: `v1.<key id>.<base64 of nonce, ciphertext and tag>`. Only the

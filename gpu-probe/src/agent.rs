@@ -3,7 +3,8 @@
 //! No I/O, no clock, no async: the shell turns what it sees into [`Input`]s and performs the
 //! [`Action`]s; a simulation does the same without a process. The agent binds its epoch, has its
 //! GPUs probed where the broker wants that, restores the checkpoint, starts the workload, renews its lease, publishes checkpoints while it holds the
-//! lease, and reports the result until that is recorded or refused. Losing the lease does not stop
+//! lease, and reports the result until that is recorded or refused. Work that agreed to it is paused
+//! for a moment and probed when the broker says so, and always goes on after it. Losing the lease does not stop
 //! the computation unless the job is exclusive; it only stops publishing.
 //!
 //! The workload is killed on a higher live epoch, after `orphan_ttl` without a broker (jobs only),
@@ -13,6 +14,7 @@ mod checkpoints;
 mod heartbeats;
 mod log;
 mod retry;
+mod spot;
 mod state;
 mod step;
 
@@ -32,15 +34,18 @@ use tandem_model::workload::WorkloadKind;
 
 use crate::protocol::{
     BindReply, BindRequest, CheckpointRef, CheckpointReply, CheckpointRequest, CheckpointStore,
-    EndCause, HeartbeatReply, HeartbeatRequest, ProbeReply, ProbeRequest, Progress, ResultReply,
-    ResultReport, Sha256,
+    EndCause, HeartbeatReply, HeartbeatRequest, MomentId, ProbeReply, ProbeRequest, Progress,
+    ResultReply, ResultReport, Sha256,
 };
 use crate::report::Kind;
 use crate::verdict::{Effect, Reason, Verdict};
 
 pub use retry::{RETRY_MS_MAX, RETRY_MS_MIN};
 pub use state::AgentState;
-pub use step::{FULL_PROBE_MS_MAX, KILL_WAIT_MS_MAX, QUICK_PROBE_MS_MAX, SOAK_PROBE_MS_MAX, step};
+pub use step::{
+    FULL_PROBE_MS_MAX, KILL_WAIT_MS_MAX, PAUSE_MS_MAX, QUICK_PROBE_MS_MAX, SOAK_PROBE_MS_MAX,
+    SPOT_LEAD_MS_MAX, SPOT_PROBE_MS_MAX, step,
+};
 
 /// A moment of the agent's own clock: microseconds of world time since an arbitrary start, never
 /// going back. The shell derives it from a monotonic clock.
@@ -164,6 +169,10 @@ pub enum Input {
     HeartbeatReplied(u64, Result<HeartbeatReply, CallError>),
     /// The end of the probe that was ordered.
     Probed(ProbeEnd),
+    /// The probe of this moment has done what it needs the cards for.
+    SpotMeasured(MomentId),
+    /// The probe of this moment is over: it has its verdict, or why it has none.
+    SpotProbed(MomentId, Result<(), String>),
     /// The broker's answer to a probe that could not run.
     ProbeReplied(Result<ProbeReply, CallError>),
     /// The checkpoint to start from is in place, or why not.
@@ -235,6 +244,13 @@ pub enum Action {
     Probe(Kind),
     /// Give up the probe; its answer, should it still come, is ignored.
     AbortProbe,
+    /// Stop the workload where it stands (SIGSTOP); [`Action::Resume`] always follows.
+    Pause,
+    /// Let the paused workload go on (SIGCONT).
+    Resume,
+    /// Probe the GPUs of the paused workload for this moment, message by message with the broker;
+    /// answer [`Input::SpotMeasured`], then [`Input::SpotProbed`].
+    ProbeSpot(MomentId),
     /// Tell the broker that the probe could not run; answer [`Input::ProbeReplied`].
     SendProbe(ProbeRequest),
     /// Fetch, check and unpack a checkpoint; answer [`Input::Restored`].

@@ -12,6 +12,8 @@
 //! | `vram_openings`, one a device, in the plan's order | `ok` |
 //! | `report` | `verdict` |
 //!
+//! A plan of the kind `spot` ends after the matrix openings: `report` follows them.
+//!
 //! All devices of a machine compute at the same time between `matrix_begin` and `matrix_commit`,
 //! and between `vram_filled` and `vram_commit`: the verifier's clock runs over them together, so one
 //! card cannot stand for two. Each message is one JSON document, `{"type": …}` first.
@@ -165,9 +167,9 @@ pub struct DevicePlan {
     pub matrix_n: u32,
     /// Chained products: 8 to 1024.
     pub matrix_jobs: u32,
-    /// Blocks of 1 MiB to fill.
+    /// Blocks of 1 MiB to fill; none in a spot probe.
     pub vram_blocks: u64,
-    /// Passes over the blocks: 40 to 4096.
+    /// Passes over the blocks: 40 to 4096; none in a spot probe.
     pub vram_passes: u32,
 }
 

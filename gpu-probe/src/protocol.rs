@@ -20,7 +20,7 @@ use tandem_model::secret::Secret;
 
 pub use digest::{ParseSha256Error, Sha256};
 pub use limits::*;
-pub use probes::{PROBES_PATH, ProbeReply, ProbeRequest, ProbeSaid};
+pub use probes::{MomentId, PROBES_PATH, ProbeReply, ProbeRequest, ProbeSaid, SpotOrder};
 
 /// Path of [`BindRequest`].
 pub const BIND_PATH: &str = "/agent/v1/bind";
@@ -197,6 +197,9 @@ pub struct HeartbeatReply {
     /// What the broker wants.
     #[serde(default)]
     pub directive: Directive,
+    /// A probe inside the running work, soon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spot_probe: Option<SpotOrder>,
 }
 
 /// Asks to move the checkpoint pointer to an object that is in the store.

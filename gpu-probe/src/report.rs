@@ -43,6 +43,9 @@ pub type DeviceUuid = HexBytes<16>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// Inside running work, about a second of it: identity, census, the matrix proof. No memory is
+    /// filled and no rate measured.
+    Spot,
     /// About ten seconds: identity, rates, both proofs.
     Quick,
     /// Under a minute more: memory patterns, peer copies, loads, time gaps, latency map.
@@ -61,6 +64,13 @@ pub struct Driver {
     pub version: Option<String>,
     /// Whether the process runs in a container or virtual machine, where it can tell.
     pub is_virtual: Option<bool>,
+}
+
+impl Kind {
+    /// Whether it proves memory and measures rates.
+    pub const fn is_thorough(self) -> bool {
+        !matches!(self, Self::Spot)
+    }
 }
 
 /// A report without its signature; [`SignedReport`] is what travels.
@@ -125,4 +135,43 @@ pub struct DeviceReport {
     pub launch: Outcome<Launch>,
     /// What full and soak probes add; none in a quick one.
     pub health: Option<Health>,
+}
+
+impl DeviceReport {
+    /// The report of a device of which nothing but its identity is known, for a reason.
+    pub fn unmeasured(identity: Identity, reason: &str) -> Self {
+        fn not<T>(reason: &str) -> Outcome<T> {
+            let reason = reason.to_owned();
+            Outcome::CouldNotRun { reason }
+        }
+        Self {
+            identity,
+            census: not(reason),
+            isa_gate: not(reason),
+            bandwidth: not(reason),
+            latency: not(reason),
+            fp32: not(reason),
+            tensor_f16: not(reason),
+            tensor_bf16: not(reason),
+            tensor_fp8: not(reason),
+            matrix: not(reason),
+            vram: not(reason),
+            pcie: not(reason),
+            launch: not(reason),
+            health: None,
+        }
+    }
+
+    /// What a spot probe reports: identity, census and the matrix proof.
+    pub fn spot(
+        identity: Identity,
+        census: Outcome<Census>,
+        matrix: Outcome<MatrixSummary>,
+    ) -> Self {
+        Self {
+            census,
+            matrix,
+            ..Self::unmeasured(identity, "a spot probe leaves it out")
+        }
+    }
 }

@@ -352,6 +352,7 @@ impl Session {
             lease_ttl_ms: duration_ms(lease_ttl),
             live_epoch: self.live_epoch().unwrap_or(Epoch(0)),
             directive: Directive::Stop,
+            spot_probe: None,
         };
         let live = self
             .live

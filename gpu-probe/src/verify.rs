@@ -17,6 +17,7 @@ mod physics;
 mod policy;
 mod reference;
 mod session;
+mod together;
 mod workload;
 
 #[cfg(test)]
@@ -29,4 +30,5 @@ pub use policy::{Facts, MeasuredReference, Policy, Sizing, Thresholds};
 pub(crate) use reference::claim_of;
 pub use reference::{identify, link_mb_per_s};
 pub use session::{Refused, Session};
+pub use together::Window;
 pub use workload::{audit, full_audit};

@@ -269,6 +269,9 @@ pub struct Workload {
     pub preemptible: bool,
     /// Only one instance may ever compute at a time.
     pub exclusive: bool,
+    /// The work may be paused for some seconds a few times a day, so that its GPUs are probed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub probe_while_running: bool,
     /// Secrets may be given to hosts of consumer grade, which can read them.
     pub secrets_on_consumer: bool,
     /// Money and time.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use common::{CAAS, PUBLIC_KEY, START_US, Table, VMAAS, deploy_body};
 use gpu_probe::protocol::{
     BIND_PATH, CHECKPOINTS_PATH, CheckpointStore, Directive, HEARTBEATS_PATH, PROBES_PATH, Problem,
-    RESULTS_PATH, ResultReport,
+    RESULTS_PATH, ResultReport, SpotOrder,
 };
 use gpu_probe::session::{Grants, LeaseTerms, Outcome, Session};
 use probing::Prober;
@@ -107,7 +107,8 @@ impl Desk {
                 let body = serde_json::from_slice(&call.body).unwrap();
                 let mut bound = self.session.bind(&body, &grants, now);
                 if let Ok(terms) = &mut bound {
-                    terms.probe = self.prober.as_ref().map(|prober| prober.kind);
+                    let at_start = self.prober.as_ref().filter(|p| p.moment.is_none());
+                    terms.probe = at_start.map(|prober| prober.kind);
                 }
                 answer(bound)
             }
@@ -116,9 +117,16 @@ impl Desk {
                 let prober = self.prober.as_mut().expect("no probe was ordered");
                 prober.answer(&call.body, now_ms)
             }
-            HEARTBEATS_PATH => answer(Ok(self
-                .session
-                .heartbeat(&serde_json::from_slice(&call.body).unwrap(), now))),
+            HEARTBEATS_PATH => {
+                let body = serde_json::from_slice(&call.body).unwrap();
+                let mut reply = self.session.heartbeat(&body, now);
+                let moment = self.prober.as_ref().and_then(|prober| prober.moment);
+                reply.spot_probe = moment.map(|moment| SpotOrder {
+                    moment,
+                    in_ms: 3_000,
+                });
+                answer(Ok(reply))
+            }
             CHECKPOINTS_PATH => answer(
                 self.session
                     .checkpoint(&serde_json::from_slice(&call.body).unwrap(), now),

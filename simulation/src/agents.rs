@@ -171,7 +171,9 @@ impl Sim {
                 }
                 exchanges::goes_on()
             }
-            Reply::Agent(Said::Probed { probed, may_start, .. }) => {
+            Reply::Agent(Said::Probed {
+                probed, may_start, ..
+            }) => {
                 self.note(format_args!(
                     "{job} e{epoch} {}; may start: {may_start}",
                     probed.in_words()

@@ -73,6 +73,7 @@ impl Sim {
                 kind: Kind::Quick,
                 challenge_id: None,
                 report: None,
+                moment: None,
                 job,
                 epoch,
                 rank,
@@ -97,6 +98,7 @@ impl Sim {
                     epoch,
                     rank,
                     boot_id,
+                    moment: None,
                 })));
             }
             (ProbeSaid::Message(_), Some(open)) => {

@@ -107,6 +107,7 @@ impl Plan {
             fails_of_offer: u32::try_from(dice.between(1, 2)).unwrap_or(1),
             ban_after_fails: u32::try_from(dice.between(1, 3)).unwrap_or(1),
             within: Duration::from_secs(*dice.pick(&[60, 180, 540])),
+            ..ProbeTerms::OFF
         };
         let most = match self.flavour {
             Flavour::Calm | Flavour::BrokerAlone => 0,

@@ -67,6 +67,9 @@ pub struct JobView {
     pub quote: QuoteView,
     /// Where it waits, while it is queued.
     pub queue: Option<QueueView>,
+    /// Whether the customer agreed that the work is paused now and then for a probe of its GPUs.
+    #[serde(default)]
+    pub probe_while_running: bool,
     /// Attempts, oldest first; the last is the live one unless the job is between two.
     pub placements: Vec<PlacementView>,
     /// Nodes of the newest attempt that was heard, by rank.
@@ -130,7 +133,8 @@ pub struct PlacementView {
     /// From when it surely publishes nothing any more (world time).
     #[serde(default)]
     pub fenced_at: Option<Moment>,
-    /// What came of the probes of its GPUs, by node; empty while none was judged.
+    /// What came of the probes of its GPUs, by node: those at the start, then the newest of its running
+    /// work; empty while none was judged.
     #[serde(default)]
     pub probes: Vec<ProbeView>,
 }
@@ -143,7 +147,10 @@ pub struct ProbeView {
     /// `pass`, `could_not_run` or `fail`.
     #[schema(value_type = String, example = "pass")]
     pub outcome: VerdictOutcome,
-    /// Whether the workload might start after it.
+    /// Whether it was made inside the running work, at a moment of its card; else at the start.
+    #[serde(default)]
+    pub while_running: bool,
+    /// Whether the workload might start, or go on, after it.
     pub accepted: bool,
     /// How much was shown: 0 the machine's word, 1 timed proofs, 2 continuous, 3 attested.
     pub proof_level: u8,

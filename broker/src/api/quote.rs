@@ -47,6 +47,9 @@ pub struct QuoteReply {
     /// Whether a lost instance can still write where the customer manages the checkpoints: then
     /// only one instance may ever compute, and moving waits for that.
     pub unfenced: bool,
+    /// Whether the customer agrees that the work is paused now and then for a probe of its GPUs.
+    #[serde(default)]
+    pub probe_while_running: bool,
     /// Offers that were looked at.
     pub offers: usize,
     /// Version of the pricing policy.

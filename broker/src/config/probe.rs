@@ -23,6 +23,10 @@ pub struct ProbeConfig {
     pub fail_permille: u32,
     /// Longest exchange.
     pub exchange: Duration,
+    /// Moments of a GPU model and day at which running work is probed that agreed to it.
+    pub while_running_per_day: u32,
+    /// Days over which a machine's devices must have stayed the same for proof level 2.
+    pub continuity_days: u32,
 }
 
 impl ProbeConfig {
@@ -30,7 +34,7 @@ impl ProbeConfig {
     /// of the broker ended is begun anew.
     const EXCHANGES: u32 = 3;
 
-    /// What the engine is told, in a world that runs so many times faster than the wall clock.
+    /// What the engine is told but for the key of moments, which is the vault's, in a world that runs so many times faster than the wall clock.
     pub fn terms(&self, time_factor: u32) -> ProbeTerms {
         ProbeTerms {
             at_start: self.at_start,
@@ -38,6 +42,8 @@ impl ProbeConfig {
             fails_of_offer: self.fails_of_offer,
             ban_after_fails: self.ban_after_fails,
             within: self.exchange * Self::EXCHANGES * time_factor,
+            while_running_per_day: self.while_running_per_day,
+            ..ProbeTerms::OFF
         }
     }
 
@@ -50,6 +56,7 @@ impl ProbeConfig {
         };
         policy.thresholds.pass_permille = self.pass_permille.into();
         policy.thresholds.fail_permille = self.fail_permille.into();
+        policy.thresholds.continuity_days = self.continuity_days;
         let exchange_ms = u64::try_from(self.exchange.as_millis()).unwrap_or(u64::MAX);
         policy.sizing.session_ms_max = exchange_ms;
         policy

@@ -353,9 +353,11 @@ fn probes_are_on_and_every_wrong_key_of_theirs_is_named() {
     let probe = load(&sources()).unwrap().probe;
     let expected = ProbeTerms {
         at_start: true,
+        while_running_per_day: 2,
         ..ProbeTerms::OFF
     };
     assert_eq!(probe.terms(1), expected);
+    assert_eq!(probe.policy(false).thresholds.continuity_days, 7);
     assert_eq!(probe.terms(10).within, ProbeTerms::OFF.within * 10);
     assert!(probe.policy(true).accepts_emulated && !probe.policy(false).accepts_emulated);
     let (of_file, _file) = with_file(
@@ -375,6 +377,8 @@ fn probes_are_on_and_every_wrong_key_of_theirs_is_named() {
         ("pass_permille = 1001", "probe.pass_permille"),
         ("fail_permille = 851", "probe.fail_permille"),
         ("exchange_seconds = 29", "probe.exchange_seconds"),
+        ("while_running_per_day = 5", "probe.while_running_per_day"),
+        ("continuity_days = 0", "probe.continuity_days"),
     ] {
         let (sources, _file) = with_file(&format!("[probe]\n{text}\n"));
         assert_eq!(problems(&sources)[0].key, key, "{text}");

@@ -13,6 +13,7 @@ use tandem_settlement::prepaid::Prepaid;
 use super::job::HostKeys;
 use super::planted::Planted;
 use super::probe::Probed;
+use super::probe::running::RunningProbes;
 
 /// What is known of the thing rented for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,6 +144,9 @@ pub struct Attempt {
     /// What came of each node's probe, once.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<u16, Probed>,
+    /// The probes of each node while its work runs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub running_probes: BTreeMap<u16, RunningProbes>,
     /// The first node that began its work without its verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_skipped: Option<u16>,
@@ -196,6 +200,7 @@ impl Attempt {
             probe_ordered: BTreeMap::new(),
             probe_openings: BTreeMap::new(),
             probes: BTreeMap::new(),
+            running_probes: BTreeMap::new(),
             probe_skipped: None,
             failed_probe: false,
             left_because: None,

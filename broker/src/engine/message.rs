@@ -21,6 +21,7 @@ use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
 use tandem_pricing::quote::{Considered, gpus_rented};
 
+use super::probe::running::SpotTerms;
 use super::probe::{NodeVerdict, ProbeOpens, Probed};
 use crate::store::tenants::ReplyRecord;
 
@@ -126,6 +127,8 @@ pub enum AgentReply {
         /// How many of them the node was sold with.
         gpus: u32,
     },
+    /// The node's running work may be probed.
+    SpotOpens(SpotTerms),
     /// The verdict is recorded, now or earlier.
     Probed {
         /// What is recorded.

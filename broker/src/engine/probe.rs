@@ -1,21 +1,27 @@
 //! The probe with which a placement begins: what is ordered at binding, what came of it, and what
-//! an agent may do before it is judged. Pure; the verifier itself runs behind HTTP.
+//! an agent may do before it is judged; and the probes inside running work (`running`), at moments
+//! that `moments` draws. Pure; the verifier itself runs behind HTTP.
 //!
 //! A node that was told to probe is *barred* until its verdict is accepted: no work of it is proved,
 //! no checkpoint moves the pointer, and no outcome of its workload counts.
 
 mod intake;
+pub mod moments;
 mod record;
+pub mod running;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use gpu_probe::protocol::MomentId;
 use gpu_probe::report::{ChallengeId, DeviceUuid, Digest, Kind, LatencySummary, SignedReport};
 use gpu_probe::verdict::{Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
 use serde::{Deserialize, Serialize};
 use tandem_model::id::{BootId, JobId, ProbeId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
+
+use moments::MomentKey;
 
 pub(super) use intake::{ends, hear, may_publish, open, order, take};
 pub use record::ProbeReceipt;
@@ -53,8 +59,13 @@ pub struct ProbeTerms {
     pub fails_of_offer: u32,
     /// Failed verdicts after which a device is banned, at least 1.
     pub ban_after_fails: u32,
-    /// How long the verdict may take from the binding, in world time.
+    /// How long the verdict may take from the binding, or from the moment, in world time.
     pub within: Duration,
+    /// Moments of a model and day at which running work is probed that agreed to it, up to
+    /// [`moments::PER_DAY_MAX`]; 0 for none.
+    pub while_running_per_day: u32,
+    /// The key by which they are drawn.
+    pub moments: MomentKey,
 }
 
 impl ProbeTerms {
@@ -65,6 +76,8 @@ impl ProbeTerms {
         fails_of_offer: 2,
         ban_after_fails: 3,
         within: Duration::from_secs(540),
+        while_running_per_day: 0,
+        moments: MomentKey::new([0; 32]),
     };
 
     /// Whether a workload starts after such an outcome.
@@ -117,6 +130,8 @@ pub struct NodeVerdict {
     pub challenge_id: Option<ChallengeId>,
     /// The report, where one came.
     pub report: Option<ReportSeen>,
+    /// The moment, for a probe inside running work.
+    pub moment: Option<MomentId>,
     /// What was found.
     pub verdict: Box<Verdict>,
 }
@@ -132,6 +147,21 @@ pub struct ProbeOpens {
     pub rank: u16,
     /// The run of the agent that is probed.
     pub boot_id: BootId,
+    /// The moment, for a probe inside running work.
+    pub moment: Option<MomentId>,
+}
+
+impl NodeVerdict {
+    /// The probe that it ends.
+    pub const fn opens(&self) -> ProbeOpens {
+        ProbeOpens {
+            job: self.job,
+            epoch: self.epoch,
+            rank: self.rank,
+            boot_id: self.boot_id,
+            moment: self.moment,
+        }
+    }
 }
 
 /// One reason of a verdict.
@@ -243,8 +273,8 @@ impl Probed {
     }
 
     /// Fails what shows a device that another node of the attempt showed: one card stands for one.
-    fn refuse_twins(&mut self, others: &BTreeMap<u16, Self>) {
-        for (rank, other) in others {
+    fn refuse_twins(&mut self, own: u16, all: &BTreeMap<u16, Self>) {
+        for (rank, other) in all.iter().filter(|(rank, _)| **rank != own) {
             let shown = |d: &&ProbedDevice| other.devices.iter().any(|o| o.uuid == d.uuid);
             let Some(twin) = self.devices.iter().find(shown) else {
                 continue;

@@ -9,14 +9,17 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use gpu_probe::exchange::{Plan, ProverMessage, VerifierMessage};
+use gpu_probe::protocol::MomentId;
 use gpu_probe::verify::{CheckFindings, Session};
 use sha2::{Digest, Sha256};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::{BootId, JobId, ProbeId};
 use tandem_model::placement::Epoch;
+use tandem_model::time::WorldTime;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::{JoinError, JoinSet};
 
+use super::cohort::Cohorts;
 use super::problem::Problem;
 use crate::engine::probe::ReportSeen;
 
@@ -33,12 +36,34 @@ const READ_WAIT: Duration = Duration::from_secs(20);
 /// Longest wait for checks within one request; the prover then sends its report again.
 const CHECKS_WAIT: Duration = Duration::from_secs(45);
 
-/// The node that is probed: the job, the attempt, the node, the run of its agent.
-pub(super) type Key = (JobId, Epoch, u16, BootId);
+/// The node that is probed, and which probe of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) job: JobId,
+    /// The attempt.
+    pub(super) epoch: Epoch,
+    /// The node.
+    pub(super) rank: u16,
+    /// The run of its agent.
+    pub(super) boot_id: BootId,
+    /// The moment, of a probe inside running work.
+    pub(super) moment: Option<MomentId>,
+}
+
+/// What an exchange is opened with.
+pub(super) struct Opening {
+    /// Names its verdict.
+    pub(super) probe: ProbeId,
+    pub(super) session: Session,
+    /// When the matrix challenge is given, where all of a cohort get it at once.
+    pub(super) challenge_at: Option<WorldTime>,
+}
 
 /// One exchange.
 pub(super) struct Open {
+    key: Key,
     session: Session,
+    challenge_at: Option<WorldTime>,
     checks: JoinSet<Result<CheckFindings, JoinError>>,
     /// The last message's digest and its answer: an answer that was lost is given again.
     last: Option<([u8; 32], VerifierMessage)>,
@@ -59,6 +84,7 @@ pub(super) struct Exchanges {
     slots: Mutex<BTreeMap<Key, Slot>>,
     checks: Arc<Semaphore>,
     reading: Semaphore,
+    cohorts: Cohorts,
 }
 
 impl Default for Exchanges {
@@ -67,6 +93,7 @@ impl Default for Exchanges {
             slots: Mutex::default(),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
             reading: Semaphore::new(READ_AT_ONCE),
+            cohorts: Cohorts::default(),
         }
     }
 }
@@ -116,15 +143,16 @@ impl Exchanges {
     pub(super) fn open(
         &self,
         key: Key,
-        probe: ProbeId,
-        session: Session,
+        opening: Opening,
         now_ms: u64,
     ) -> Arc<tokio::sync::Mutex<Open>> {
         let open = Arc::new(tokio::sync::Mutex::new(Open {
-            session,
+            key,
+            session: opening.session,
+            challenge_at: opening.challenge_at,
             checks: JoinSet::new(),
             last: None,
-            probe,
+            probe: opening.probe,
             report: None,
         }));
         let slot = Slot {
@@ -139,7 +167,7 @@ impl Exchanges {
             let others = slots.iter().filter(|(other, _)| **other != key);
             let idle = others.min_by_key(|(_, slot)| slot.used_ms);
             if let Some(idle) = idle.map(|(key, _)| *key) {
-                tracing::warn!(job = %idle.0, "too many probes at once: the idle one is dropped");
+                tracing::warn!(job = %idle.job, "too many probes at once: the idle one is dropped");
                 slots.remove(&idle);
             }
         }
@@ -173,9 +201,16 @@ impl Exchanges {
         if let ProverMessage::Report(signed) = &message {
             open.finish_checks().await?;
             report = Some(ReportSeen::of(signed));
+            if let Some(moment) = open.key.moment {
+                let together = self.cohorts.has_like(moment, &open.key);
+                open.session.challenged_together(together);
+            }
         }
         let answer = open.session.step(message, now_ms);
         let answer = answer.map_err(|why| refused(&why))?;
+        if let (Some(moment), Some(window)) = (open.key.moment, open.session.challenge_window()) {
+            self.cohorts.note(moment, &open.key, window);
+        }
         self.start_checks(open);
         open.report = report;
         open.last = Some((digest, answer.clone()));
@@ -187,6 +222,16 @@ impl Open {
     /// The challenge and what it asks.
     pub(super) fn plan(&self) -> &Plan {
         self.session.plan()
+    }
+
+    /// When a message is to be answered that says that the cards are ready: at once, or with all of
+    /// the cohort.
+    pub(super) fn answer_at(&mut self, message: &ProverMessage, now_ms: u64) -> Option<WorldTime> {
+        if !matches!(message, ProverMessage::MatrixBegin) {
+            return None;
+        }
+        self.session.is_ready_at(now_ms);
+        self.challenge_at
     }
 
     /// Whether the prover knows what it must open, and has no verdict yet.

@@ -8,6 +8,7 @@ pub mod agent;
 mod around;
 pub mod auth;
 pub mod body;
+mod cohort;
 mod context;
 mod exchanges;
 pub mod idempotency;

@@ -1,6 +1,10 @@
 //! `POST /agent/v1/probes`: a node's probe, message by message. The verifier is `gpu_probe::verify`,
 //! its verdict goes to the engine, and only when that is durable the agent hears whether its
-//! workload may start.
+//! workload may start. A probe inside running work names its moment, and its challenge is held until
+//! all of its cohort get theirs.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
@@ -16,12 +20,14 @@ use tandem_model::id::ProbeId;
 use super::agent::{not_the_agent, out_of_limits, unexpected};
 use super::auth::bearer;
 use super::body::{self, Reading};
-use super::exchanges::{self, Key, Open};
+use super::cohort;
+use super::exchanges::{self, Key, Open, Opening};
 use super::problem::Problem;
 use super::server::Shared;
 use crate::engine::message::{AgentReply, AgentRequest};
 use crate::engine::probe::{NodeVerdict, ProbeOpens, ReportSeen};
 use crate::ids;
+use crate::store::DeviceRecord;
 
 const READING: Reading = Reading {
     bytes_max: MESSAGE_BYTES_MAX + REQUEST_BYTES_MAX,
@@ -37,12 +43,18 @@ pub(super) async fn probe(
 ) -> Result<Json<ProbeReply>, Problem> {
     let asked = read(&shared, &request, payload).await?;
     let now_ms = shared.state.clock.wall().unix_ms();
-    let key: Key = (asked.job, asked.epoch, asked.rank, asked.boot_id);
+    let key = Key {
+        job: asked.job,
+        epoch: asked.epoch,
+        rank: asked.rank,
+        boot_id: asked.boot_id,
+        moment: asked.moment,
+    };
     let reply = match asked.said {
         ProbeSaid::CouldNotRun { detail } => {
             let (source, gave_up) = source(&shared, key, now_ms).await;
             let verdict = match gave_up {
-                true => given_up(),
+                true => given_up(&key),
                 false => could_not_run(detail),
             };
             let may_start = judge(&shared, key, source, &verdict).await?;
@@ -131,7 +143,10 @@ async fn source(shared: &Shared, key: Key, now_ms: u64) -> (Source, bool) {
     }
     let none = Source {
         probe: ids::fresh(&*shared.state.clock, ProbeId::from_parts),
-        kind: Kind::Quick,
+        kind: match key.moment {
+            Some(_) => Kind::Spot,
+            None => Kind::Quick,
+        },
         challenge_id: None,
         report: None,
     };
@@ -139,12 +154,15 @@ async fn source(shared: &Shared, key: Key, now_ms: u64) -> (Source, bool) {
 }
 
 /// The verdict of a prover that began anew, or gave up, once it knew what it must open: it may have
-/// waited for picks that suit it.
-fn given_up() -> Verdict {
+/// waited for picks that suit it. While its work runs that leaves nobody the first time: the engine
+/// counts it.
+fn given_up(key: &Key) -> Verdict {
     let mut verdict = could_not_run("given up after rows or blocks were picked".to_owned());
-    verdict.outcome = VerdictOutcome::Fail;
     verdict.reasons[0].code = ReasonCode::OpeningsMissing;
-    verdict.reasons[0].effect = Effect::Fail;
+    if key.moment.is_none() {
+        verdict.outcome = VerdictOutcome::Fail;
+        verdict.reasons[0].effect = Effect::Fail;
+    }
     verdict
 }
 
@@ -172,19 +190,26 @@ async fn begin(
     }
     let (source, gave_up) = source(shared, key, now_ms).await;
     if gave_up {
-        let verdict = given_up();
+        let verdict = given_up(&key);
         let may_start = judge(shared, key, source, &verdict).await?;
         return Ok(ends(verdict, may_start));
     }
-    let (job, epoch, rank, boot_id) = key;
     let opens = AgentRequest::ProbeOpens(ProbeOpens {
-        job,
-        epoch,
-        rank,
-        boot_id,
+        job: key.job,
+        epoch: key.epoch,
+        rank: key.rank,
+        boot_id: key.boot_id,
+        moment: key.moment,
     });
-    let sold = match shared.state.engine.agent(opens).await? {
-        AgentReply::ProbeOpens { sold_as, gpus } => (sold_as, gpus),
+    let (facts, kind, challenge_at) = match shared.state.engine.agent(opens).await? {
+        AgentReply::ProbeOpens { sold_as, gpus } => (sold(sold_as, gpus), Kind::Quick, None),
+        AgentReply::SpotOpens(spot) => {
+            let facts = Facts {
+                expected: spot.expected,
+                ..sold(spot.sold_as, spot.gpus)
+            };
+            (facts, Kind::Spot, Some(spot.challenge_at))
+        }
         AgentReply::Probed {
             probed, may_start, ..
         } => {
@@ -192,11 +217,14 @@ async fn begin(
         }
         other => return Err(unexpected(&other)),
     };
-    let facts = facts(shared, key, &hello, sold).await?;
+    let facts = known(shared, &key, &hello, facts).await?;
     let policy = (*shared.state.probe_policy).clone();
-    let session = Session::new(policy, facts, Kind::Quick, secret(), now_ms);
-    let probe = ids::fresh(&*shared.state.clock, ProbeId::from_parts);
-    let open = shared.probes.open(key, probe, session, now_ms);
+    let opening = Opening {
+        probe: ids::fresh(&*shared.state.clock, ProbeId::from_parts),
+        session: Session::new(policy, facts, kind, secret(), now_ms),
+        challenge_at,
+    };
+    let open = shared.probes.open(key, opening, now_ms);
     let mut open = open.lock().await;
     let answer = shared.probes.step(&mut open, message, now_ms).await?;
     Ok(goes_on(answer))
@@ -209,25 +237,44 @@ fn goes_on(message: VerifierMessage) -> ProbeReply {
     }
 }
 
-/// What the store knows of the devices that a node names.
-async fn facts(
-    shared: &Shared,
-    (job, epoch, rank, _): Key,
-    hello: &Hello,
-    (sold_as, gpus): (String, u32),
-) -> Result<Facts, Problem> {
-    let uuids = hello.devices.iter().map(|claim| claim.uuid).collect();
-    let known = shared.state.store.devices(uuids).await?;
-    let mut facts = Facts {
+/// What was sold.
+fn sold(sold_as: String, gpus: u32) -> Facts {
+    Facts {
         sold_as: Some(sold_as),
         sold_count: Some(gpus),
         ..Facts::default()
+    }
+}
+
+/// Adds what the store knows of the devices that a node names.
+async fn known(
+    shared: &Shared,
+    key: &Key,
+    hello: &Hello,
+    mut facts: Facts,
+) -> Result<Facts, Problem> {
+    let uuids: BTreeSet<_> = hello.devices.iter().map(|claim| claim.uuid).collect();
+    let named = uuids.len();
+    let known = shared
+        .state
+        .store
+        .devices(uuids.into_iter().collect())
+        .await?;
+    let days = shared.state.probe_policy.thresholds.continuity_days;
+    let needed = Duration::from_secs(u64::from(days) * 86_400);
+    let now = shared.state.clock.world();
+    let has_stayed = |device: &DeviceRecord| {
+        let is_spotless = device.ban.is_none() && device.failed_since_lifted == 0;
+        let first = device.first_seen.filter(|_| is_spotless);
+        first.is_some_and(|first| now.since(first) >= needed)
     };
+    facts.stayed_the_same = known.len() == named && known.iter().all(has_stayed);
+    let own = (key.job, key.epoch, key.rank);
     for device in known {
         if device.ban.is_some() {
             facts.banned.insert(device.uuid);
         }
-        if device.in_use_by.is_some_and(|by| by != (job, epoch, rank)) {
+        if device.in_use_by.is_some_and(|by| by != own) {
             facts.in_use_elsewhere.insert(device.uuid);
         }
     }
@@ -251,6 +298,14 @@ async fn go_on(
 ) -> Result<ProbeReply, Problem> {
     let open = shared.probes.get(&key, now_ms);
     let open = open.ok_or_else(exchanges::not_open)?;
+    let answer_at = open.lock().await.answer_at(&message, now_ms);
+    let now_ms = match answer_at {
+        None => now_ms,
+        Some(until) => {
+            cohort::hold(&*shared.state.clock, until).await;
+            shared.state.clock.wall().unix_ms()
+        }
+    };
     let mut open = open.lock().await;
     match shared.probes.step(&mut open, message, now_ms).await? {
         VerifierMessage::Verdict(verdict) => {
@@ -264,16 +319,17 @@ async fn go_on(
 /// Gives a verdict to the engine; it is durable when this returns. Counted is what is recorded.
 async fn judge(
     shared: &Shared,
-    (job, epoch, rank, boot_id): Key,
+    key: Key,
     source: Source,
     verdict: &Verdict,
 ) -> Result<bool, Problem> {
     let verdict = NodeVerdict {
         probe: source.probe,
-        job,
-        epoch,
-        rank,
-        boot_id,
+        job: key.job,
+        epoch: key.epoch,
+        rank: key.rank,
+        boot_id: key.boot_id,
+        moment: key.moment,
         kind: source.kind,
         challenge_id: source.challenge_id,
         report: source.report,

@@ -32,6 +32,7 @@ use crate::config::Config;
 use crate::engine::handle::EngineHandle;
 use crate::engine::metrics::EngineMetrics;
 use crate::engine::plan::LaunchSettings;
+use crate::engine::probe::ProbeTerms;
 use crate::engine::runner;
 use crate::engine::terms::{AgentTokens, Rounds, Terms};
 use crate::http::metrics::Metrics;
@@ -240,7 +241,10 @@ async fn terms(
             agent_sha256: disk.agent.sha256.clone(),
             time_factor: clock.factor().clamp(1, FACTOR_MAX),
         },
-        probe: config.probe.terms(clock.factor().clamp(1, FACTOR_MAX)),
+        probe: ProbeTerms {
+            moments: vault.moment_key(),
+            ..config.probe.terms(clock.factor().clamp(1, FACTOR_MAX))
+        },
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     })
 }

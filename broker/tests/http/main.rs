@@ -17,6 +17,7 @@ mod probe_receipts;
 mod probes;
 mod quotes;
 mod receipts;
+mod running_probes;
 mod secrets;
 mod service;
 mod stage;

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::fixtures::{identity, store, terms};
 use super::*;
 use crate::exchange::VerifierMessage;
-use crate::protocol::{Directive, Phase, ProbeSaid};
+use crate::hex::HexBytes;
+use crate::protocol::{Directive, Phase, ProbeSaid, SpotOrder};
 
 fn live_epochs() -> impl Strategy<Value = Epoch> {
     prop_oneof![6 => Just(Epoch(3)), 1 => Just(Epoch(4)), 1 => Just(Epoch(2))]
@@ -76,18 +77,28 @@ fn bind_replies() -> impl Strategy<Value = BindReply> {
         )
 }
 
+fn moments() -> impl Strategy<Value = MomentId> {
+    (0u8..3).prop_map(|n| HexBytes([n; 16]))
+}
+
+fn spot_orders() -> impl Strategy<Value = SpotOrder> {
+    (moments(), 0u64..20_000).prop_map(|(moment, in_ms)| SpotOrder { moment, in_ms })
+}
+
 fn heartbeat_replies() -> impl Strategy<Value = HeartbeatReply> {
     let directives = prop_oneof![
         8 => Just(Directive::Continue),
         1 => Just(Directive::Stop),
         1 => Just(Directive::CheckpointAndStop),
     ];
-    (prop::bool::weighted(0.8), live_epochs(), directives).prop_map(
-        |(granted, live_epoch, directive)| HeartbeatReply {
+    let spots = proptest::option::weighted(0.7, spot_orders());
+    (prop::bool::weighted(0.8), live_epochs(), directives, spots).prop_map(
+        |(granted, live_epoch, directive, spot_probe)| HeartbeatReply {
             granted,
             lease_ttl_ms: 30_000,
             live_epoch,
             directive,
+            spot_probe,
         },
     )
 }
@@ -116,6 +127,9 @@ fn inputs() -> impl Strategy<Value = Input> {
             .prop_map(|(n, r)| Input::HeartbeatReplied(n, r)),
         2 => probe_ends().prop_map(Input::Probed),
         2 => outcomes(probe_replies()).prop_map(Input::ProbeReplied),
+        1 => moments().prop_map(Input::SpotMeasured),
+        1 => (moments(), prop_oneof![Just(Ok(())), Just(Err("no memory".to_owned()))])
+            .prop_map(|(moment, end)| Input::SpotProbed(moment, end)),
         2 => prop_oneof![Just(Ok(())), Just(Err("bad".to_owned()))].prop_map(Input::Restored),
         2 => Just(Input::Started),
         1 => ends(),
@@ -141,11 +155,24 @@ struct Witness {
     asked_step: Option<u64>,
     finished_step: Option<u64>,
     worked_ms: u64,
+    /// Since when the workload stands still.
+    paused_at: Option<AgentTime>,
+    /// How long it stood still before that.
+    paused: Duration,
+    /// The probe of running work under way.
+    spot: Option<MomentId>,
+    /// Moments that were probed.
+    spots: Vec<MomentId>,
 }
 
 impl Witness {
     /// Notes an input that allows the start, as a reader of the inputs alone would understand it.
     fn hears(&mut self, input: &Input, was: Phase) {
+        if let Input::SpotProbed(moment, _) = input
+            && self.spot == Some(*moment)
+        {
+            self.spot = None;
+        }
         let leave = match input {
             Input::Probed(ProbeEnd::MayStart) => self.probing,
             Input::ProbeReplied(Ok(reply)) => !self.probing && reply.may_start == Some(true),
@@ -167,7 +194,31 @@ impl Witness {
             u128::from(worked_ms) <= lived,
             "worked longer than it lived"
         );
+        let stood = self
+            .paused_at
+            .map_or(Duration::ZERO, |at| state.now.since(at));
+        let most = state.now.since(state.booted_at) - self.paused - stood;
+        prop_assert!(
+            u128::from(worked_ms) <= most.as_millis(),
+            "worked while it stood still"
+        );
         self.worked_ms = worked_ms;
+        Ok(())
+    }
+
+    /// A workload stands still only under a running probe, no longer than is allowed, and with the
+    /// lease.
+    fn stands_still_for_a_reason(&self, state: &AgentState) -> Result<(), TestCaseError> {
+        let Some(since) = self.paused_at else {
+            return Ok(());
+        };
+        prop_assert!(self.spot.is_some() && state.phase() == Phase::Running);
+        prop_assert!(state.holds_lease(state.now));
+        let stood = state.now.since(since).as_millis();
+        prop_assert!(
+            stood < u128::from(PAUSE_MS_MAX),
+            "stands still for {stood} ms"
+        );
         Ok(())
     }
 
@@ -179,8 +230,31 @@ impl Witness {
                 (self.awaits_leave, self.probing) = (true, true);
             }
             Action::AbortProbe => {
-                prop_assert!(self.probing, "nothing to abort");
-                self.probing = false;
+                prop_assert!(self.probing || self.spot.is_some(), "nothing to abort");
+                (self.probing, self.spot) = (false, None);
+            }
+            Action::Pause => {
+                prop_assert!(self.started && !self.killed && self.paused_at.is_none());
+                prop_assert!(state.phase() == Phase::Running && state.holds_lease(state.now));
+                self.paused_at = Some(state.now);
+            }
+            Action::ProbeSpot(moment) => {
+                prop_assert!(self.paused_at.is_some(), "probed beside the work");
+                prop_assert!(self.spot.is_none() && !self.probing, "two at once");
+                prop_assert!(!self.spots.contains(moment), "the same moment twice");
+                self.spots.push(*moment);
+                self.spot = Some(*moment);
+            }
+            Action::Resume => {
+                let since = self.paused_at.take();
+                prop_assert!(since.is_some(), "nothing stands still");
+                self.paused += state.now.since(since.unwrap_or_default());
+            }
+            Action::SendProbe(request) if request.moment.is_some() => {
+                let is_done = self.spots.iter().any(|done| request.moment == Some(*done));
+                prop_assert!(is_done && self.paused_at.is_none());
+                let says_so = matches!(request.said, ProbeSaid::CouldNotRun { .. });
+                prop_assert!(says_so, "a message of the exchange from the core");
             }
             Action::SendProbe(request) => {
                 prop_assert!(self.awaits_leave && !self.probing, "told without a cause");
@@ -214,12 +288,17 @@ impl Witness {
             }
             Action::SendHeartbeat(request) => self.claims(request.worked_ms, state)?,
             Action::Kill(_) => {
+                prop_assert!(self.paused_at.is_none(), "killed where it stands");
                 prop_assert!(self.started && !self.killed);
                 self.killed = true;
             }
-            Action::Stop(_) => prop_assert!(self.started && !self.killed),
+            Action::Stop(_) => {
+                prop_assert!(self.paused_at.is_none(), "a stopped one hears no SIGTERM");
+                prop_assert!(self.started && !self.killed);
+            }
             Action::Exit(_) => {
                 prop_assert!(!self.probing, "exits and leaves the probe going");
+                prop_assert!(self.paused_at.is_none(), "exits and leaves it standing");
                 self.exited = true;
             }
             Action::Restore(..) => {
@@ -260,10 +339,11 @@ proptest! {
             if !was_bound && state.stage.is_bound() {
                 witness.finished_step = state.checkpoints.finished();
             }
-            prop_assert!(actions.len() <= 6, "{} actions at once", actions.len());
+            prop_assert!(actions.len() <= 8, "{} actions at once", actions.len());
             for action in &actions {
                 witness.see(action, &state)?;
             }
+            witness.stands_still_for_a_reason(&state)?;
         }
     }
 

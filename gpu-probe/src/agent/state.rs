@@ -6,6 +6,7 @@ use super::checkpoints::Checkpoints;
 use super::heartbeats::Heartbeats;
 use super::log::LogTail;
 use super::retry::Retry;
+use super::spot::Spot;
 use super::{AgentTime, Ended, Identity, KillReason, StopReason};
 use crate::protocol::{
     BindReply, BindRequest, CheckpointRef, CheckpointStore, EndCause, HeartbeatRequest, Phase,
@@ -123,6 +124,8 @@ pub struct AgentState {
     pub(super) checkpoints: Checkpoints,
     /// When the workload itself began to run.
     pub(super) worked_from: Option<AgentTime>,
+    /// The probe inside the running work.
+    pub(super) spot: Spot,
     /// When it was over.
     pub(super) worked_until: Option<AgentTime>,
     pub(super) ended: Option<Box<Ended>>,
@@ -151,6 +154,7 @@ impl AgentState {
             progress: None,
             checkpoints: Checkpoints::starting_from(None),
             worked_from: None,
+            spot: Spot::default(),
             worked_until: None,
             ended: None,
             result_under_way: false,
@@ -196,11 +200,12 @@ impl AgentState {
         }
     }
 
-    /// How long the workload itself has run, in milliseconds.
+    /// How long the workload itself has run, in milliseconds; paused it does not run.
     fn worked_ms(&self) -> u64 {
         let until = self.worked_until.unwrap_or(self.now);
-        let worked = self.worked_from.map(|from| until.since(from));
-        milliseconds(worked.unwrap_or_default())
+        let lived = self.worked_from.map(|from| until.since(from));
+        let worked = lived.unwrap_or_default();
+        milliseconds(worked.saturating_sub(self.spot.paused(self.now)))
     }
 
     pub(super) fn heartbeat_request(&mut self, sequence: u64) -> HeartbeatRequest {

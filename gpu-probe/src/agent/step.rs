@@ -2,6 +2,7 @@
 
 mod begin;
 mod probe;
+mod spot;
 
 use tandem_model::workload::WorkloadKind;
 
@@ -14,6 +15,7 @@ use crate::protocol::{CheckpointRequest, Directive, EndCause, HeartbeatReply, ST
 
 use begin::end_unstarted;
 pub use probe::{FULL_PROBE_MS_MAX, QUICK_PROBE_MS_MAX, SOAK_PROBE_MS_MAX};
+pub use spot::{PAUSE_MS_MAX, SPOT_LEAD_MS_MAX, SPOT_PROBE_MS_MAX};
 
 /// Longest wait for a killed workload to be gone, in world milliseconds; a process that hangs in
 /// a driver cannot be killed, and the agent leaves it.
@@ -46,6 +48,8 @@ fn take(state: &mut AgentState, input: Input, actions: &mut Vec<Action>) {
             heartbeat_replied(state, sequence, outcome, actions);
         }
         Input::Probed(end) => probe::probed(state, end, actions),
+        Input::SpotMeasured(moment) => spot::measured(state, moment, actions),
+        Input::SpotProbed(moment, end) => spot::probed(state, moment, end, actions),
         Input::ProbeReplied(outcome) => probe::replied(state, outcome, actions),
         Input::Restored(outcome) => begin::restored(state, outcome),
         Input::Started => started(state),
@@ -132,7 +136,11 @@ fn heartbeat_replied(
     let ttl = std::time::Duration::from_millis(ttl_ms);
     if state.heartbeats.answer(sequence, &reply, ttl) {
         match reply.directive {
-            Directive::Continue => {}
+            Directive::Continue => {
+                if let Some(order) = reply.spot_probe {
+                    spot::ordered(state, order);
+                }
+            }
             Directive::Stop => stop(state, StopReason::Directed, actions),
             Directive::CheckpointAndStop => {
                 stop(state, StopReason::DirectedAfterCheckpoint, actions);
@@ -153,6 +161,7 @@ fn started(state: &mut AgentState) {
 }
 
 fn workload_ended(state: &mut AgentState, mut ended: Box<Ended>, actions: &mut Vec<Action>) {
+    spot::cancel(state, actions);
     match state.stage {
         Stage::Killing(_, reason) => return exit(state, exit_reason(reason), actions),
         Stage::Starting | Stage::Running => {
@@ -205,6 +214,7 @@ fn stop(state: &mut AgentState, reason: StopReason, actions: &mut Vec<Action>) {
             end_unstarted(state, end_cause(reason), None);
         }
         Stage::Starting | Stage::Running => {
+            spot::cancel(state, actions);
             state.stage = Stage::Stopping(reason);
             actions.push(Action::Stop(reason));
         }
@@ -214,6 +224,7 @@ fn stop(state: &mut AgentState, reason: StopReason, actions: &mut Vec<Action>) {
 
 fn kill(state: &mut AgentState, reason: KillReason, actions: &mut Vec<Action>) {
     if state.stage.has_workload() {
+        spot::cancel(state, actions);
         state.stage = Stage::Killing(state.now, reason);
         actions.push(Action::Kill(reason));
     } else if !matches!(state.stage, Stage::Killing(..)) {
@@ -248,6 +259,7 @@ fn end_cause(reason: StopReason) -> EndCause {
 fn advance(state: &mut AgentState, actions: &mut Vec<Action>) {
     guard(state, actions);
     probe::advance(state, actions);
+    spot::advance(state, actions);
     if state.stage == Stage::Binding && state.bind.is_none() && state.bind_retry.is_due(state.now) {
         state.binds_sent += 1;
         state.bind = Some((state.binds_sent, state.now));

@@ -5,6 +5,7 @@ mod lease;
 mod leaving;
 mod probing;
 mod publishing;
+mod spot;
 mod start;
 
 use super::fixtures::{ORPHAN_S, TTL_S, identity, terms};
@@ -137,6 +138,7 @@ fn heartbeat(sequence: u64, granted: bool, live: u32, directive: Directive) -> I
         lease_ttl_ms: TTL_S * 1_000,
         live_epoch: Epoch(live),
         directive,
+        spot_probe: None,
     };
     Input::HeartbeatReplied(sequence, Ok(reply))
 }

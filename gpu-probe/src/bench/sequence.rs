@@ -18,6 +18,7 @@ pub type Progress<'a> = &'a dyn Fn(u32, &'static str);
 
 /// How many benchmarks a kind of probe has.
 pub const STEPS: fn(Kind) -> u32 = |kind| match kind {
+    Kind::Spot => 1,
     Kind::Quick => 11,
     Kind::Full => 17,
     Kind::Soak => 18,
@@ -47,7 +48,8 @@ impl Run<'_> {
     }
 }
 
-/// Measures a card: Q1 to Q6, Q9, Q10, and what `kind` adds. `others` are the machine's devices.
+/// Measures a card: Q1 to Q6, Q9, Q10, and what `kind` adds; a spot probe Q1 alone, on a card that
+/// the paused work kept warm. `others` are the machine's devices.
 /// The proofs Q7 and Q8 need a verifier; their summaries are the caller's.
 pub fn measure(
     card: &Card<'_>,
@@ -62,6 +64,10 @@ pub fn measure(
         progress,
         step: std::cell::Cell::new(0),
     };
+    if !kind.is_thorough() {
+        let census = run.one("SM census", || census::run(card));
+        return DeviceReport::spot(identity, census, proofs.0);
+    }
     let warm = run.one("warm-up", || tensor::warm_up(card));
     if let Some(reason) = warm.reason() {
         tracing::warn!("no warm-up: {reason}");

@@ -168,7 +168,7 @@ fn scale(run: &Run) -> Scale {
 fn limit(run: &Run, scale: &Scale) -> Duration {
     let pulses = u64::from(scale.pulses) * scale.pulse_ms * 2;
     let loads_ms = match run.kind() {
-        Kind::Quick => 0,
+        Kind::Spot | Kind::Quick => 0,
         Kind::Full => scale.steady_ms + pulses + scale.gaps_ms,
         Kind::Soak => scale.steady_ms + pulses + scale.gaps_ms + scale.soak_ms,
     };

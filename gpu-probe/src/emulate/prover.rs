@@ -147,11 +147,16 @@ impl EmulatedProver {
                 Some(ProverMessage::MatrixCommit { devices })
             }
             (Due::MatrixPicks, VerifierMessage::MatrixPicks { devices, .. }) => {
-                self.due = Due::VramFill;
                 let both = self.cards.iter().zip(&devices);
                 let opened = both.map(|(card, picks)| card.open_rows(picks));
                 self.waiting = opened.map(ProverMessage::MatrixOpenings).collect();
-                self.waiting.push_back(ProverMessage::VramBegin);
+                let is_spot = self.plan.as_ref().is_some_and(|p| !p.kind.is_thorough());
+                let (due, next) = match is_spot {
+                    true => (Due::Verdict, self.report_message()),
+                    false => (Due::VramFill, ProverMessage::VramBegin),
+                };
+                self.due = due;
+                self.waiting.push_back(next);
                 self.waiting.pop_front()
             }
             (Due::VramFill, VerifierMessage::VramFill { .. }) => {
@@ -172,7 +177,7 @@ impl EmulatedProver {
                 self.due = Due::Verdict;
                 let both = self.cards.iter().zip(&devices);
                 let opened: Vec<VramOpenings> = both.map(|(c, p)| c.open_blocks(p)).collect();
-                let report = ProverMessage::Report(Box::new(self.report()));
+                let report = self.report_message();
                 self.waiting = opened
                     .into_iter()
                     .map(ProverMessage::VramOpenings)
@@ -222,6 +227,10 @@ impl EmulatedProver {
         both.map(|(card, plan)| of(card, plan)).collect()
     }
 
+    fn report_message(&self) -> ProverMessage {
+        ProverMessage::Report(Box::new(self.report()))
+    }
+
     fn report(&self) -> SignedReport {
         let mut report = report(self.devices.clone());
         if let Some(plan) = &self.plan {
@@ -231,6 +240,11 @@ impl EmulatedProver {
             for ((device, card), plan) in all.zip(&plan.devices) {
                 // The CPU's time says nothing of the card.
                 card.summarise(device, plan, 0, 0);
+            }
+            if !plan.kind.is_thorough() {
+                let all = std::mem::take(&mut report.devices).into_iter();
+                let spot = |d: DeviceReport| DeviceReport::spot(d.identity, d.census, d.matrix);
+                report.devices = all.map(spot).collect();
             }
         }
         report.sign(&self.key)

@@ -80,6 +80,18 @@ fn every_honest_emulated_card_passes_in_a_sandbox_and_shows_nothing() {
 }
 
 #[test]
+fn emulated_cards_are_probed_inside_running_work_as_at_its_start() {
+    let spot = |gpu: &EmulatedGpu| exchange(gpu, Policy::sandbox(), Kind::Spot, 20).unwrap();
+    for model in GpuModel::all() {
+        let verdict = spot(&one(model, None));
+        assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
+        assert_eq!(verdict.proof_level, ProofLevel::Claimed);
+    }
+    let verdict = spot(&one(card("l4"), Some(card("l40s"))));
+    assert!(verdict.has(ReasonCode::CensusMismatch), "{verdict:?}");
+}
+
+#[test]
 fn no_emulated_card_passes_where_real_ones_are_asked_for() {
     let policy = Policy {
         accepts_emulated: false,

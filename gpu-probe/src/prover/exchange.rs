@@ -10,7 +10,7 @@ use crate::exchange::{
 };
 use crate::hex::HexBytes;
 use crate::proof::{Binding, Hash, base};
-use crate::report::{Digest, MatrixSummary, PublicKey, Report, VramSummary};
+use crate::report::{Digest, Kind, MatrixSummary, PublicKey, Report, VramSummary};
 use crate::verdict::Verdict;
 
 use super::matrix::MatrixChain;
@@ -39,8 +39,9 @@ pub enum ProverError {
 /// Sends a message and returns the verifier's answer.
 pub type Send<'a> = &'a mut dyn FnMut(ProverMessage) -> Result<VerifierMessage, String>;
 
-/// What the proofs came to by the prover's own clock, one entry a card.
-pub type Summaries = Vec<(MatrixSummary, VramSummary)>;
+/// What the proofs came to by the prover's own clock, one entry a card; a spot probe proves no
+/// memory.
+pub type Summaries = Vec<(MatrixSummary, Option<VramSummary>)>;
 
 /// Shortest chain whose energy is told, in ns: the card's counter moves in steps.
 const ENERGY_LOOP_NS_MIN: u64 = 1_000_000_000;
@@ -70,16 +71,50 @@ impl Prover<'_> {
     ) -> Result<Verdict, ProverError> {
         // An idle card needs a while to reach its clocks, which the verifier's would count.
         at_once(self.cards.iter(), warm_up)?;
+        let plan = self.plan(send, hello, |kind| kind.is_thorough())?;
+        let matrix = self.matrix(send, &plan, <[MatrixSummary]>::to_vec)?;
+        let vram = self.vram(send, &plan)?.into_iter().map(Some);
+        let report = report(&plan, matrix.into_iter().zip(vram).collect());
+        self.send_report(send, report)
+    }
+
+    /// The same for a spot probe: the matrix proof alone, and no warm-up, for the cards come from
+    /// work. `report` is called as soon as the rows are there that are to be opened; after it the
+    /// cards are needed no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_spot(
+        &self,
+        send: Send<'_>,
+        hello: Hello,
+        report: impl FnOnce(&Plan, Summaries) -> Report,
+    ) -> Result<Verdict, ProverError> {
+        let plan = self.plan(send, hello, |kind| !kind.is_thorough())?;
+        let report = self.matrix(send, &plan, |matrix| {
+            report(&plan, matrix.iter().map(|m| (m.clone(), None)).collect())
+        })?;
+        self.send_report(send, report)
+    }
+
+    fn plan(
+        &self,
+        send: Send<'_>,
+        hello: Hello,
+        is_mine: impl FnOnce(Kind) -> bool,
+    ) -> Result<Plan, ProverError> {
         let VerifierMessage::Plan(plan) = ask(send, ProverMessage::Hello(hello))? else {
             return Err(ProverError::OutOfTurn { expected: "`plan`" });
         };
-        if plan.devices.len() != self.cards.len() {
-            let expected = "a plan with one entry a device";
+        if plan.devices.len() != self.cards.len() || !is_mine(plan.kind) {
+            let expected = "a plan of the probe that was ordered, with one entry a device";
             return Err(ProverError::OutOfTurn { expected });
         }
-        let matrix = self.matrix(send, &plan)?;
-        let vram = self.vram(send, &plan)?;
-        let report = report(&plan, matrix.into_iter().zip(vram).collect());
+        Ok(plan)
+    }
+
+    fn send_report(&self, send: Send<'_>, report: Report) -> Result<Verdict, ProverError> {
         let signed = Box::new(report.sign(self.key));
         match ask(send, ProverMessage::Report(signed))? {
             VerifierMessage::Verdict(verdict) => Ok(*verdict),
@@ -102,7 +137,14 @@ impl Prover<'_> {
         plan.devices.iter().map(of).collect()
     }
 
-    fn matrix(&self, send: Send<'_>, plan: &Plan) -> Result<Vec<MatrixSummary>, ProverError> {
+    /// Makes the matrix proof. `made` is told what it came to once the cards have done all of it,
+    /// before the rows are sent.
+    fn matrix<T>(
+        &self,
+        send: Send<'_>,
+        plan: &Plan,
+        made: impl FnOnce(&[MatrixSummary]) -> T,
+    ) -> Result<T, ProverError> {
         let bases = self.bases(plan);
         let mut chains = self
             .cards
@@ -142,13 +184,7 @@ impl Prover<'_> {
             let MatrixPicks { jobs } = picks;
             chain.open(jobs)
         })?;
-        for (rows, device) in opened.into_iter().zip(&plan.devices) {
-            let uuid = device.uuid;
-            taken(
-                send,
-                ProverMessage::MatrixOpenings(MatrixOpenings { uuid, rows }),
-            )?;
-        }
+        drop(chains);
         let summaries = done.iter().zip(&plan.devices).map(|(done, device)| {
             let (roots, loop_ns, energy_mj) = done;
             MatrixSummary {
@@ -159,7 +195,16 @@ impl Prover<'_> {
                 energy_mj: *energy_mj,
             }
         });
-        Ok(summaries.collect())
+        let summaries: Vec<_> = summaries.collect();
+        let made = made(&summaries);
+        for (rows, device) in opened.into_iter().zip(&plan.devices) {
+            let uuid = device.uuid;
+            taken(
+                send,
+                ProverMessage::MatrixOpenings(MatrixOpenings { uuid, rows }),
+            )?;
+        }
+        Ok(made)
     }
 
     fn vram(&self, send: Send<'_>, plan: &Plan) -> Result<Vec<VramSummary>, ProverError> {

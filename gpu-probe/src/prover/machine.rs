@@ -125,7 +125,10 @@ impl Machine {
         let others: Vec<Device> = self.contexts.iter().map(|c| c.device().clone()).collect();
         let devices = cards.iter().zip(&self.identities).map(|(card, identity)| {
             let proofs = match summaries.next() {
-                Some((matrix, vram)) => (Outcome::Measured(matrix), Outcome::Measured(vram)),
+                Some((matrix, vram)) => (
+                    Outcome::Measured(matrix),
+                    vram.map_or_else(unasked, Outcome::Measured),
+                ),
                 None => (unasked(), unasked()),
             };
             measure(card, kind, &others, identity.clone(), proofs, progress)

@@ -148,6 +148,8 @@ impl World {
                 return;
             }
             Action::AbortProbe | Action::SendProbe(_) => return,
+            // No answer of this broker orders it.
+            Action::Pause | Action::Resume | Action::ProbeSpot(_) => return,
             Action::Restore(checkpoint, _) => {
                 machine.step = checkpoint.step;
                 self.replies.push((host, Input::Restored(Ok(()))));

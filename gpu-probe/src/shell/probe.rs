@@ -1,7 +1,8 @@
-//! The probe of a placement: the exchange of `docs/gpu-probe.md` with the broker, on a thread of its
-//! own, because drivers block and may hang.
+//! The probe of a placement, at its start or inside its running work: the exchange of
+//! `docs/gpu-probe.md` with the broker, on a thread of its own, because drivers block and may hang.
 //!
-//! Each message is sent once: without its answer the exchange cannot go on, and could not run. The
+//! Each message but the report is sent once: without its answer the exchange cannot go on, and could
+//! not run. The
 //! thread ends between two messages when it is told to. One that hangs in the driver is left behind.
 
 use std::sync::{Arc, Weak};
@@ -15,14 +16,18 @@ use crate::agent::{CallError, Identity, Input, ProbeEnd};
 use crate::bench::Scale;
 use crate::cuda::Driver;
 use crate::emulate::{Answer, EmulatedGpu, EmulatedProver};
-use crate::exchange::{ProverMessage, VerifierMessage};
-use crate::protocol::{PROBES_PATH, ProbeReply, ProbeRequest, ProbeSaid};
+use crate::exchange::{Plan, ProverMessage, VerifierMessage};
+use crate::protocol::{MomentId, PROBES_PATH, ProbeReply, ProbeRequest, ProbeSaid};
 use crate::prover::{Machine, Prover, ProverError, Send, fresh_key};
 use crate::report::Kind;
 use crate::verdict::Verdict;
 
 /// Longest wait for the answer to a message: the verifier checks a device's openings meanwhile.
 const MESSAGE_MAX: Duration = Duration::from_secs(60);
+/// How often a report is sent: while the openings before it are still checked, nobody takes it.
+const REPORT_TRIES: usize = 3;
+/// Pause between two of them.
+const REPORT_PAUSE: Duration = Duration::from_secs(1);
 /// Messages of one exchange: each of its steps, and two openings a device.
 const MESSAGES_MAX: usize = 64;
 
@@ -32,6 +37,15 @@ pub(super) struct Probe {
     pub(super) broker: BrokerClient,
     /// Cards of a sandbox, instead of real ones.
     pub(super) emulated: Option<EmulatedGpu>,
+}
+
+/// Which probe.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    /// With which the placement begins.
+    AtStart(Kind),
+    /// Of the running work, at this moment.
+    Spot(MomentId),
 }
 
 /// Keeps a probe going; one whose stopper is dropped ends before its next message.
@@ -44,41 +58,72 @@ struct Line {
     probe: Probe,
     runtime: Handle,
     goes_on: Weak<()>,
+    what: What,
+    inputs: mpsc::Sender<Input>,
     may_start: Option<bool>,
 }
 
 impl Probe {
-    /// Starts the thread; its end becomes [`Input::Probed`].
-    pub(super) fn start(self, kind: Kind, inputs: mpsc::Sender<Input>) -> Stopper {
+    /// Starts the thread; its end becomes [`Input::Probed`] or [`Input::SpotProbed`].
+    pub(super) fn start(self, what: What, inputs: mpsc::Sender<Input>) -> Stopper {
         let kept = Arc::new(());
         let mut line = Line {
             probe: self,
             runtime: Handle::current(),
             goes_on: Arc::downgrade(&kept),
+            what,
+            inputs: inputs.clone(),
             may_start: None,
         };
-        let sender = inputs.clone();
         let work = move || {
-            let end = line.run(kind);
+            let end = line.run();
             // An agent that is gone needs no answer.
-            let _ = sender.blocking_send(Input::Probed(end));
+            let _ = line.inputs.blocking_send(what.ends(end));
         };
         let thread = std::thread::Builder::new().name("gpu-probe".to_owned());
         if let Err(error) = thread.spawn(work) {
             let end = ProbeEnd::could_not_run(format_args!("no thread for the probe: {error}"));
             tokio::spawn(async move {
-                let _ = inputs.send(Input::Probed(end)).await;
+                let _ = inputs.send(what.ends(end)).await;
             });
         }
         Stopper { _kept: kept }
     }
 }
 
+impl What {
+    /// What the agent learns of its end. A verdict of running work is for the broker alone.
+    fn ends(self, end: ProbeEnd) -> Input {
+        match (self, end) {
+            (Self::AtStart(_), end) => Input::Probed(end),
+            (Self::Spot(moment), ProbeEnd::CouldNotRun(why)) => Input::SpotProbed(moment, Err(why)),
+            (Self::Spot(moment), ProbeEnd::MayStart | ProbeEnd::MayNotStart(_)) => {
+                Input::SpotProbed(moment, Ok(()))
+            }
+        }
+    }
+
+    const fn moment(self) -> Option<MomentId> {
+        match self {
+            Self::AtStart(_) => None,
+            Self::Spot(moment) => Some(moment),
+        }
+    }
+
+    /// The most thorough probe that was ordered.
+    const fn kind(self) -> Kind {
+        match self {
+            Self::AtStart(kind) => kind,
+            Self::Spot(_) => Kind::Spot,
+        }
+    }
+}
+
 impl Line {
-    fn run(&mut self, kind: Kind) -> ProbeEnd {
+    fn run(&mut self) -> ProbeEnd {
         let outcome = match self.probe.emulated.clone() {
             Some(gpu) => self.emulated(&gpu).map_err(ProbeEnd::could_not_run),
-            None => self.measured(kind).map_err(|error| match error {
+            None => self.measured().map_err(|error| match error {
                 ProverError::Card(error) => {
                     ProbeEnd::CouldNotRun(format!("{}: {error}", error.code()))
                 }
@@ -88,6 +133,13 @@ impl Line {
         match outcome {
             Ok(verdict) => ProbeEnd::decided(&verdict, self.may_start),
             Err(end) => end,
+        }
+    }
+
+    /// Says that the cards are needed no more: work that is paused for them may go on.
+    fn needs_no_cards(&self) {
+        if let (What::Spot(moment), Some(_)) = (self.what, self.goes_on.upgrade()) {
+            let _ = self.inputs.blocking_send(Input::SpotMeasured(moment));
         }
     }
 
@@ -102,10 +154,19 @@ impl Line {
             epoch: me.epoch,
             rank: me.rank,
             boot_id: me.boot_id,
+            moment: self.what.moment(),
             said: ProbeSaid::Message(message),
         };
-        let call = self.probe.broker.call(PROBES_PATH, &request, MESSAGE_MAX);
-        let reply: Result<ProbeReply, CallError> = self.runtime.block_on(call);
+        let is_report = matches!(request.said, ProbeSaid::Message(ProverMessage::Report(_)));
+        let tries = if is_report { REPORT_TRIES } else { 1 };
+        let mut reply = self.call(&request);
+        for _ in 1..tries {
+            if reply != Err(CallError::Unreachable) {
+                break;
+            }
+            self.runtime.block_on(tokio::time::sleep(REPORT_PAUSE));
+            reply = self.call(&request);
+        }
         match reply {
             Ok(reply) => {
                 self.may_start = reply.may_start;
@@ -116,10 +177,18 @@ impl Line {
         }
     }
 
+    fn call(&self, request: &ProbeRequest) -> Result<ProbeReply, CallError> {
+        let call = self.probe.broker.call(PROBES_PATH, request, MESSAGE_MAX);
+        self.runtime.block_on(call)
+    }
+
     fn emulated(&mut self, gpu: &EmulatedGpu) -> Result<Verdict, String> {
         let mut prover = EmulatedProver::new(gpu);
         let mut message = prover.hello();
         for _ in 0..MESSAGES_MAX {
+            if matches!(message, ProverMessage::MatrixOpenings(_)) {
+                self.needs_no_cards();
+            }
             let reply = self.say(message)?;
             match prover.answer(reply).map_err(|e| e.to_string())? {
                 Answer::Send(next) => message = *next,
@@ -130,10 +199,10 @@ impl Line {
     }
 
     /// Probes the real cards, no more thoroughly than was ordered.
-    fn measured(&mut self, kind: Kind) -> Result<Verdict, ProverError> {
+    fn measured(&mut self) -> Result<Verdict, ProverError> {
         let machine = Machine::open(Driver::load()?, None)?;
         let scale = Scale::standard();
-        let outcome = self.exchange(&machine, &scale, kind);
+        let outcome = self.exchange(&machine, &scale);
         if machine.driver().is_abandoned() {
             // Its destructors would wait for the kernel that hangs.
             std::mem::forget(machine);
@@ -141,12 +210,7 @@ impl Line {
         outcome
     }
 
-    fn exchange(
-        &mut self,
-        machine: &Machine,
-        scale: &Scale,
-        kind: Kind,
-    ) -> Result<Verdict, ProverError> {
+    fn exchange(&mut self, machine: &Machine, scale: &Scale) -> Result<Verdict, ProverError> {
         let (cards, key) = (machine.cards(scale)?, fresh_key());
         let began = Instant::now();
         let clock_ns = move || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -155,12 +219,22 @@ impl Line {
             key: &key,
             clock_ns: &clock_ns,
         };
-        let mut say = |message| self.say(message);
-        let quiet = |_: u32, _: &'static str| {};
-        let outcome = prover.run(&mut say as Send<'_>, machine.hello(&key), |plan, proofs| {
-            let kind = plan.kind.min(kind);
-            machine.report(&cards, kind, Some((plan, proofs)), &quiet)
-        });
+        let what = self.what;
+        let hello = machine.hello(&key);
+        let report = |plan: &Plan, proofs| {
+            let kind = plan.kind.min(what.kind());
+            machine.report(&cards, kind, Some((plan, proofs)), &|_, _| ())
+        };
+        let line = std::cell::RefCell::new(self);
+        let mut say = |message| line.borrow_mut().say(message);
+        let outcome = match what {
+            What::AtStart(_) => prover.run(&mut say as Send<'_>, hello, report),
+            What::Spot(_) => prover.run_spot(&mut say as Send<'_>, hello, |plan, proofs| {
+                let report = report(plan, proofs);
+                line.borrow().needs_no_cards();
+                report
+            }),
+        };
         if machine.driver().is_abandoned() {
             std::mem::forget(cards);
         }

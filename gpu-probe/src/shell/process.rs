@@ -23,6 +23,17 @@ pub(super) enum Order {
     Stop(Duration),
     /// SIGKILL at once.
     Kill,
+    /// SIGSTOP: it stands still.
+    Pause,
+    /// SIGCONT: it goes on.
+    Resume,
+}
+
+impl Order {
+    /// Whether it ends the command.
+    pub(super) const fn ends(self) -> bool {
+        matches!(self, Self::Stop(_) | Self::Kill)
+    }
 }
 
 /// How a command ended.
@@ -97,8 +108,10 @@ impl Running {
             tokio::select! {
                 status = self.child.wait() => break status,
                 Some(order) = orders.recv() => {
-                    was_ordered = true;
+                    was_ordered |= order.ends();
                     match order {
+                        Order::Pause => self.signal_all(Signal::STOP).await,
+                        Order::Resume => self.signal_all(Signal::CONT).await,
                         Order::Stop(grace) if patience.is_none() => {
                             self.signal(Signal::TERM);
                             patience = Some(tokio::time::Instant::now() + grace);
@@ -124,6 +137,16 @@ impl Running {
         Finished {
             status,
             was_ordered,
+        }
+    }
+
+    /// Signals the group, and what left the group.
+    async fn signal_all(&self, signal: Signal) {
+        self.signal(signal);
+        let marks = self.marks.clone();
+        let swept = move || sweep::signal_marked(&marks, signal);
+        if let Err(error) = tokio::task::spawn_blocking(swept).await {
+            tracing::warn!(%error, ?signal, "processes outside the group took no signal");
         }
     }
 

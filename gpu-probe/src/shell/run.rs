@@ -14,7 +14,7 @@ use super::broker_client::BrokerClient;
 use super::clock::WorldClock;
 use super::config::Config;
 use super::error::{AgentError, EXIT_NOT_STARTED};
-use super::probe::{Probe, Stopper};
+use super::probe::{Probe, Stopper, What};
 use super::process::Order;
 use super::store::{Store, StoreError};
 use super::sweep::{self, BOOT_MARK};
@@ -26,7 +26,6 @@ use crate::protocol::{
     BIND_PATH, BindReply, CHECKPOINTS_PATH, CheckpointRef, CheckpointStore, EndCause,
     HEARTBEATS_PATH, PROBES_PATH, RESULTS_PATH,
 };
-use crate::report::Kind;
 
 /// Pause between two ticks.
 const TICK: Duration = Duration::from_millis(100);
@@ -35,8 +34,8 @@ const INPUTS_MAX: usize = 256;
 /// Longest and shortest wait for an answer of the broker.
 const CALL_MAX: Duration = Duration::from_secs(10);
 const CALL_MIN: Duration = Duration::from_millis(500);
-/// Orders waiting for a workload: it is stopped once and killed once.
-const ORDERS_MAX: usize = 4;
+/// Orders waiting for a workload: it is stopped once, killed once, and paused seldom.
+const ORDERS_MAX: usize = 16;
 /// Exit code of a shell whose command cannot be started (POSIX, 2.8.2).
 const EXIT_CANNOT_START: u8 = 127;
 
@@ -154,6 +153,9 @@ impl Effects {
                 );
             }
             Input::Probed(end) => tracing::info!(?end, "the probe is over"),
+            Input::SpotProbed(moment, end) => {
+                tracing::info!(%moment, ?end, "the probe of the running work is over");
+            }
             Input::Restored(Err(error)) => tracing::error!(error, "nothing is started"),
             _ => {}
         }
@@ -193,7 +195,10 @@ impl Effects {
                 self.tasks
                     .spawn(self.call(RESULTS_PATH, body, Input::ResultReplied));
             }
-            Action::Probe(kind) => self.probe(kind),
+            Action::Probe(kind) => self.probe(What::AtStart(kind)),
+            Action::ProbeSpot(moment) => self.probe(What::Spot(moment)),
+            Action::Pause => self.order(Order::Pause),
+            Action::Resume => self.order(Order::Resume),
             Action::AbortProbe => {
                 tracing::info!("the probe is given up");
                 self.probe = None;
@@ -235,14 +240,14 @@ impl Effects {
         }
     }
 
-    fn probe(&mut self, kind: Kind) {
-        tracing::info!(?kind, "probing the GPUs");
+    fn probe(&mut self, what: What) {
+        tracing::info!(?what, "probing the GPUs");
         let probe = Probe {
             identity: self.identity.clone(),
             broker: self.broker.clone(),
             emulated: self.config.emulated_gpu.clone(),
         };
-        self.probe = Some(probe.start(kind, self.sender.clone()));
+        self.probe = Some(probe.start(what, self.sender.clone()));
     }
 
     fn restore(&mut self, checkpoint: CheckpointRef, told: CheckpointStore) {

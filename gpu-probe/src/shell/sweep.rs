@@ -1,4 +1,4 @@
-//! Finds processes by a mark in their environment and kills them: what a process group misses.
+//! Finds processes by a mark in their environment and signals them: what a process group misses.
 //!
 //! A child keeps the environment it was started with even when it leaves its group and session
 //! (proc(5): `/proc/<pid>/environ`). Where there is no `/proc` nothing is found.
@@ -29,6 +29,13 @@ pub(super) fn kill_marked(marks: &[String]) -> usize {
         }
     }
     sent
+}
+
+/// Sends every other process with all of `marks` a signal, twice over: one may be born meanwhile.
+/// Returns how many signals were sent. Reads files: not for a runtime thread.
+pub(super) fn signal_marked(marks: &[String], signal: Signal) -> usize {
+    let once = || marked(marks).filter(|pid| kill_process(*pid, signal).is_ok());
+    once().count() + once().count()
 }
 
 fn marked(marks: &[String]) -> impl Iterator<Item = Pid> {

@@ -142,7 +142,7 @@ impl Launch {
     ) -> End {
         self.set_environment(&mut command);
         // An order that came between two commands ends the workload before the second.
-        if orders.try_recv().is_ok() {
+        if orders.try_recv().is_ok_and(Order::ends) {
             return Ok(None);
         }
         let marks = vec![format!("{BOOT_MARK}={}", self.identity.boot_id)];

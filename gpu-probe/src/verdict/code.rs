@@ -112,6 +112,8 @@ pub enum ReasonCode {
     ReferenceNotMeasured,
     /// Only a live exchange can show this.
     NotShownOffline,
+    /// A spot probe does not show this.
+    NotShownBySpot,
 }
 
 impl std::fmt::Display for ReasonCode {
@@ -136,7 +138,7 @@ mod tests {
             .map(|(name, _)| serde_json::from_value(name.into()).unwrap())
             .collect();
         assert!(codes.is_sorted_by(|a, b| a < b), "in the order of the type");
-        assert_eq!(codes.len(), ReasonCode::NotShownOffline as usize + 1);
+        assert_eq!(codes.len(), ReasonCode::NotShownBySpot as usize + 1);
         assert_eq!(ReasonCode::RowWrong.to_string(), "row_wrong");
     }
 }

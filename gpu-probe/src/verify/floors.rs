@@ -6,7 +6,7 @@ use tandem_model::gpu::{Figure, GpuModel};
 use super::findings::Findings;
 use super::reference::link_mb_per_s;
 use super::{Policy, Thresholds};
-use crate::report::{DeviceReport, Outcome, Rate};
+use crate::report::{DeviceReport, Kind, Outcome, Rate};
 use crate::verdict::{Effect, ReasonCode};
 
 /// Share of a datasheet's bandwidth that stands for a reference where none was published: the
@@ -103,8 +103,8 @@ fn launches(device: &DeviceReport, lines: &Thresholds, found: &mut Findings) {
     }
 }
 
-/// Names what failed and what could not run.
-pub(super) fn missing(device: &DeviceReport, found: &mut Findings) {
+/// Names what failed and what could not run, and what a spot probe leaves out.
+pub(super) fn missing(kind: Kind, device: &DeviceReport, found: &mut Findings) {
     // A card without FP8, or a probe without its kernel, is no worse for it.
     let optional = |effect: Effect, is_optional: bool| match effect {
         Effect::CouldNotRun if is_optional => Effect::Note,
@@ -123,6 +123,12 @@ pub(super) fn missing(device: &DeviceReport, found: &mut Findings) {
             );
         }
     };
+    look("census", state(&device.census), false);
+    look("matrix", state(&device.matrix), false);
+    if !kind.is_thorough() {
+        let detail = "a spot probe fills no memory and measures no rates".to_owned();
+        return found.note(ReasonCode::NotShownBySpot, detail);
+    }
     // A measurement of no samples, or of samples without time, says as little as none.
     let no_rate = "no rate can be made of its samples";
     let silent = |is_silent: bool| (Effect::CouldNotRun, is_silent.then_some(no_rate));
@@ -133,7 +139,6 @@ pub(super) fn missing(device: &DeviceReport, found: &mut Findings) {
         let is_silent = rate.measured().is_some_and(|r| r.gflops().is_none());
         look(name, silent(is_silent), false);
     }
-    look("census", state(&device.census), false);
     look("isa_gate", state(&device.isa_gate), true);
     look("bandwidth", state(&device.bandwidth), false);
     look("latency", state(&device.latency), true);
@@ -141,7 +146,6 @@ pub(super) fn missing(device: &DeviceReport, found: &mut Findings) {
     look("tensor_f16", state(&device.tensor_f16), false);
     look("tensor_bf16", state(&device.tensor_bf16), true);
     look("tensor_fp8", state(&device.tensor_fp8), true);
-    look("matrix", state(&device.matrix), false);
     look("vram", state(&device.vram), false);
     look("pcie", state(&device.pcie), true);
     look("launch", state(&device.launch), true);

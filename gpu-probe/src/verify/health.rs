@@ -77,7 +77,7 @@ pub fn judge_soak(load: &Load, lines: &Thresholds) -> SoakVerdict {
 pub(super) fn lacks_tests(kind: Kind, device: &DeviceReport, found: &mut Findings) {
     let has_soak = || device.health.as_ref().is_some_and(|h| h.soak.is_some());
     let lacks = match kind {
-        Kind::Quick => false,
+        Kind::Spot | Kind::Quick => false,
         Kind::Full => device.health.is_none(),
         Kind::Soak => !has_soak(),
     };

@@ -4,7 +4,7 @@ use super::findings::Findings;
 use super::reference::{self, ProofRates, blocks_needed, claim_of};
 use super::{CheckFindings, Facts, Policy, floors, health, identity, physics};
 use crate::exchange::{DevicePlan, Plan};
-use crate::report::{DeviceReport, Digest, PublicKey, SignedReport};
+use crate::report::{DeviceReport, Digest, Kind, PublicKey, SignedReport};
 use crate::verdict::{Basis, Effect, Evidence, ProofLevel, ReasonCode, Verdict};
 use tandem_model::gpu::GpuModel;
 
@@ -64,7 +64,14 @@ pub fn judge(
         let live =
             live.and_then(|live| Some((live, live.plan.devices.get(at)?, live.devices.get(at)?)));
         health::lacks_tests(report.kind, device, &mut found);
-        evidence.push(check_device(device, policy, facts, live, &mut found));
+        evidence.push(check_device(
+            report.kind,
+            device,
+            policy,
+            facts,
+            live,
+            &mut found,
+        ));
     }
     let (outcome, reasons) = found.finish();
     let fails = reasons.iter().any(|r| r.effect >= Effect::CouldNotRun);
@@ -157,6 +164,7 @@ fn check_origin(
 
 /// Checks one device; `live` is what the exchange, the plan and the session say of it.
 pub(super) fn check_device(
+    kind: Kind,
     device: &DeviceReport,
     policy: &Policy,
     facts: &Facts,
@@ -176,7 +184,7 @@ pub(super) fn check_device(
     };
     identity::check_sources(device, found);
     identity::check_silicon(device, found);
-    floors::missing(device, found);
+    floors::missing(kind, device, found);
     let model = match live {
         Some((.., device)) => device.model,
         None => reference::identify(&claim_of(device), facts.sold_as.as_deref()),
@@ -229,7 +237,7 @@ fn check_times(
         found.note(ReasonCode::ReferenceNotMeasured, detail);
     }
     let needed = blocks_needed(model, policy);
-    if shown.blocks < needed {
+    if live.plan.kind.is_thorough() && shown.blocks < needed {
         let detail = format!(
             "{} MiB were filled, {needed} are asked of {model}",
             shown.blocks

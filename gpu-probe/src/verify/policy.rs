@@ -44,6 +44,8 @@ pub struct Thresholds {
     pub gap_ns_max: u64,
     /// Share of the time in gaps above which the device is shared.
     pub gaps_permille: u64,
+    /// Days over which a machine's devices must have been known for proof level 2.
+    pub continuity_days: u32,
 }
 
 impl Default for Thresholds {
@@ -67,6 +69,7 @@ impl Default for Thresholds {
             soak_fail_permille: 850,
             gap_ns_max: 1_000_000,
             gaps_permille: 10,
+            continuity_days: 7,
         }
     }
 }
@@ -78,6 +81,8 @@ pub struct Sizing {
     pub matrix_n: u32,
     /// Time that the matrix loop aims at on a card at its quoted rate, in ms.
     pub matrix_aim_ms: u64,
+    /// The same of a spot probe, which asks it of the same matrices: a measured rate is of their size.
+    pub spot_aim_ms: u64,
     /// Time that the VRAM passes aim at on a card at its quoted rate, in ms.
     pub vram_aim_ms: u64,
     /// Memory left free, in MiB: drivers, displays and confidential computing need some.
@@ -107,6 +112,7 @@ impl Default for Sizing {
         Self {
             matrix_n: 8_192,
             matrix_aim_ms: 1_500,
+            spot_aim_ms: 750,
             vram_aim_ms: 1_500,
             vram_reserve_mib: 2_048,
             vram_blocks_max: crate::exchange::VRAM_BLOCKS_MAX,
@@ -162,6 +168,7 @@ impl Policy {
         let sizing = Sizing {
             matrix_n: SANDBOX_MATRIX_N,
             matrix_aim_ms: 0,
+            spot_aim_ms: 0,
             vram_aim_ms: 0,
             vram_blocks_max: 0,
             allowance_ms: SANDBOX_ALLOWANCE_MS,

@@ -5,7 +5,7 @@ use tandem_model::gpu::{Figure, GpuModel};
 use super::Policy;
 use crate::exchange::{Claim, DevicePlan};
 use crate::exchange::{MATRIX_JOBS_MAX, MATRIX_JOBS_MIN, VRAM_PASSES_MAX, VRAM_PASSES_MIN};
-use crate::report::{DeviceReport, Identity};
+use crate::report::{DeviceReport, Identity, Kind};
 use crate::verdict::Basis;
 
 /// Bytes of a block of the VRAM proof.
@@ -121,9 +121,19 @@ impl ProofRates {
     }
 }
 
-/// The work of a device: so much that a card at its quoted rate takes the times that are aimed at.
-pub(super) fn plan_of(claim: &Claim, model: Option<GpuModel>, policy: &Policy) -> DevicePlan {
+/// The work of a device: so much that a card at its quoted rate takes the times that are aimed at. A
+/// spot probe has no blocks and no passes.
+pub(super) fn plan_of(
+    kind: Kind,
+    claim: &Claim,
+    model: Option<GpuModel>,
+    policy: &Policy,
+) -> DevicePlan {
     let sizing = &policy.sizing;
+    let aim_ms = match kind.is_thorough() {
+        true => sizing.matrix_aim_ms,
+        false => sizing.spot_aim_ms,
+    };
     let free_mib = claim.free_memory_bytes >> 20;
     let spare = sizing.vram_reserve_mib.max(free_mib / 20);
     let blocks = free_mib.saturating_sub(spare).min(sizing.vram_blocks_max);
@@ -135,18 +145,22 @@ pub(super) fn plan_of(claim: &Claim, model: Option<GpuModel>, policy: &Policy) -
         )
     });
     let job = 2 * u64::from(sizing.matrix_n).pow(3);
-    let jobs = (gflops * sizing.matrix_aim_ms * 1_000_000) / job.max(1);
+    let jobs = (gflops * aim_ms * 1_000_000) / job.max(1);
     let pass = blocks.max(1) * BLOCK_BYTES;
     let passes = (mb_per_s * sizing.vram_aim_ms * 1_000) / pass;
     let clamp = |value: u64, min: u32, max: u32| {
         u32::try_from(value.clamp(u64::from(min), u64::from(max))).unwrap_or(max)
     };
+    let (vram_blocks, vram_passes) = match kind.is_thorough() {
+        true => (blocks, clamp(passes, VRAM_PASSES_MIN, VRAM_PASSES_MAX)),
+        false => (0, 0),
+    };
     DevicePlan {
         uuid: claim.uuid,
         matrix_n: sizing.matrix_n,
         matrix_jobs: clamp(jobs, MATRIX_JOBS_MIN, MATRIX_JOBS_MAX),
-        vram_blocks: blocks,
-        vram_passes: clamp(passes, VRAM_PASSES_MIN, VRAM_PASSES_MAX),
+        vram_blocks,
+        vram_passes,
     }
 }
 

@@ -9,6 +9,7 @@ mod steps;
 use std::collections::VecDeque;
 
 use super::judge::{Live, LiveDevice};
+use super::together::Window;
 use super::{Check, CheckFindings, Facts, Policy};
 use crate::exchange::{Plan, ProverMessage, VerifierMessage};
 use crate::proof::Hash;
@@ -118,6 +119,8 @@ pub struct Session {
     answered_ms: u64,
     rtt_ms: u64,
     matrix_elapsed_ms: u64,
+    /// When the products were computed.
+    window: Option<Window>,
     vram_elapsed_ms: u64,
     /// When the current proof's openings are late.
     openings_until_ms: u64,
@@ -155,6 +158,7 @@ impl Session {
             answered_ms: now_ms,
             rtt_ms,
             matrix_elapsed_ms: 0,
+            window: None,
             vram_elapsed_ms: 0,
             openings_until_ms: 0,
             openings_in_time: true,
@@ -178,6 +182,25 @@ impl Session {
     /// that suit it.
     pub fn has_picked(&self) -> bool {
         self.devices.iter().any(|d| !d.matrix_picks.is_empty())
+    }
+
+    /// Notes that the prover said at `now_ms` that it is ready for the matrix challenge, where the
+    /// caller holds the answer until its like are ready too: the held time is no round trip.
+    pub fn is_ready_at(&mut self, now_ms: u64) {
+        if self.due == Due::MatrixBegin {
+            self.note_round_trip(now_ms);
+        }
+    }
+
+    /// From the matrix challenge to the roots of all devices, by the caller's clock, once they came.
+    pub fn challenge_window(&self) -> Option<Window> {
+        self.window
+    }
+
+    /// Says whether the machine's like in the fleet had their challenges at the same time; to be said
+    /// before the report.
+    pub fn challenged_together(&mut self, together: bool) {
+        self.facts.challenged_together = together;
     }
 
     /// A check to be run away from the request path; what it finds goes to [`Self::checked`].
@@ -209,7 +232,7 @@ impl Session {
     /// Longest life, in ms.
     fn max_ms(&self) -> u64 {
         let more = match self.plan.kind {
-            Kind::Quick => 0,
+            Kind::Spot | Kind::Quick => 0,
             Kind::Full => FULL_MORE_MS,
             Kind::Soak => SOAK_MORE_MS,
         };

@@ -10,4 +10,5 @@ mod hostile;
 mod machine;
 mod prover;
 mod session;
+mod spot;
 mod talk;

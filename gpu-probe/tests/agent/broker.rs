@@ -179,16 +179,19 @@ impl Books {
                 body.check().ok()?;
                 let answer = self.probes.answer(body);
                 let answer = answer.map_or(ResponseTemplate::new(503), |a| reply(Ok(a)));
-                Some(if self.probes.is_mute {
-                    answer.set_delay(MUTE)
-                } else {
-                    answer
-                })
+                let delay = match self.probes.is_mute {
+                    true => MUTE,
+                    false => self.probes.delay,
+                };
+                Some(answer.set_delay(delay))
             }
             HEARTBEATS_PATH => {
                 let body: HeartbeatRequest = read(request)?;
                 body.check().ok()?;
-                let answer = self.session.heartbeat(&body, now);
+                let mut answer = self.session.heartbeat(&body, now);
+                if body.worked_ms > 0 {
+                    answer.spot_probe = self.probes.spot_ordered;
+                }
                 self.heartbeats.push(body);
                 Some(reply(Ok(answer)))
             }

@@ -6,6 +6,7 @@ mod away;
 mod broker;
 mod bucket;
 mod ends;
+mod paused;
 mod probed;
 mod probes;
 mod rig;

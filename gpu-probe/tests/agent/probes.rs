@@ -1,9 +1,9 @@
 //! The broker's side of a probe: a real session of the verifier, with faults on the way.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gpu_probe::exchange::VerifierMessage;
-use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid};
+use gpu_probe::protocol::{MomentId, ProbeReply, ProbeRequest, ProbeSaid, SpotOrder};
 use gpu_probe::report::Kind;
 use gpu_probe::verdict::{Verdict, VerdictOutcome};
 use gpu_probe::verify::{Facts, Policy, Session};
@@ -12,6 +12,10 @@ use gpu_probe::verify::{Facts, Policy, Session};
 pub(crate) struct Probes {
     /// The probe that a binding orders.
     pub(crate) ordered: Option<Kind>,
+    /// The probe that every answer to a working agent's heartbeat orders.
+    pub(crate) spot_ordered: Option<SpotOrder>,
+    /// How long every answer to a probe's message takes.
+    pub(crate) delay: Duration,
     /// Whether a placement may start whose probe could not run.
     pub(crate) may_start_unprobed: bool,
     /// The message, from 1, whose answer is lost.
@@ -29,6 +33,8 @@ impl Probes {
         let (policy, facts) = (Policy::sandbox(), Facts::default());
         Self {
             ordered: None,
+            spot_ordered: None,
+            delay: Duration::ZERO,
             may_start_unprobed: false,
             lost_at: None,
             is_mute: false,
@@ -38,12 +44,21 @@ impl Probes {
         }
     }
 
+    /// Orders a probe inside the running work, at once.
+    pub(crate) fn order_spot(&mut self, moment: MomentId) {
+        let (policy, facts) = (Policy::sandbox(), Facts::default());
+        self.session = Session::new(policy, facts, Kind::Spot, [9; 32], 0);
+        self.spot_ordered = Some(SpotOrder { moment, in_ms: 0 });
+    }
+
     pub(crate) fn verdict(&self) -> Option<&Verdict> {
         self.session.verdict()
     }
 
     /// Answers what an agent says; `None` when the answer is lost.
     pub(crate) fn answer(&mut self, request: ProbeRequest) -> Option<ProbeReply> {
+        let moment = self.spot_ordered.map(|order| order.moment);
+        assert_eq!(request.moment, moment, "of which probe it is");
         self.said.push(request.said.clone());
         if self.lost_at == Some(self.said.len()) {
             return None;

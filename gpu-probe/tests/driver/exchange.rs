@@ -6,7 +6,7 @@ use std::ffi::{CString, c_char, c_int};
 
 use gpu_probe::bench::Scale;
 use gpu_probe::cuda::Driver;
-use gpu_probe::exchange::ProverMessage;
+use gpu_probe::exchange::{Plan, ProverMessage};
 use gpu_probe::prover::{Machine, Prover, ProverError, fresh_key};
 use gpu_probe::report::Kind;
 use gpu_probe::verdict::{Effect, ReasonCode, Verdict};
@@ -71,6 +71,7 @@ fn policy() -> Policy {
     let mut policy = Policy::default();
     let sizing = &mut policy.sizing;
     (sizing.matrix_n, sizing.matrix_aim_ms, sizing.vram_aim_ms) = (256, 0, 0);
+    sizing.spot_aim_ms = 0;
     (sizing.vram_blocks_max, sizing.vram_reserve_mib) = (3, 22 << 10);
     (sizing.allowance_ms, sizing.rtt_ms_max) = (2, 0);
     sizing.session_ms_max = u64::MAX / 2;
@@ -84,6 +85,11 @@ fn policy() -> Policy {
 
 /// The verdict on a machine.
 pub(crate) fn verdict(spec: &Value) -> Result<Verdict, ProverError> {
+    verdict_of(Kind::Quick, spec)
+}
+
+/// The verdict of a probe of some kind.
+pub(crate) fn verdict_of(kind: Kind, spec: &Value) -> Result<Verdict, ProverError> {
     let copy = Copy::new(spec);
     let driver = Driver::load_from(copy.path.as_os_str())?;
     let machine = Machine::open(driver, None)?;
@@ -97,7 +103,7 @@ pub(crate) fn verdict(spec: &Value) -> Result<Verdict, ProverError> {
         key: &key,
         clock_ns: &clock_ns,
     };
-    let mut session = Session::new(policy(), Facts::default(), Kind::Quick, [7; 32], now_ms());
+    let mut session = Session::new(policy(), Facts::default(), kind, [7; 32], now_ms());
     let mut send = |message: ProverMessage| {
         if matches!(message, ProverMessage::Report(_)) {
             while let Some(check) = session.take_check() {
@@ -107,9 +113,13 @@ pub(crate) fn verdict(spec: &Value) -> Result<Verdict, ProverError> {
         let answer = session.step(message, now_ms());
         answer.map_err(|refused| refused.to_string())
     };
-    prover.run(&mut send, machine.hello(&key), |plan, proofs| {
-        machine.report(&cards, Kind::Quick, Some((plan, proofs)), &|_, _| ())
-    })
+    let hello = machine.hello(&key);
+    let report =
+        |plan: &Plan, proofs| machine.report(&cards, kind, Some((plan, proofs)), &|_, _| ());
+    match kind.is_thorough() {
+        true => prover.run(&mut send, hello, report),
+        false => prover.run_spot(&mut send, hello, report),
+    }
 }
 
 /// The codes that fail a machine.

@@ -1,11 +1,12 @@
 //! Machines that lie, each refused for its own reason; and honest ones, which nothing fails.
 
 use gpu_probe::prover::ProverError;
+use gpu_probe::report::Kind;
 use gpu_probe::verdict::{Effect, Reason, ReasonCode};
 use serde_json::{Value, json};
 use tandem_model::error::ErrorCode;
 
-use super::exchange::{failures, verdict};
+use super::exchange::{failures, verdict, verdict_of};
 use super::fake::{CARD, card, honest};
 
 /// An honest machine with some of its card's values replaced.
@@ -108,4 +109,17 @@ fn an_honest_card_proves_its_work_and_its_memory() {
     let fails = |reason: &&Reason| reason.effect == Effect::Fail;
     assert_eq!(verdict.reasons.iter().find(fails), None);
     assert_eq!(verdict.proof_level.number(), 1, "{:?}", verdict.reasons);
+}
+
+#[test]
+fn a_spot_probe_shows_by_products_alone_that_a_card_is_there_and_that_one_is_not_two() {
+    let verdict = verdict_of(Kind::Spot, &honest()).expect("a verdict");
+    let fails = |r: &&Reason| r.effect == Effect::Fail;
+    assert_eq!(verdict.reasons.iter().find(fails), None);
+    assert!(verdict.has(ReasonCode::NotShownBySpot), "{verdict:?}");
+    let (first, mut second) = (card(CARD, 1), card(CARD, 2));
+    second["chip"] = json!(0);
+    let shared = json!({ "cards": [first, second] });
+    let verdict = verdict_of(Kind::Spot, &shared).expect("a verdict");
+    assert!(verdict.has(ReasonCode::MatrixTooSlow), "{verdict:?}");
 }

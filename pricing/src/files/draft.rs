@@ -49,6 +49,7 @@ pub(super) fn empty(format: SourceFormat, name: &str) -> Workload {
         checkpoints: Checkpoints::None,
         preemptible: false,
         exclusive: false,
+        probe_while_running: false,
         secrets_on_consumer: false,
         limits: Limits::default(),
     }

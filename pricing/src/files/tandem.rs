@@ -35,6 +35,7 @@ const FILE: Table = &[
     ("checkpoints", Used),
     ("preemptible", Used),
     ("exclusive", Used),
+    ("probe_while_running", Used),
     ("limits", Used),
 ];
 const RESOURCES: Table = &[
@@ -100,6 +101,7 @@ fn what_it_is(file: &Fields<'_>, w: &mut Workload, p: &mut Problems) {
     let flag = |name: &str, p: &mut Problems| file.get(name).and_then(|f| f.boolean(p));
     w.preemptible = flag("preemptible", p).unwrap_or(false);
     w.exclusive = flag("exclusive", p).unwrap_or(false);
+    w.probe_while_running = flag("probe_while_running", p).unwrap_or(false);
     w.secrets_on_consumer = flag("secrets_on_consumer", p).unwrap_or(false);
     if let Some(f) = file.get("checkpoints") {
         w.checkpoints = checkpoints(&f, p);

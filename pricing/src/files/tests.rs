@@ -77,6 +77,15 @@ fn checkpoints_kept_by_the_customer_make_the_job_exclusive() {
 }
 
 #[test]
+fn running_work_is_probed_only_where_its_file_says_so() {
+    let file = "tandem: 1\nname: a\nrun: x\n";
+    assert!(!workload(file).probe_while_running);
+    assert!(workload(&format!("{file}probe_while_running: true\n")).probe_while_running);
+    let found = problems(&format!("{file}probe_while_running: often\n"));
+    assert!(found[0].ends_with(" probe_while_running"), "{found:?}");
+}
+
+#[test]
 fn skypilot_accelerators_are_read_in_every_spelling() {
     let spelled = [
         ("A100:8", vec!["A100"], 8),

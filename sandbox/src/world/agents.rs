@@ -167,7 +167,8 @@ impl World {
                 self.call(index, CallKind::Checkpoint(body.step), &body)
             }
             Action::SendResult(body) => self.call(index, CallKind::Result, &body),
-            Action::Probe(_) => self.probe_begins(index),
+            Action::Probe(_) => self.probe_begins(index, None),
+            Action::ProbeSpot(moment) => self.probe_begins(index, Some(moment)),
             Action::AbortProbe => {
                 if let Some(agent) = self.sim(index) {
                     agent.prover = None;
@@ -187,6 +188,18 @@ impl World {
                     agent.start(restored_step, now);
                 }
                 vec![Input::Started]
+            }
+            Action::Pause => {
+                if let Some(agent) = self.sim(index) {
+                    agent.pause(now);
+                }
+                Vec::new()
+            }
+            Action::Resume => {
+                if let Some(agent) = self.sim(index) {
+                    agent.resume(now);
+                }
+                Vec::new()
             }
             Action::Stop(_) => self.sim(index).map_or_else(Vec::new, SimAgent::stop),
             Action::Kill(_) => self
@@ -219,7 +232,7 @@ impl World {
             CallKind::Bind(_) => BIND_PATH,
             CallKind::Heartbeat(_) => HEARTBEATS_PATH,
             CallKind::Checkpoint(_) => CHECKPOINTS_PATH,
-            CallKind::Probe | CallKind::Unprobed => PROBES_PATH,
+            CallKind::Probe(_) | CallKind::Unprobed => PROBES_PATH,
             CallKind::Result => RESULTS_PATH,
         };
         let call = AgentCall {
@@ -253,8 +266,8 @@ impl World {
             None => reply,
         };
         match kind {
-            CallKind::Probe => {
-                for input in self.probe_replied(index, &reply) {
+            CallKind::Probe(moment) => {
+                for input in self.probe_replied(index, moment, &reply) {
                     self.drive(index, input);
                 }
             }

@@ -5,23 +5,24 @@
 use gpu_probe::agent::{AgentState, Input, ProbeEnd};
 use gpu_probe::emulate::{Answer, EmulatedGpu, EmulatedProver};
 use gpu_probe::exchange::ProverMessage;
-use gpu_probe::protocol::{ProbeReply, ProbeRequest, ProbeSaid};
+use gpu_probe::protocol::{MomentId, ProbeReply, ProbeRequest, ProbeSaid};
 
 use super::dice::mix;
 use super::effects::AgentReply;
-use super::simulated::{CallKind, read};
+use super::simulated::{CallKind, ends_unjudged, read};
 use super::{CARDS, UnitState, World};
 
 /// Key of the seeds of emulated cards.
 const CARDS_KEY: u64 = 8;
 
-fn request(state: &AgentState, message: ProverMessage) -> ProbeRequest {
+fn request(state: &AgentState, moment: Option<MomentId>, message: ProverMessage) -> ProbeRequest {
     let me = state.identity();
     ProbeRequest {
         job: me.job,
         epoch: me.epoch,
         rank: me.rank,
         boot_id: me.boot_id,
+        moment,
         said: ProbeSaid::Message(message),
     }
 }
@@ -55,19 +56,24 @@ impl World {
         Some((unit.node, speaks))
     }
 
-    /// Opens the exchange of a simulated agent.
-    pub(super) fn probe_begins(&mut self, index: u32) -> Vec<Input> {
+    /// Opens the exchange of a simulated agent, at its start or for a moment of its running work.
+    pub(super) fn probe_begins(&mut self, index: u32, moment: Option<MomentId>) -> Vec<Input> {
         let prover = EmulatedProver::new(&self.emulated_gpu(index));
         let Some(agent) = self.sim(index) else {
             return Vec::new();
         };
-        let body = request(&agent.state, prover.hello());
+        let body = request(&agent.state, moment, prover.hello());
         agent.prover = Some(Box::new(prover));
-        self.call(index, CallKind::Probe, &body)
+        self.call(index, CallKind::Probe(moment), &body)
     }
 
     /// Goes on with the exchange, unless it was given up.
-    pub(super) fn probe_replied(&mut self, index: u32, reply: &AgentReply) -> Vec<Input> {
+    pub(super) fn probe_replied(
+        &mut self,
+        index: u32,
+        moment: Option<MomentId>,
+        reply: &AgentReply,
+    ) -> Vec<Input> {
         let Some(agent) = self.sim(index) else {
             return Vec::new();
         };
@@ -75,19 +81,23 @@ impl World {
             return Vec::new();
         };
         let Ok(reply) = read::<ProbeReply>(reply) else {
-            return vec![CallKind::Probe.input(&AgentReply::Unreachable)];
+            return vec![CallKind::Probe(moment).input(&AgentReply::Unreachable)];
         };
         match prover.answer(reply.message) {
             Ok(Answer::Send(message)) => {
-                let body = request(&agent.state, *message);
+                let is_free = matches!(*message, ProverMessage::MatrixOpenings(_));
+                let free = moment.filter(|_| is_free).map(Input::SpotMeasured);
+                let body = request(&agent.state, moment, *message);
                 agent.prover = Some(prover);
-                self.call(index, CallKind::Probe, &body)
+                let mut inputs = self.call(index, CallKind::Probe(moment), &body);
+                inputs.extend(free);
+                inputs
             }
             Ok(Answer::Over(verdict)) => {
                 let end = ProbeEnd::decided(&verdict, reply.may_start);
-                vec![Input::Probed(end)]
+                vec![ends_unjudged(moment, end)]
             }
-            Err(error) => vec![Input::Probed(ProbeEnd::could_not_run(error))],
+            Err(error) => vec![ends_unjudged(moment, ProbeEnd::could_not_run(error))],
         }
     }
 }

@@ -7,7 +7,7 @@ use gpu_probe::agent::{
     AgentState, AgentTime, CallError, Ended, ExitReason, Identity, Input, ProbeEnd, Uploaded,
 };
 use gpu_probe::emulate::EmulatedProver;
-use gpu_probe::protocol::{EndCause, Problem, Progress, Sha256};
+use gpu_probe::protocol::{EndCause, MomentId, Problem, Progress, Sha256};
 use serde::de::DeserializeOwned;
 use tandem_model::id::{BootId, JobId};
 use tandem_model::placement::Epoch;
@@ -34,8 +34,8 @@ pub(crate) enum CallKind {
     Bind(u64),
     Heartbeat(u64),
     Checkpoint(u64),
-    /// A message of a probe's exchange.
-    Probe,
+    /// A message of a probe's exchange; of which moment, when work runs.
+    Probe(Option<MomentId>),
     /// A probe that could not run.
     Unprobed,
     Result,
@@ -60,6 +60,15 @@ pub(super) fn read<T: DeserializeOwned>(reply: &AgentReply) -> Result<T, CallErr
     }
 }
 
+/// The end of a probe at the start, or of a moment.
+pub(super) fn ends_unjudged(moment: Option<MomentId>, end: ProbeEnd) -> Input {
+    match (moment, end) {
+        (None, end) => Input::Probed(end),
+        (Some(moment), ProbeEnd::CouldNotRun(why)) => Input::SpotProbed(moment, Err(why)),
+        (Some(moment), _) => Input::SpotProbed(moment, Ok(())),
+    }
+}
+
 impl CallKind {
     /// What the agent learns from an answer; of a probe's message, from none.
     pub(crate) fn input(self, reply: &AgentReply) -> Input {
@@ -67,7 +76,10 @@ impl CallKind {
             Self::Bind(number) => Input::BindReplied(number, read(reply)),
             Self::Heartbeat(sequence) => Input::HeartbeatReplied(sequence, read(reply)),
             Self::Checkpoint(step) => Input::CheckpointReplied(step, read(reply)),
-            Self::Probe => Input::Probed(ProbeEnd::could_not_run("a message was not answered")),
+            Self::Probe(moment) => ends_unjudged(
+                moment,
+                ProbeEnd::could_not_run("a message was not answered"),
+            ),
             Self::Unprobed => Input::ProbeReplied(read(reply)),
             Self::Result => Input::ResultReplied(read(reply)),
         }
@@ -87,6 +99,8 @@ struct Work {
     done: u64,
     /// When the step under way began.
     step_began: WorldTime,
+    /// Since when it stands still for a probe.
+    stands_since: Option<WorldTime>,
     checkpointed_at: WorldTime,
     checkpointed_step: u64,
 }
@@ -215,6 +229,7 @@ impl SimAgent {
         self.work = Some(Work {
             done,
             step_began: now,
+            stands_since: None,
             checkpointed_at: now,
             checkpointed_step: done,
         });
@@ -232,6 +247,9 @@ impl SimAgent {
     /// When the step under way is done.
     pub(crate) fn next_step_at(&self, slow: bool) -> Option<WorldTime> {
         let work = self.work.as_ref().filter(|_| self.steps.is_some())?;
+        if work.stands_since.is_some() {
+            return None;
+        }
         Some(work.step_began.after(self.step_length(slow)))
     }
 
@@ -242,6 +260,9 @@ impl SimAgent {
         let (Some(work), Some(total)) = (&mut self.work, self.steps) else {
             return worked;
         };
+        if work.stands_since.is_some() {
+            return worked;
+        }
         let before = work.done;
         while work.done < total && work.step_began.after(length) <= now {
             work.step_began = work.step_began.after(length);
@@ -295,6 +316,22 @@ impl SimAgent {
             key,
         };
         Input::Uploaded(step, Ok(uploaded))
+    }
+
+    /// SIGSTOP.
+    pub(crate) fn pause(&mut self, now: WorldTime) {
+        if let Some(work) = &mut self.work {
+            work.stands_since.get_or_insert(now);
+        }
+    }
+
+    /// SIGCONT: the step under way goes on where it was.
+    pub(crate) fn resume(&mut self, now: WorldTime) {
+        if let Some(work) = &mut self.work
+            && let Some(since) = work.stands_since.take()
+        {
+            work.step_began = work.step_began.after(now.since(since));
+        }
     }
 
     /// SIGTERM: the workload writes a checkpoint and ends.

@@ -1,9 +1,10 @@
 //! Simulated agents that are probed, by a real session of the verifier that may break off.
 
 use gpu_probe::exchange::VerifierMessage;
-use gpu_probe::protocol::{EndCause, ProbeReply, ProbeRequest, ProbeSaid};
+use gpu_probe::hex::HexBytes;
+use gpu_probe::protocol::{EndCause, MomentId, ProbeReply, ProbeRequest, ProbeSaid};
 use gpu_probe::report::Kind;
-use gpu_probe::verdict::{Verdict, VerdictOutcome};
+use gpu_probe::verdict::{ReasonCode, Verdict, VerdictOutcome};
 use gpu_probe::verify::{Facts, Policy, Session};
 use serde_json::json;
 use tandem_model::workload::WorkloadKind;
@@ -14,6 +15,8 @@ use crate::{Desk, assert_claims_the_truth};
 /// What a broker orders and sees of one probe.
 pub(crate) struct Prober {
     pub(crate) kind: Kind,
+    /// The moment at which running work is probed, instead of a probe at the start.
+    pub(crate) moment: Option<MomentId>,
     /// The message, from 1, that is not answered.
     pub(crate) breaks_at: usize,
     pub(crate) messages: usize,
@@ -25,9 +28,19 @@ pub(crate) struct Prober {
 
 impl Prober {
     pub(crate) fn new() -> Self {
-        let (policy, facts, kind) = (Policy::sandbox(), Facts::default(), Kind::Quick);
+        Self::of(Kind::Quick, None)
+    }
+
+    /// Of work that runs.
+    pub(crate) fn of_running_work() -> Self {
+        Self::of(Kind::Spot, Some(HexBytes([6; 16])))
+    }
+
+    fn of(kind: Kind, moment: Option<MomentId>) -> Self {
+        let (policy, facts) = (Policy::sandbox(), Facts::default());
         Self {
             kind,
+            moment,
             breaks_at: usize::MAX,
             messages: 0,
             told: 0,
@@ -43,6 +56,7 @@ impl Prober {
     pub(crate) fn answer(&mut self, body: &[u8], now_ms: u64) -> AgentReply {
         let request: ProbeRequest = serde_json::from_slice(body).unwrap();
         request.check().unwrap();
+        assert_eq!(request.moment, self.moment);
         let reply = match request.said {
             ProbeSaid::CouldNotRun { .. } => {
                 self.told += 1;
@@ -88,6 +102,37 @@ fn a_simulated_agent_is_probed_before_it_starts_and_an_honest_card_passes() {
     let verdict = prober.verdict().expect("the exchange is over");
     assert_eq!(verdict.evidence[0].model.as_deref(), Some("rtx4090"));
     assert_claims_the_truth(&mut desk);
+}
+
+#[test]
+fn running_work_stands_still_for_its_probe_and_goes_on_where_it_was() {
+    let mut desk = Desk::new(WorkloadKind::Job);
+    desk.place(1);
+    desk.pass(30);
+    desk.prober = Some(Prober::of_running_work());
+    desk.pass(60);
+    assert!(desk.is_done(), "{:?}", desk.session.outcome());
+    let prober = desk.prober.as_ref().unwrap();
+    let verdict = prober.verdict().expect("the exchange is over");
+    assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
+    assert_eq!(prober.messages, 5, "a moment is probed once");
+    assert_claims_the_truth(&mut desk);
+}
+
+#[test]
+fn a_card_that_is_swapped_under_running_work_is_found() {
+    let mut desk = Desk::new(WorkloadKind::Job);
+    desk.place(1);
+    desk.pass(30);
+    let unit = desk.units().remove(0)["id"].clone();
+    let swap = json!({"network": "ionet", "scope": "node", "kind": "lying_gpu", "target": unit});
+    desk.table.fault(&swap);
+    desk.prober = Some(Prober::of_running_work());
+    desk.pass(60);
+    let prober = desk.prober.as_ref().unwrap();
+    let verdict = prober.verdict().expect("the exchange is over");
+    assert!(verdict.has(ReasonCode::CensusMismatch), "{verdict:?}");
+    assert_eq!(verdict.outcome, VerdictOutcome::Fail);
 }
 
 #[test]

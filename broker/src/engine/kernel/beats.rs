@@ -8,8 +8,8 @@ use tandem_model::id::JobId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
-use super::{Kernel, Ticket};
-use crate::engine::message::{AgentReply, Refused, Reply};
+use super::{Kernel, Ticket, Waiting};
+use crate::engine::message::{AgentReply, AgentRequest, Refused, Reply, Request};
 use crate::engine::probe;
 use crate::engine::records::log_chunk;
 use crate::store::{Liveness, LogChunk};
@@ -92,6 +92,12 @@ impl Kernel {
         if held.job.doc.session.is_news(beat) {
             self.beats.heard.insert((beat.job, beat.epoch, beat.rank));
         }
+        let due = probe::running::to_order(&held.job, beat, &self.terms.probe, now);
+        if due.is_some_and(|ordered| self.cohorts.admits(ordered.moment)) {
+            // The order must be on the disk before it is given: this one waits for the next commit.
+            let request = Request::Agent(AgentRequest::Heartbeat(beat.clone()));
+            return self.wait(beat.job, Waiting::Request(ticket, Box::new(request)));
+        }
         let reply = held.job.doc.session.heartbeat(beat, now);
         // What one node says may decide whose failure it was that another one reported.
         let is_judged = held.job.doc.session.verdict(now) != Verdict::Running;
@@ -150,5 +156,6 @@ fn over() -> HeartbeatReply {
         lease_ttl_ms: 0,
         live_epoch: Epoch(u32::MAX),
         directive: Directive::Stop,
+        spot_probe: None,
     }
 }

@@ -134,8 +134,14 @@ fn agent(
             })
         }
         AgentRequest::Heartbeat(beat) => {
+            // One that is to be told of a probe: the order is durable before it is given.
             let (beat, _) = probe::hear(job, beat);
-            Ok(AgentReply::Heartbeat(job.doc.session.heartbeat(&beat, now)))
+            let due = probe::running::to_order(job, &beat, &terms.probe, now);
+            let mut reply = job.doc.session.heartbeat(&beat, now);
+            if let Some(ordered) = due.filter(|_| reply.granted) {
+                reply.spot_probe = probe::running::order(job, &beat, ordered, now);
+            }
+            Ok(AgentReply::Heartbeat(reply))
         }
         AgentRequest::Checkpoint(checkpoint) => {
             let node = (checkpoint.epoch, checkpoint.rank);
@@ -154,7 +160,7 @@ fn agent(
             job.prove(false);
             reply.map(AgentReply::Result)
         }
-        AgentRequest::ProbeOpens(said) => probe::open(job, said),
+        AgentRequest::ProbeOpens(said) => probe::open(job, said, now),
         AgentRequest::Probed(said) => probe::take(job, said, &terms.probe, now, changes),
     };
     answered.unwrap_or_else(AgentReply::Refused)

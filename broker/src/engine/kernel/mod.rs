@@ -28,6 +28,7 @@ use super::commands::{self, Performance};
 use super::job::Job;
 use super::market::{self, Market};
 use super::message::{AgentReply, AgentRequest, Reply, Request};
+use super::probe::moments::Cohorts;
 use super::records::{self, Unreadable};
 use super::step::{Input, Order};
 use super::terms::Terms;
@@ -87,6 +88,8 @@ pub struct Kernel {
     answers: Vec<(Ticket, Reply)>,
     /// Jobs that are decided each in a turn of its own, after a commit was refused as a whole.
     alone: BTreeSet<JobId>,
+    /// How many nodes were ordered for each of the newest moments.
+    cohorts: Cohorts,
 }
 
 impl Kernel {
@@ -106,6 +109,7 @@ impl Kernel {
             ended: VecDeque::new(),
             answers: Vec::new(),
             alone: BTreeSet::new(),
+            cohorts: Cohorts::default(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::engine::step::story::{FILE, at, offer, spec, terms, thing, two};
 use crate::store::{Changes, Rule, StoreError};
 
 mod probes;
+mod running_probes;
 mod supply;
 
 /// A kernel whose commits succeed unless a test says otherwise.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use gpu_probe::protocol::{HeartbeatRequest, Phase, Problem, ResultReport};
 use gpu_probe::report::Kind;
 use gpu_probe::session::Standing;
-use tandem_model::id::BootId;
+use tandem_model::id::{BootId, JobId};
+use tandem_model::job::JobState;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_pricing::quote::gpus_rented;
 
-use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, record};
+use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, record, running};
 use crate::engine::job::{Attempt, EventDocument, Job};
 use crate::engine::message::AgentReply;
 use crate::engine::planted::Planted;
@@ -37,11 +38,14 @@ pub(in crate::engine) fn order(
     is_ordered.then_some(Kind::Quick)
 }
 
-/// Whether a node was told to probe and its verdict is not there, or was not accepted.
+/// Whether a node was told to probe and its verdict is not there, or was not accepted; or failed
+/// while its work ran.
 pub(in crate::engine) fn is_barred(job: &Job, epoch: Epoch, rank: u16) -> bool {
     job.attempt(epoch).is_some_and(|attempt| {
         let accepted = attempt.probes.get(&rank).map(|probed| probed.accepted);
-        attempt.probe_ordered.contains_key(&rank) && accepted != Some(true)
+        let running = attempt.running_probes.get(&rank);
+        let has_failed = running.is_some_and(|probes| probes.refused(rank).is_some());
+        has_failed || attempt.probe_ordered.contains_key(&rank) && accepted != Some(true)
     })
 }
 
@@ -118,7 +122,14 @@ fn told(
 
 /// Whether an exchange may be opened: a few times, before the verdict. One that is judged is told
 /// its verdict again.
-pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentReply, Problem> {
+pub(in crate::engine) fn open(
+    job: &mut Job,
+    said: &ProbeOpens,
+    now: WorldTime,
+) -> Result<AgentReply, Problem> {
+    if let Some(moment) = said.moment {
+        return running::open(job, said, moment, now);
+    }
     let live = job.doc.session.live_epoch();
     let is_granting = job.doc.session.standing() == Some(Standing::Granting);
     let spec = Arc::clone(&job.spec);
@@ -138,7 +149,7 @@ pub(in crate::engine) fn open(job: &mut Job, said: &ProbeOpens) -> Result<AgentR
     })
 }
 
-fn reply(probed: &Probed, is_granting: bool, is_first: bool) -> AgentReply {
+pub(super) fn reply(probed: &Probed, is_granting: bool, is_first: bool) -> AgentReply {
     AgentReply::Probed {
         may_start: probed.accepted && is_granting,
         is_first,
@@ -146,8 +157,8 @@ fn reply(probed: &Probed, is_granting: bool, is_first: bool) -> AgentReply {
     }
 }
 
-/// Takes a verdict in. The first one of a node stands; only the bound instance of the live epoch
-/// has one.
+/// Takes a verdict in. The first one of a node, or of a moment, stands; only the bound instance of
+/// the live epoch has one.
 pub(in crate::engine) fn take(
     job: &mut Job,
     said: &NodeVerdict,
@@ -155,6 +166,9 @@ pub(in crate::engine) fn take(
     now: WorldTime,
     changes: &mut Changes,
 ) -> Result<AgentReply, Problem> {
+    if let Some(moment) = said.moment {
+        return running::take(job, said, moment, terms, now, changes);
+    }
     let (epoch, rank) = (said.epoch, said.rank);
     let is_granting = job.doc.session.standing() == Some(Standing::Granting);
     let (id, state, installation) = (job.id, job.doc.state, job.installation);
@@ -163,18 +177,11 @@ pub(in crate::engine) fn take(
     if let Some(probed) = first.filter(|_| !Planted::LastVerdictStands.is_here()) {
         return Ok(reply(probed, is_granting, false));
     }
-    let mut probed = Probed::of(&said.verdict, terms, now);
-    probed.refuse_twins(&attempt.probes);
+    let probed = kept(said, attempt, terms, now);
     record::keep(said, &probed, (installation, attempt), terms, changes);
     if probed.accepted {
         let what = format!("node {rank} {}", probed.in_words());
-        let document = records::write(&EventDocument { state, what, epoch });
-        changes.events.push(EventRecord {
-            sequence: 0,
-            job: id,
-            at: now,
-            document,
-        });
+        changes.events.push(happened(id, state, epoch, what, now));
     }
     let (reply, is_accepted) = (reply(&probed, is_granting, true), probed.accepted);
     attempt.probes.insert(rank, probed);
@@ -182,4 +189,32 @@ pub(in crate::engine) fn take(
         job.doc.session.count_from(rank, now);
     }
     Ok(reply)
+}
+
+/// What is kept of a verdict on a node of an attempt.
+pub(super) fn kept(
+    said: &NodeVerdict,
+    attempt: &Attempt,
+    terms: &ProbeTerms,
+    now: WorldTime,
+) -> Probed {
+    let mut probed = Probed::of(&said.verdict, terms, now);
+    probed.refuse_twins(said.rank, &attempt.probes);
+    probed
+}
+
+/// An event of a job.
+pub(super) fn happened(
+    job: JobId,
+    state: JobState,
+    epoch: Epoch,
+    what: String,
+    at: WorldTime,
+) -> EventRecord {
+    EventRecord {
+        sequence: 0,
+        job,
+        at,
+        document: records::write(&EventDocument { state, what, epoch }),
+    }
 }

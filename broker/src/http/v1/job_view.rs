@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use gpu_probe::report::Kind;
 use serde::de::DeserializeOwned;
 use tandem_model::id::JobId;
 use tandem_model::job::JobState;
@@ -60,6 +61,7 @@ pub(super) fn accepted(id: JobId, spec: &JobSpec) -> JobView {
         summary: of_spec(id, JobState::Queued, spec, None),
         quote: QuoteView::from(&spec.quote),
         queue: None,
+        probe_while_running: spec.workload.probe_while_running,
         placements: Vec::new(),
         nodes: Vec::new(),
         checkpoint: None,
@@ -96,6 +98,7 @@ pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView
         summary: of_spec(id, record.state, &spec, document.ended_at),
         quote: QuoteView::from(&spec.quote),
         queue,
+        probe_while_running: spec.workload.probe_while_running,
         delivered_gpu_seconds: delivered(&attempts, &liveness, &spec),
         placements: attempts.iter().map(placement).collect(),
         nodes: liveness.iter().map(|beat| node(beat, &document)).collect(),
@@ -136,13 +139,25 @@ fn placement((live, attempt): &(bool, Attempt)) -> PlacementView {
         left_at: attempt.left_at.map(Into::into),
         left_because: attempt.left_because.clone(),
         fenced_at: attempt.fenced_at.map(Into::into),
-        probes: attempt.probes.iter().map(probe).collect(),
+        probes: probes(attempt),
     }
 }
 
-fn probe((rank, probed): (&u16, &Probed)) -> ProbeView {
+/// What came of the probes at the start, then of those while the work ran.
+fn probes(attempt: &Attempt) -> Vec<ProbeView> {
+    let at_start = attempt.probes.iter();
+    let at_start = at_start.map(|(rank, probed)| probe(*rank, false, probed));
+    let running = attempt.running_probes.iter().flat_map(|(rank, probes)| {
+        let answered = probes.answered.iter();
+        answered.map(|answered| probe(*rank, true, &answered.probed))
+    });
+    at_start.chain(running).collect()
+}
+
+fn probe(rank: u16, while_running: bool, probed: &Probed) -> ProbeView {
     ProbeView {
-        rank: *rank,
+        rank,
+        while_running,
         outcome: probed.outcome,
         accepted: probed.accepted,
         proof_level: probed.proof_level.number(),
@@ -177,6 +192,7 @@ pub(super) fn job_probe(record: &ProbeRecord, vault: &Vault) -> Result<JobProbeV
         kind: said.kind,
         probe: ProbeView {
             rank: said.rank,
+            while_running: said.kind == Kind::Spot,
             outcome: said.outcome,
             accepted: said.accepted,
             proof_level: said.proof_level,

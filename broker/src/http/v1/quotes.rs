@@ -160,9 +160,8 @@ pub fn reply(
         let mut quote = tier.quote.clone()?;
         quote.objectives = Some(promise::objectives(&state.windows, &workload));
         state.metrics.quotes.inc();
-        state
-            .sales
-            .quoted(&quote, found.class, report.policy_version);
+        let sales = &state.sales;
+        sales.quoted(&quote, found.class, report.policy_version);
         let mut view = QuoteView::from(&quote);
         let gpu = market.book.view(tier.ranked.first()?.row).aisle().gpu;
         view.reference = ReferenceView::beside(gpu, quote.rate);
@@ -186,6 +185,7 @@ pub fn reply(
         secrets: workload.secrets,
         agent: AgentMode::Wrapped,
         unfenced: workload.checkpoints == Checkpoints::Customer,
+        probe_while_running: workload.probe_while_running,
         offers: report.offers,
         policy_version: report.policy_version,
         products,

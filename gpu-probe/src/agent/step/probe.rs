@@ -19,7 +19,7 @@ pub const SOAK_PROBE_MS_MAX: u64 = 3_600_000;
 
 fn longest(kind: Kind) -> Duration {
     Duration::from_millis(match kind {
-        Kind::Quick => QUICK_PROBE_MS_MAX,
+        Kind::Spot | Kind::Quick => QUICK_PROBE_MS_MAX,
         Kind::Full => FULL_PROBE_MS_MAX,
         Kind::Soak => SOAK_PROBE_MS_MAX,
     })
@@ -104,6 +104,7 @@ pub(super) fn advance(state: &mut AgentState, actions: &mut Vec<Action>) {
             epoch: state.identity.epoch,
             rank: state.identity.rank,
             boot_id: state.identity.boot_id,
+            moment: None,
             said: ProbeSaid::CouldNotRun {
                 detail: state.could_not_run.clone(),
             },

@@ -15,6 +15,7 @@ use crate::verify::check::{BlockCheck, Check, CheckFindings, RowCheck};
 use crate::verify::draw::Draw;
 use crate::verify::judge::{LiveDevice, judge};
 use crate::verify::reference::{ProofRates, identify, plan_of};
+use crate::verify::together::Window;
 
 /// Deadline of a proof of a card that the catalogue lacks, in ms.
 const UNKNOWN_MODEL_MS: u64 = 30_000;
@@ -30,7 +31,9 @@ impl Session {
                 device: claim.uuid,
                 public_key: hello.public_key,
             };
-            self.plan.devices.push(plan_of(claim, model, &self.policy));
+            self.plan
+                .devices
+                .push(plan_of(self.plan.kind, claim, model, &self.policy));
             self.devices.push(Device {
                 base: proof::base(&binding),
                 jobs: Vec::new(),
@@ -51,7 +54,7 @@ impl Session {
     }
 
     /// Keeps the least time between an answer and a message that needs no work.
-    fn note_round_trip(&mut self, now_ms: u64) {
+    pub(super) fn note_round_trip(&mut self, now_ms: u64) {
         self.rtt_ms = self.rtt_ms.min(now_ms.saturating_sub(self.answered_ms));
     }
 
@@ -102,6 +105,10 @@ impl Session {
     ) -> Result<VerifierMessage, Refused> {
         self.same_devices(roots.iter().map(|r| &r.uuid))?;
         self.matrix_elapsed_ms = now_ms.saturating_sub(self.answered_ms);
+        self.window = Some(Window {
+            from_ms: self.answered_ms,
+            until_ms: now_ms,
+        });
         let key = self.matrix_key();
         let mut picks = Vec::new();
         for (at, (device, roots)) in self.devices.iter_mut().zip(roots).enumerate() {
@@ -171,10 +178,10 @@ impl Session {
         })));
         self.openings_in_time &= now_ms <= self.openings_until_ms;
         let is_last = at + 1 == self.devices.len();
-        self.due = if is_last {
-            Due::VramBegin
-        } else {
-            Due::MatrixOpenings(at + 1)
+        self.due = match (is_last, self.plan.kind.is_thorough()) {
+            (false, _) => Due::MatrixOpenings(at + 1),
+            (true, true) => Due::VramBegin,
+            (true, false) => Due::Report,
         };
         Ok(VerifierMessage::Ok)
     }

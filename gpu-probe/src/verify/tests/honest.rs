@@ -5,7 +5,7 @@ use tandem_model::gpu::GpuModel;
 use super::machine::{Noise, device, next_day, report, typical};
 use super::prover::{Exchange, failing, policy};
 use crate::proof::{hash, matrix, merkle, vram};
-use crate::report::SignedReport;
+use crate::report::{Kind, SignedReport};
 use crate::verdict::{Effect, ProofLevel, ReasonCode, VerdictOutcome};
 use crate::verify::findings::Findings;
 use crate::verify::judge::check_device;
@@ -86,7 +86,7 @@ fn ten_thousand_noisy_honest_reports_of_every_model_raise_no_alarm() {
         let mut noise = Noise::seeded(42);
         let base = typical(model);
         let mut found = Findings::default();
-        let evidence = check_device(&base, &policy, &facts, None, &mut found);
+        let evidence = check_device(Kind::Quick, &base, &policy, &facts, None, &mut found);
         assert_eq!(evidence.model.as_deref(), Some(model.id()));
         let mut device = base.clone();
         for run in 0..10_000 {

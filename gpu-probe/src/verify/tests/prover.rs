@@ -10,7 +10,7 @@ use super::talk::{Sent, Talk};
 use crate::emulate;
 use crate::exchange::*;
 use crate::proof::{self, Hash, matrix, vram};
-use crate::report::{DeviceReport, Report, SignedReport};
+use crate::report::{DeviceReport, Kind, Report, SignedReport};
 use crate::verdict::{Verdict, VerdictOutcome};
 use crate::verify::reference::claim_of;
 use crate::verify::{Facts, MeasuredReference, Policy};
@@ -98,6 +98,11 @@ impl Card {
             .read_as(plan, first_key, |block| stored[block as usize].clone())
     }
 
+    /// What an honest prover of a spot probe says of its products.
+    pub(super) fn summarise(&self, device: &mut DeviceReport, plan: &DevicePlan, loop_ns: u64) {
+        self.0.summarise(device, plan, loop_ns, 0);
+    }
+
     pub(super) fn open_blocks(&self, picks: &[BlockPick], forge: Forge) -> VramOpenings {
         let mut openings = self.0.open_blocks(picks);
         if forge == Forge::BlockPath {
@@ -129,11 +134,17 @@ const MEASURED: MeasuredReference = MeasuredReference {
     vram_mb_per_s: 50,
 };
 
+/// How long the products of a plan take at that rate, in ms.
+pub(super) fn matrix_ms(plan: &DevicePlan) -> u64 {
+    let operations = 2 * u64::from(plan.matrix_n).pow(3) * u64::from(plan.matrix_jobs);
+    operations / (MEASURED.matrix_mops * 1_000)
+}
+
 /// A policy with measured references of every card, for small proofs.
 pub(super) fn policy(n: u32, blocks: u64) -> Policy {
     let mut policy = Policy::default();
     policy.sizing.matrix_n = n;
-    policy.sizing.matrix_aim_ms = 0;
+    (policy.sizing.matrix_aim_ms, policy.sizing.spot_aim_ms) = (0, 0);
     policy.sizing.vram_aim_ms = 0;
     policy.sizing.vram_blocks_max = blocks;
     policy.sizing.session_ms_max = 10_000_000;
@@ -180,15 +191,22 @@ impl Exchange {
     pub(super) fn run_signed(self, sign: impl FnOnce(Report) -> SignedReport) -> Verdict {
         let (policy, key) = (self.policy.clone(), Self::key());
         let claims: Vec<Claim> = self.devices.iter().map(claim_of).collect();
-        let mut talk = Talk::open(self.policy, self.facts, self.secret, self.rtt_ms, self.sent);
+        let (kind, sent) = (Kind::Quick, self.sent);
+        let mut talk = Talk::open(
+            kind,
+            self.policy,
+            self.facts,
+            self.secret,
+            self.rtt_ms,
+            sent,
+        );
         let plan = talk.plan(claims.clone(), &key);
         let mut cards: Vec<Card> = claims
             .into_iter()
             .map(|c| Card::new(c, &plan, &key))
             .collect();
         let first = plan.devices[0];
-        let operations = 2 * u64::from(first.matrix_n).pow(3) * u64::from(first.matrix_jobs);
-        let matrix_ms = operations / (MEASURED.matrix_mops * 1_000) * self.time_permille.0 / 1_000;
+        let matrix_ms = matrix_ms(&first) * self.time_permille.0 / 1_000;
         let bytes = (first.vram_blocks << 20) * u64::from(first.vram_passes);
         let vram_ms = bytes / (MEASURED.vram_mb_per_s * 1_000) * self.time_permille.1 / 1_000;
         talk.matrix(&plan, &mut cards, self.forge, matrix_ms);

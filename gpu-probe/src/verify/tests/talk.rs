@@ -19,18 +19,33 @@ pub(super) struct Talk {
     pub(super) session: Session,
     now_ms: u64,
     rtt_ms: u64,
+    /// How long the matrix challenge is held once the prover is ready.
+    held_ms: u64,
     sent: Sent,
 }
 
 impl Talk {
-    pub(super) fn open(policy: Policy, facts: Facts, secret: u8, rtt_ms: u64, sent: Sent) -> Self {
+    pub(super) fn open(
+        kind: Kind,
+        policy: Policy,
+        facts: Facts,
+        secret: u8,
+        rtt_ms: u64,
+        sent: Sent,
+    ) -> Self {
         let now_ms = 1_000_000;
         Self {
-            session: Session::new(policy, facts, Kind::Quick, [secret; 32], now_ms),
+            session: Session::new(policy, facts, kind, [secret; 32], now_ms),
             now_ms,
             rtt_ms,
+            held_ms: 0,
             sent,
         }
+    }
+
+    /// Has the matrix challenge held for so long.
+    pub(super) fn hold(&mut self, held_ms: u64) {
+        self.held_ms = held_ms;
     }
 
     /// Sends a message after so much work, as JSON both ways, and runs what checks there are.
@@ -39,6 +54,10 @@ impl Talk {
         let text = serde_json::to_vec(&message).unwrap();
         self.sent.borrow_mut().push((self.now_ms, text.clone()));
         let message = ProverMessage::parse(&text).unwrap();
+        if message == ProverMessage::MatrixBegin {
+            self.session.is_ready_at(self.now_ms);
+            self.now_ms += self.held_ms;
+        }
         let reply = self.session.step(message, self.now_ms).unwrap();
         let text = serde_json::to_vec(&reply).unwrap();
         assert_eq!(VerifierMessage::parse(&text).unwrap(), reply);

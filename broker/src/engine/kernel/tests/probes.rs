@@ -78,6 +78,7 @@ fn said(epoch: u32, rank: u16, boot: BootId, verdict: Verdict) -> Request {
         kind: Kind::Quick,
         challenge_id: Some(HexBytes([7; 16])),
         report: None,
+        moment: None,
         verdict: Box::new(verdict),
     }))
 }
@@ -93,6 +94,7 @@ fn opens(rank: u16) -> Request {
         epoch: Epoch(1),
         rank,
         boot_id: boot(BOOT),
+        moment: None,
     }))
 }
 

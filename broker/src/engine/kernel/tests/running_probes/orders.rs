@@ -1,0 +1,194 @@
+//! When a probe of running work is ordered, of whom, and who may answer.
+
+use super::*;
+
+#[test]
+fn each_moment_is_ordered_once_in_time_and_lies_on_the_disk_before() {
+    let mut running = Running::new();
+    let (second, moment) = running.moments[0];
+    running.until(second + 200);
+    let told: Vec<_> = running
+        .told
+        .iter()
+        .filter(|(_, o)| o.moment == moment)
+        .collect();
+    let [(when, order)] = told[..] else {
+        panic!("{told:?}");
+    };
+    let lead_ms = (LEAD_MIN.as_millis()..=LEAD_MAX.as_millis()).contains(&order.in_ms.into());
+    assert!(lead_ms, "{order:?}");
+    let begins = when + order.in_ms / 1_000;
+    assert!(begins.abs_diff(second) <= 1, "{begins} instead of {second}");
+}
+
+#[test]
+fn an_order_that_could_not_be_written_is_not_told_and_is_given_again() {
+    let mut running = Running::new();
+    let (second, moment) = running.moments[0];
+    running.until(second - 31);
+    running.second = second - 29;
+    running.rig.ask(
+        running.second,
+        beat(job(1), 0, running.second, String::new()),
+    );
+    let turn = running
+        .rig
+        .turn(running.second)
+        .expect("it is decided in a commit");
+    let broken = StoreError::Database("full".into());
+    let after = running
+        .rig
+        .kernel
+        .refused(turn, &broken, at(running.second));
+    let said: Vec<_> = after.replies.iter().map(|(_, reply)| reply).collect();
+    assert!(
+        matches!(said[..], [Reply::Refused(Refused::Store(_))]),
+        "{said:?}"
+    );
+    assert!(running.job().attempts[0].running_probes.is_empty());
+    running.second = second - 24;
+    assert_eq!(running.beat().map(|order| order.moment), Some(moment));
+}
+
+#[test]
+fn work_that_did_not_agree_is_never_probed_and_none_where_it_is_off() {
+    let off = |terms| ProbeTerms {
+        while_running_per_day: 0,
+        ..terms
+    };
+    for mut running in [Running::with(|t| t, false), Running::with(off, true)] {
+        running.until(2_400);
+        assert!(running.told.is_empty());
+        assert!(running.job().attempts[0].running_probes.is_empty());
+        assert_eq!(running.job().state(), JobState::Running);
+    }
+}
+
+#[test]
+fn only_the_bound_instance_answers_and_only_a_moment_that_was_ordered_and_has_come() {
+    let mut running = Running::new();
+    let (second, moment) = running.moments[0];
+    running.until(second - 12);
+    let asks = |said: ProbeOpens| Request::Agent(AgentRequest::ProbeOpens(said));
+    let early = running.reply(asks(opens(moment)));
+    assert!(matches!(early, AgentReply::Refused(_)), "{early:?}");
+    running.at_moment(0);
+    let unknown = opens(HexBytes([9; 16]));
+    let stranger = ProbeOpens {
+        boot_id: BootId::from_parts(7, &[5; 10]),
+        ..opens(moment)
+    };
+    for wrong in [unknown, stranger] {
+        let reply = running.reply(asks(wrong));
+        assert!(matches!(reply, AgentReply::Refused(_)), "{reply:?}");
+    }
+    for _ in 0..3 {
+        match running.reply(asks(opens(moment))) {
+            AgentReply::SpotOpens(terms) => {
+                let when = terms.challenge_at.since(at(second));
+                assert!(when >= SETTLE && when < SETTLE + Duration::from_secs(1));
+                assert_eq!((terms.sold_as.as_str(), terms.gpus), (CARD, 1));
+                assert_eq!(terms.expected, None, "nothing was shown before");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let fourth = running.reply(asks(opens(moment)));
+    assert!(matches!(fourth, AgentReply::Refused(_)), "{fourth:?}");
+    let other = HexBytes([9; 16]);
+    let reply = running.reply(judged(other, verdict(VerdictOutcome::Fail)));
+    assert!(matches!(reply, AgentReply::Refused(_)), "{reply:?}");
+    assert!(running.judge(moment, VerdictOutcome::Pass));
+}
+
+/// A broker that dies with the order of the first moment written, and the job as the store has it.
+fn dies_after_the_order() -> (Running, Claimed) {
+    let (key, moments) = drawn();
+    let probe = probe_terms(key);
+    let mut rig = Rig::new();
+    rig.kernel = Kernel::new(Terms { probe, ..terms() }, at(0));
+    rig.read(two());
+    rig.ask(0, accepts(1, true));
+    let born = rig.turn(0).unwrap();
+    let written = born.changes.clone();
+    rig.kernel.committed(born);
+    starts(&mut rig, 1);
+    let mut running = Running {
+        rig,
+        moments,
+        key,
+        second: 1,
+        told: Vec::new(),
+    };
+    let (second, _) = running.moments[0];
+    running.until(second - 31);
+    assert!(running.told.is_empty());
+    running.second = second - 20;
+    let said = beat(job(1), 0, running.second, String::new());
+    running.rig.ask(running.second, said);
+    let turn = running.rig.turn(running.second);
+    let turn = turn.expect("it is decided in a commit");
+    assert!(
+        turn.changes.placements[0]
+            .document
+            .contains("running_probes")
+    );
+    (running, claimed(written, turn.changes))
+}
+
+impl Running {
+    fn adopts(&mut self, claimed: &Claimed, second: u64) {
+        let probe = probe_terms(self.key);
+        self.rig.kernel = Kernel::new(Terms { probe, ..terms() }, at(second));
+        self.rig.read(two());
+        self.rig.kernel.adopt(claimed, at(second)).unwrap();
+        self.second = second;
+    }
+}
+
+#[test]
+fn a_restart_between_order_and_verdict_changes_nothing() {
+    let (mut running, claimed) = dies_after_the_order();
+    let (second, moment) = running.moments[0];
+    running.adopts(&claimed, second - 15);
+    assert_eq!(running.beat(), None, "it was ordered before");
+    running.until(second + 1);
+    assert!(running.judge(moment, VerdictOutcome::Pass));
+    assert_eq!(running.probes().answered.len(), 1);
+}
+
+#[test]
+fn a_moment_at_which_nobody_listened_counts_for_nothing() {
+    let (mut running, claimed) = dies_after_the_order();
+    let (second, _) = running.moments[0];
+    running.adopts(&claimed, second + WITHIN_S + 20);
+    running.rig.work(running.second);
+    assert!(running.is_left().is_none());
+    let probes = running.probes();
+    assert_eq!((probes.missed, probes.ordered), (0, None));
+}
+
+#[test]
+fn no_more_nodes_are_probed_at_one_moment_than_can_be_checked() {
+    let (key, moments) = drawn();
+    let probe = probe_terms(key);
+    let mut rig = Rig::new();
+    rig.kernel = Kernel::new(Terms { probe, ..terms() }, at(0));
+    rig.read(two());
+    let jobs = COHORT_MAX as u64 + 6;
+    (1..=jobs).for_each(|n| accept(&mut rig, n, true));
+    let (second, _) = moments[0];
+    // Somebody else's market may have taken some elsewhere: only those that run are counted.
+    for now in [second - 40, second - 20] {
+        for n in 1..=jobs {
+            rig.ask(now, beat(job(n), 0, now, String::new()));
+        }
+        rig.work(now);
+        let _ = rig.kernel.flush(at(now + 1));
+    }
+    let ordered = rig
+        .kernel
+        .jobs()
+        .filter(|job| !job.attempts[0].running_probes.is_empty());
+    assert_eq!(ordered.count(), COHORT_MAX);
+}
