@@ -33,13 +33,13 @@ pub use classification::{
 pub use denial::DenialView;
 pub use event::EventView;
 pub use job::{
-    CancelReply, CheckpointView, JobRequest, JobSummary, JobView, NodeView, PlacementView,
-    ProbeReasonView, ProbeView, QueueView,
+    CancelReply, CheckpointView, JobRequest, JobSummary, JobView, NodeView, PerformanceBreachView,
+    PlacementView, ProbeReasonView, ProbeView, QueueView,
 };
 pub use ledger::{BalanceView, BalancesReply};
 pub use log::{LogChunkView, LogPage};
 pub use moment::Moment;
-pub use offer::{NetworkView, OfferPage, OfferView};
+pub use offer::{GradeLostView, NetworkView, OfferPage, OfferView};
 pub use policy::{
     ConversionView, PolicyApplied, PolicyBacktestReply, PolicyBacktestRequest, PolicyCheckReply,
     PolicyDiffReply, PolicyRequest, PolicyText, PolicyView, RollbackRequest, ShadowView,

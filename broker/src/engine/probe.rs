@@ -4,18 +4,22 @@
 //! A node that was told to probe is *barred* until its verdict is accepted: no work of it is proved,
 //! no checkpoint moves the pointer, and no outcome of its workload counts.
 
+mod breach;
 mod intake;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use gpu_probe::report::DeviceUuid;
-use gpu_probe::verdict::{Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
+use gpu_probe::verdict::{Basis, Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
 use serde::{Deserialize, Serialize};
 use tandem_model::id::{BootId, JobId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
+use tandem_pricing::probes::{Shown, TimedSpeed};
 
+pub use breach::PerformanceBreach;
+pub(super) use breach::note_speed;
 pub(super) use intake::{ends, hear, may_publish, open, order, take};
 
 /// Most reasons kept of a verdict, the worst.
@@ -51,6 +55,9 @@ pub struct ProbeTerms {
     pub fails_of_offer: u32,
     /// Failed verdicts after which a device is banned, at least 1.
     pub ban_after_fails: u32,
+    /// Expected share of failed starts, in thousandths, above which a kind of machines loses its
+    /// grade as data-centre hardware.
+    pub grade_failed_permille: u32,
     /// How long the verdict may take from the binding, in world time.
     pub within: Duration,
 }
@@ -62,6 +69,7 @@ impl ProbeTerms {
         on_could_not_run: OnCouldNotRun::GoOn,
         fails_of_offer: 2,
         ban_after_fails: 3,
+        grade_failed_permille: 300,
         within: Duration::from_secs(540),
     };
 
@@ -134,6 +142,9 @@ pub struct Probed {
     pub proof_level: ProofLevel,
     /// Speed in thousandths of a good card of the model.
     pub speed_permille: Option<u32>,
+    /// Whether every device was timed against a reference that was measured on a good card.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_referenced: bool,
     /// The worst [`REASONS_MAX`] reasons, worst first.
     pub reasons: Vec<ProbeReason>,
     /// Up to [`DEVICES_MAX`] devices.
@@ -168,6 +179,9 @@ impl Probed {
             outcome: verdict.outcome,
             proof_level: verdict.proof_level,
             speed_permille: verdict.speed_permille,
+            is_referenced: verdict.evidence.iter().all(|device| {
+                device.timed_permille.is_some() && device.basis == Some(Basis::Measured)
+            }),
             reasons: reasons
                 .map(|reason| ProbeReason {
                     code: reason.code,
@@ -184,6 +198,23 @@ impl Probed {
                 .collect(),
             accepted: terms.accepts(verdict.outcome),
             at: now,
+        }
+    }
+
+    /// What it shows of machines of its kind; none where nothing could be judged. Only a speed by
+    /// the verifier's own clock, of a card that is there, counts.
+    pub fn shown(&self) -> Option<Shown> {
+        match self.outcome {
+            VerdictOutcome::CouldNotRun => None,
+            VerdictOutcome::Fail => Some(Shown::Failed),
+            VerdictOutcome::Pass => {
+                let is_timed = self.accepted && self.proof_level >= ProofLevel::TimedProof;
+                let speed = self.speed_permille.filter(|_| is_timed);
+                Some(Shown::Passed(speed.map(|permille| TimedSpeed {
+                    permille,
+                    is_referenced: self.is_referenced,
+                })))
+            }
         }
     }
 

@@ -228,6 +228,7 @@ impl Stage {
         .await
         .expect("the store can be read");
         let state = ApiState {
+            are_probed: terms.probe.at_start,
             probe_policy: Arc::new(Policy::sandbox()),
             engine: handle,
             store: store.clone(),

@@ -12,7 +12,7 @@ use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_pricing::quote::gpus_rented;
 
-use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed};
+use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, note_speed};
 use crate::engine::job::{Attempt, EventDocument, Job};
 use crate::engine::message::AgentReply;
 use crate::engine::records;
@@ -191,6 +191,7 @@ pub(in crate::engine) fn take(
         });
     }
     let reply = reply(&probed, is_granting);
-    attempt.probes.insert(rank, probed);
+    attempt.probes.insert(rank, probed.clone());
+    note_speed(job, (epoch, rank), &probed, changes);
     Ok(reply)
 }

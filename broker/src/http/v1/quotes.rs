@@ -158,7 +158,9 @@ pub fn reply(
     let report = &decided.report;
     let promise = |tier: &TierReport| {
         let mut quote = tier.quote.clone()?;
-        quote.objectives = Some(promise::objectives(&state.windows, &workload));
+        let objectives =
+            promise::objectives(&state.windows, &workload, quote.tier, state.are_probed);
+        quote.objectives = Some(objectives);
         state.metrics.quotes.inc();
         state
             .sales
