@@ -280,24 +280,29 @@ fn any_offer() -> impl Strategy<Value = Offer> {
     )
 }
 
+/// Price of a useful hour of so many GPUs, and the rate.
+fn hour(item: &firm::Itemised, gpus: u32) -> (i64, i64) {
+    let (ratio, of) = match item.tariff.model.waste() {
+        Step::Scale {
+            numerator,
+            denominator,
+        } => (i128::from(numerator), i128::from(denominator)),
+        other => panic!("{other:?}"),
+    };
+    let rate = item.priced.price.get();
+    let useful = (i128::from(rate) * ratio + of - 1) / of;
+    (i64::try_from(useful).unwrap() * i64::from(gpus), rate)
+}
+
 /// Every offer that fits with its price, one by one, the cheapest useful hour first.
 fn brute_force(desk: &Desk<'_>, offers: &[Offer], wanted: Tier) -> Vec<(i64, i64)> {
     let ranking = plain::rank(wanted, desk.workload, desk.classification, offers, None);
-    let hour = |fit: &plain::Fit<'_>| {
+    let priced = |fit: &plain::Fit<'_>| {
         let view = desk.book.find(&fit.offer.id).unwrap();
         let item = desk.itemised((wanted, None), &view)?;
-        let (ratio, of) = match item.tariff.model.waste() {
-            Step::Scale {
-                numerator,
-                denominator,
-            } => (i128::from(numerator), i128::from(denominator)),
-            other => panic!("{other:?}"),
-        };
-        let rate = item.priced.price.get();
-        let useful = (i128::from(rate) * ratio + of - 1) / of;
-        Some((i64::try_from(useful).unwrap() * i64::from(fit.gpus), rate))
+        Some(hour(&item, fit.gpus))
     };
-    let mut hours: Vec<_> = ranking.fitting.iter().filter_map(hour).collect();
+    let mut hours: Vec<_> = ranking.fitting.iter().filter_map(priced).collect();
     hours.sort_unstable();
     hours
 }
@@ -346,7 +351,7 @@ proptest! {
                 let backstop = desk.backing().unwrap().0;
                 let best = &tier.ranked[0];
                 let expected = assured::brute_force(&desk, &offers, backstop);
-                let found = (best.rate.price().get() * i64::from(best.gpus), best.rate.price().get());
+                let found = (best.useful_hour_micro_usd.get(), best.rate.price().get());
                 prop_assert_eq!(Some(found), expected);
                 prop_assert_eq!(quote.rate, best.rate);
                 continue;

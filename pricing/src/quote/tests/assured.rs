@@ -155,8 +155,7 @@ pub(super) fn brute_force(
             let view = desk.book.find(&fit.offer.id)?;
             let item = desk.itemised((Tier::Assured, Some(backstop)), &view)?;
             let own = desk.itemised((Tier::Consumer, None), &view)?;
-            let rate = item.priced.price.get();
-            (own.priced.cost < backstop).then_some((rate * i64::from(fit.gpus), rate))
+            (own.priced.cost < backstop).then(|| hour(&item, fit.gpus))
         });
     each.min()
 }

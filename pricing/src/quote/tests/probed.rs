@@ -214,6 +214,37 @@ fn starts_that_fail_are_priced_with_the_smallest_purchase_each() {
 }
 
 #[test]
+fn a_slower_first_machine_makes_its_backstop_dearer_because_the_run_is_longer() {
+    let offers = [
+        offer("r", "rtx4090", 40),
+        datacenter("a", "a100-sxm4-80gb", 150),
+    ];
+    let policy = Policy::standard();
+    let document = files::read(JOB).unwrap();
+    let found = classify(&document);
+    let w = document.workload.unwrap();
+    let book = Book::build(&offers).unwrap();
+    let slow = usage(&[(&offers[0], seen(20, 800, 0))]);
+    let supply = supply(&book, &slow);
+    let desk = Desk::new(&w, &found, &book, under(&policy, &supply));
+    let backstop = desk.backing().unwrap().0;
+    let report = desk.quote(fresh());
+    let quote = tier(&report, Tier::Assured).quote.clone().unwrap();
+    let line = |kind: &str| {
+        let found = quote.lines.iter().find(|line| line.kind == kind);
+        found.map_or(0, |line| line.micro_usd_per_gpu_hour.get())
+    };
+    let own = quote.cost().get() - line("backstop");
+    let of_a_run = |seconds| {
+        let share = crate::backstop::share_ppb(seconds, 1_388_889, 500);
+        crate::backstop::cost(MicroUsd::new(own), backstop, share).get()
+    };
+    // A day at 900 of 1,000.
+    assert_eq!(line("backstop"), of_a_run(96_000));
+    assert!(of_a_run(96_000) > of_a_run(86_400));
+}
+
+#[test]
 fn what_lost_its_grade_keeps_what_was_seen_of_it_and_backs_nothing() {
     let listed = datacenter("a", "a100-sxm4-80gb", 150);
     let before = usage(&[(&listed, seen(10, 800, 20))]);
