@@ -5,6 +5,11 @@ use proptest::prelude::*;
 use super::tests::usd;
 use super::*;
 
+/// Lost starts in billionths.
+fn any_lost() -> impl Strategy<Value = u64> {
+    prop_oneof![0u64..100_000_000, Just(u64::MAX)]
+}
+
 fn any_facts() -> impl Strategy<Value = CostFacts> {
     let number = || prop_oneof![1u32..100, 1u32..1_000_000, Just(u32::MAX)];
     let recovery = prop_oneof![
@@ -33,7 +38,6 @@ fn any_facts() -> impl Strategy<Value = CostFacts> {
         });
     let seconds = prop_oneof![1u64..100, 1u64..10_000_000, Just(u64::MAX)];
     let failures = prop_oneof![0u32..10_000, number()];
-    let lost = prop_oneof![0u64..100_000_000, Just(u64::MAX)];
     let amount = || prop_oneof![0i64..100_000_000, Just(i64::MAX)];
     (
         (
@@ -44,7 +48,7 @@ fn any_facts() -> impl Strategy<Value = CostFacts> {
             failures,
             seconds,
         ),
-        (recovery, number(), prepaid, number(), lost),
+        (recovery, number(), prepaid, number(), any_lost()),
         (
             prop_oneof![0u64..10_000, Just(u64::MAX)],
             amount(),
