@@ -213,7 +213,8 @@ fn the_defaults_are_a_file_to_start_from() {
     std::fs::write(&file, &defaults).expect("as the test set it up");
     let path = file.to_str().expect("as the test set it up");
     assert_eq!(json(&["config", "check", path, "--json"])["ok"], true);
-    std::fs::write(&file, defaults.replace("= 30", "= \"often\"")).expect("as the test set it up");
+    let often = defaults.replace("refresh_seconds = 30", "refresh_seconds = \"often\"");
+    std::fs::write(&file, often).expect("as the test set it up");
     let refused = tandem(&["config", "check", path], "");
     assert_eq!(refused.status.code(), Some(1));
     let told = stderr(&refused);

@@ -14,7 +14,8 @@ use crate::workload::Tier;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuoteLine {
     /// What it is for: `compute`, `network_fee`, `failure_risk` (work done again and restarts, which
-    /// are not billed), `prepayment_risk` (prepaid time that is left, and probes), `egress`,
+    /// are not billed), `prepayment_risk` (prepaid time that is left or lost with
+    /// starts whose probe fails, and probes), `egress`,
     /// `stake_at_risk`, `backstop`, `surge`, `rate_risk`, `margin`, `discount`, `adjustment`.
     pub kind: String,
     /// Share of the price per GPU-hour.
@@ -64,6 +65,10 @@ pub struct Quote {
 /// the longest that is promised, in seconds. A choice of ours: neither network promises a time.
 pub const START_SECONDS: u32 = 900;
 
+/// Least speed that is promised where placements are probed, in thousandths of a good card of the
+/// model: what passes a probe without remark by default.
+pub const SPEED_PERMILLE_MIN: u32 = 850;
+
 /// The lines of a price that are cost.
 const COST_LINES: [&str; 7] = [
     "compute",
@@ -110,4 +115,8 @@ pub struct Objectives {
     pub work_lost_seconds: Option<u32>,
     /// When the work must have ended, in seconds after acceptance, where the customer said so.
     pub finish_by_seconds: Option<u32>,
+    /// Least measured speed of every node in thousandths of a good card of its model; none where no
+    /// speed is promised.
+    #[serde(default)]
+    pub speed_permille_min: Option<u32>,
 }

@@ -14,5 +14,6 @@ pub mod lab;
 pub mod launch;
 pub mod policy;
 pub mod prices;
+pub mod probes;
 pub mod quote;
 pub mod reference;

@@ -91,6 +91,7 @@ impl Broker {
         let (engine, _) = runner::start(parts).await.unwrap();
         read_market(&engine).await;
         let state = ApiState {
+            are_probed: false,
             probe_policy: Arc::default(),
             engine,
             sales: Arc::new(Sales::open(&*store).await.unwrap()),

@@ -13,7 +13,7 @@ use tandem_pricing::classify::Classification;
 use tandem_pricing::failures::Seen;
 use tandem_pricing::jurisdiction::{Digest, Digester, Rules};
 use tandem_pricing::policy::{Exhausted, Policy};
-use tandem_pricing::quote::{Desk, Pricing, QuoteReport, Supply, Usage};
+use tandem_pricing::quote::{Desk, Pricing, QuoteReport, SeenByKind, Supply, Usage};
 
 use super::asks::{self, Asked};
 use super::market::{self, Chance};
@@ -119,15 +119,19 @@ fn usage(book: &Book, seed: u64) -> Usage {
     Usage {
         rented: rented.collect(),
         assured_gpus: 64,
-        seen: seen
-            .map(|(network, is_enterprise, failures)| {
-                let gpu_seconds = 3_600_000_000;
-                let seen = Seen {
-                    failures,
-                    gpu_seconds,
-                };
-                ((NetworkId::from_static(network), is_enterprise), seen)
-            })
-            .into(),
+        seen: SeenByKind {
+            machines: seen
+                .map(|(network, is_enterprise, failures)| {
+                    let gpu_seconds = 3_600_000_000;
+                    let seen = Seen {
+                        failures,
+                        gpu_seconds,
+                    };
+                    ((NetworkId::from_static(network), is_enterprise), seen)
+                })
+                .into(),
+            ..SeenByKind::new()
+        },
+        ..Usage::default()
     }
 }

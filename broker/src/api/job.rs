@@ -137,6 +137,24 @@ pub struct PlacementView {
     /// work; empty while none was judged.
     #[serde(default)]
     pub probes: Vec<ProbeView>,
+    /// Nodes that were slower than the quote promises, each once.
+    #[serde(default)]
+    pub performance_breaches: Vec<PerformanceBreachView>,
+}
+
+/// A node that was slower than promised.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PerformanceBreachView {
+    /// Which node, from 0.
+    pub rank: u16,
+    /// Least speed that the quote promises, in thousandths of a good card of the model.
+    pub promised_permille: u32,
+    /// The speed that was measured.
+    pub measured_permille: u32,
+    /// How much was shown: 0 the machine's word, 1 timed proofs, 2 continuous, 3 attested.
+    pub proof_level: u8,
+    /// When it was measured (world time).
+    pub at: Moment,
 }
 
 /// The probe of one node of an attempt.

@@ -39,12 +39,12 @@ pub use device::{
 pub use event::EventView;
 pub use job::{
     CancelReply, CheckpointView, JobProbeView, JobRequest, JobSummary, JobView, NodeView,
-    PlacementView, ProbeReasonView, ProbeView, ProbedDeviceView, QueueView,
+    PerformanceBreachView, PlacementView, ProbeReasonView, ProbeView, ProbedDeviceView, QueueView,
 };
 pub use ledger::{BalanceView, BalancesReply};
 pub use log::{LogChunkView, LogPage};
 pub use moment::Moment;
-pub use offer::{NetworkView, OfferPage, OfferView};
+pub use offer::{GradeLostView, NetworkView, OfferPage, OfferView};
 pub use policy::{
     ConversionView, PolicyApplied, PolicyBacktestReply, PolicyBacktestRequest, PolicyCheckReply,
     PolicyDiffReply, PolicyRequest, PolicyText, PolicyView, RollbackRequest, ShadowView,

@@ -85,11 +85,32 @@ pub struct NetworkView {
     /// Offers that were read and refused, by the code of the reason (`docs/offer-gate.md`).
     #[serde(default)]
     pub refused: BTreeMap<String, usize>,
+    /// Kinds of its offers that are taken as consumer grade although it says data centre, because so
+    /// many of their probes failed.
+    #[serde(default)]
+    pub grade_lost: Vec<GradeLostView>,
     /// What its nodes and its API together say of it: `calm`, `confirming` (much of it is silent,
     /// watched for one more window), `incident` (nothing is placed there, what lost its lease
     /// there moves), `recovering`, or `own_fault` (the silence is the broker's own).
     #[serde(default)]
     pub health: String,
+}
+
+/// Offers of one product and card that are taken as consumer grade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GradeLostView {
+    /// The network's product.
+    pub product: String,
+    /// The card's id in the catalogue.
+    pub gpu: String,
+    /// How many offers.
+    pub offers: usize,
+    /// Verdicts of probes that passed or failed, as far as they still count.
+    pub verdicts: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// Expected share of starts that fail, in thousandths.
+    pub failed_permille: u32,
 }
 
 impl From<&Offer> for OfferView {

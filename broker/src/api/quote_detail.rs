@@ -27,6 +27,10 @@ pub struct ObjectivesView {
     pub work_lost_seconds: Option<u32>,
     /// When the work must have ended, in seconds after acceptance, where the file says so.
     pub finish_by_seconds: Option<u32>,
+    /// Least measured speed of every node in thousandths of a good card of its model; none where no
+    /// speed is promised.
+    #[serde(default)]
+    pub speed_permille_min: Option<u32>,
 }
 
 /// What a network is paid in its token for the term.
@@ -96,6 +100,7 @@ impl From<&Objectives> for ObjectivesView {
             recovery_seconds: o.recovery_seconds,
             work_lost_seconds: o.work_lost_seconds,
             finish_by_seconds: o.finish_by_seconds,
+            speed_permille_min: o.speed_permille_min,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::connection::Connection;
 use super::output::{say, table, tell};
 use super::watch;
 use super::words::{hourly, moment, word};
-use crate::api::{CancelReply, JobSummary, JobView, ProbeView};
+use crate::api::{CancelReply, JobSummary, JobView, PerformanceBreachView, ProbeView};
 use crate::client::Answer;
 
 /// Arguments of `tandem jobs`.
@@ -147,8 +147,24 @@ fn print(job: &JobView) -> anyhow::Result<()> {
         for probe in &placement.probes {
             say(&probe_line(placement.epoch, probe))?;
         }
+        for breach in &placement.performance_breaches {
+            say(&breach_line(placement.epoch, breach))?;
+        }
     }
     Ok(())
+}
+
+/// What a node's speed fell short of.
+fn breach_line(epoch: Epoch, breach: &PerformanceBreachView) -> String {
+    format!(
+        "  breach    attempt {}, node {}: speed {} of 1000, {} promised, proof level {}, {}",
+        epoch.0,
+        breach.rank,
+        breach.measured_permille,
+        breach.promised_permille,
+        breach.proof_level,
+        moment(breach.at),
+    )
 }
 
 /// What came of one node's probe.

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::output::{say, table, tell};
 use super::words::word;
-use crate::api::{NetworkView, OfferPage, OfferView, PAGE_ITEMS_MAX};
+use crate::api::{GradeLostView, NetworkView, OfferPage, OfferView, PAGE_ITEMS_MAX};
 use crate::client::{Answer, Client, encoded};
 
 /// Most pages that are read.
@@ -187,8 +187,20 @@ pub fn standing(network: &NetworkView) -> String {
             format!(", {all} refused ({})", codes.join(", "))
         }
     };
+    let lost: String = network.grade_lost.iter().map(grade_lost).collect();
     let failed = network.failed.as_ref().map_or_else(String::new, |why| {
         format!("; the last reading failed: {why}")
     });
-    format!("{}: {read}{unreadable}{refused}{failed}", network.network)
+    format!(
+        "{}: {read}{unreadable}{refused}{lost}{failed}",
+        network.network
+    )
+}
+
+/// Offers whose grade is not believed, and why.
+fn grade_lost(lost: &GradeLostView) -> String {
+    format!(
+        "; {} of {} {} taken as consumer grade: {} of {} probes failed",
+        lost.offers, lost.product, lost.gpu, lost.failed, lost.verdicts
+    )
 }

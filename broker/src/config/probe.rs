@@ -17,6 +17,8 @@ pub struct ProbeConfig {
     pub fails_of_offer: u32,
     /// Failed verdicts after which a device is banned.
     pub ban_after_fails: u32,
+    /// Expected share of failed starts, in thousandths, above which a kind loses its grade.
+    pub grade_failed_permille: u32,
     /// Thousandths of the reference that pass.
     pub pass_permille: u32,
     /// Thousandths of the reference under which a probe fails.
@@ -41,6 +43,7 @@ impl ProbeConfig {
             on_could_not_run: self.on_could_not_run,
             fails_of_offer: self.fails_of_offer,
             ban_after_fails: self.ban_after_fails,
+            grade_failed_permille: self.grade_failed_permille,
             within: self.exchange * Self::EXCHANGES * time_factor,
             while_running_per_day: self.while_running_per_day,
             ..ProbeTerms::OFF

@@ -374,6 +374,7 @@ fn probes_are_on_and_every_wrong_key_of_theirs_is_named() {
         ("could_not_run = \"pray\"", "probe.could_not_run"),
         ("fails_of_offer = 0", "probe.fails_of_offer"),
         ("ban_after_fails = 0", "probe.ban_after_fails"),
+        ("grade_failed_permille = 0", "probe.grade_failed_permille"),
         ("pass_permille = 1001", "probe.pass_permille"),
         ("fail_permille = 851", "probe.fail_permille"),
         ("exchange_seconds = 29", "probe.exchange_seconds"),

@@ -12,8 +12,8 @@ use tandem_settlement::prepaid::Prepaid;
 
 use super::job::HostKeys;
 use super::planted::Planted;
-use super::probe::Probed;
 use super::probe::running::RunningProbes;
+use super::probe::{PerformanceBreach, Probed};
 
 /// What is known of the thing rented for an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +147,12 @@ pub struct Attempt {
     /// The probes of each node while its work runs.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub running_probes: BTreeMap<u16, RunningProbes>,
+    /// What each node's speed fell short of, once a node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub performance_breaches: BTreeMap<u16, PerformanceBreach>,
+    /// Its offer was listed as data-centre hardware, and taken as consumer grade.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grade_lost: bool,
     /// The first node that began its work without its verdict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe_skipped: Option<u16>,
@@ -201,6 +207,8 @@ impl Attempt {
             probe_openings: BTreeMap::new(),
             probes: BTreeMap::new(),
             running_probes: BTreeMap::new(),
+            performance_breaches: BTreeMap::new(),
+            grade_lost: false,
             probe_skipped: None,
             failed_probe: false,
             left_because: None,
@@ -219,6 +227,11 @@ impl Attempt {
     pub fn has_failed(&self) -> bool {
         let has_begun = self.bound_at.is_some() || self.failed_probe;
         has_begun && self.left_because.is_some() && !self.ends_soon
+    }
+
+    /// Whether a verdict of its probes is why it was left.
+    pub fn was_refused(&self) -> bool {
+        self.failed_probe && self.probes.values().any(|probed| !probed.accepted)
     }
 
     /// Whether the last look saw it ended.

@@ -38,6 +38,7 @@ struct Network {
 pub struct EngineMetrics {
     heartbeats: Counter,
     refused: Counter,
+    performance_breaches: Counter,
     decisions: Counter,
     commit: Histogram,
     orders: Family<Ordered, Counter>,
@@ -50,6 +51,7 @@ impl Default for EngineMetrics {
         Self {
             heartbeats: Counter::default(),
             refused: Counter::default(),
+            performance_breaches: Counter::default(),
             decisions: Counter::default(),
             commit: Histogram::new(SECONDS),
             orders: Family::default(),
@@ -65,6 +67,11 @@ impl EngineMetrics {
         let e = self.clone();
         registry.register("heartbeats", "Heartbeats written", e.heartbeats);
         registry.register("commits_refused", "Turns that the store refused", e.refused);
+        registry.register(
+            "performance_breaches",
+            "Nodes that were slower than promised",
+            e.performance_breaches,
+        );
         registry.register("decisions", "Jobs decided on and committed", e.decisions);
         registry.register_with_unit(
             "commit_duration",
@@ -85,6 +92,11 @@ impl EngineMetrics {
     pub(super) fn committed(&self, jobs: usize, seconds: f64) {
         self.decisions.inc_by(jobs as u64);
         self.commit.observe(seconds);
+    }
+
+    /// Counts nodes that were slower than promised.
+    pub(super) fn slower_than_promised(&self, nodes: usize) {
+        self.performance_breaches.inc_by(nodes as u64);
     }
 
     /// Counts a turn that the store refused.

@@ -5,6 +5,7 @@
 //! A node that was told to probe is *barred* until its verdict is accepted: no work of it is proved,
 //! no checkpoint moves the pointer, and no outcome of its workload counts.
 
+mod breach;
 mod intake;
 pub mod moments;
 mod record;
@@ -15,14 +16,17 @@ use std::time::Duration;
 
 use gpu_probe::protocol::MomentId;
 use gpu_probe::report::{ChallengeId, DeviceUuid, Digest, Kind, LatencySummary, SignedReport};
-use gpu_probe::verdict::{Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
+use gpu_probe::verdict::{Basis, Effect, ProofLevel, Reason, ReasonCode, Verdict, VerdictOutcome};
 use serde::{Deserialize, Serialize};
 use tandem_model::id::{BootId, JobId, ProbeId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
+use tandem_pricing::probes::{Shown, TimedSpeed};
 
 use moments::MomentKey;
 
+pub use breach::PerformanceBreach;
+pub(super) use breach::note_speed;
 pub(super) use intake::{ends, hear, may_publish, open, order, take};
 pub use record::ProbeReceipt;
 
@@ -59,6 +63,9 @@ pub struct ProbeTerms {
     pub fails_of_offer: u32,
     /// Failed verdicts after which a device is banned, at least 1.
     pub ban_after_fails: u32,
+    /// Expected share of failed starts, in thousandths, above which a kind of machines loses its
+    /// grade as data-centre hardware.
+    pub grade_failed_permille: u32,
     /// How long the verdict may take from the binding, or from the moment, in world time.
     pub within: Duration,
     /// Moments of a model and day at which running work is probed that agreed to it, up to
@@ -75,6 +82,7 @@ impl ProbeTerms {
         on_could_not_run: OnCouldNotRun::GoOn,
         fails_of_offer: 2,
         ban_after_fails: 3,
+        grade_failed_permille: 300,
         within: Duration::from_secs(540),
         while_running_per_day: 0,
         moments: MomentKey::new([0; 32]),
@@ -195,6 +203,9 @@ pub struct Probed {
     pub proof_level: ProofLevel,
     /// Speed in thousandths of a good card of the model.
     pub speed_permille: Option<u32>,
+    /// Whether every device was timed against a reference that was measured on a good card.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_referenced: bool,
     /// The worst [`REASONS_MAX`] reasons, worst first.
     pub reasons: Vec<ProbeReason>,
     /// Up to [`DEVICES_MAX`] devices.
@@ -236,6 +247,9 @@ impl Probed {
             outcome: verdict.outcome,
             proof_level: verdict.proof_level,
             speed_permille: verdict.speed_permille,
+            is_referenced: verdict.evidence.iter().all(|device| {
+                device.timed_permille.is_some() && device.basis == Some(Basis::Measured)
+            }),
             reasons: reasons
                 .map(|reason| ProbeReason {
                     code: reason.code,
@@ -252,6 +266,23 @@ impl Probed {
                 .collect(),
             accepted: terms.accepts(verdict.outcome),
             at: now,
+        }
+    }
+
+    /// What it shows of machines of its kind; none where nothing could be judged. Only a speed by
+    /// the verifier's own clock, of a card that is there, counts.
+    pub fn shown(&self) -> Option<Shown> {
+        match self.outcome {
+            VerdictOutcome::CouldNotRun => None,
+            VerdictOutcome::Fail => Some(Shown::Failed),
+            VerdictOutcome::Pass => {
+                let is_timed = self.accepted && self.proof_level >= ProofLevel::TimedProof;
+                let speed = self.speed_permille.filter(|_| is_timed);
+                Some(Shown::Passed(speed.map(|permille| TimedSpeed {
+                    permille,
+                    is_referenced: self.is_referenced,
+                })))
+            }
         }
     }
 

@@ -226,7 +226,10 @@ impl Runner {
                 let seconds = began.elapsed().as_secs_f64();
                 self.parts.metrics.committed(jobs, seconds);
                 self.changed.send_modify(|n| *n += 1);
-                self.kernel.committed(turn)
+                let after = self.kernel.committed(turn);
+                let slow = after.performance_breaches;
+                self.parts.metrics.slower_than_promised(slow);
+                after
             }
             Err(why) => {
                 tracing::warn!(%why, "a commit was refused");

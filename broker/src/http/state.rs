@@ -97,6 +97,8 @@ pub struct ApiState {
     pub tenants: Arc<dyn Tenants>,
     /// This installation.
     pub installation: InstallationId,
+    /// Whether every placement starts with a probe.
+    pub are_probed: bool,
     /// How probes are judged.
     pub probe_policy: Arc<Policy>,
     /// The installation's keys.

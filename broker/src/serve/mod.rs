@@ -262,6 +262,7 @@ fn api_state(
         store: disk.store.clone(),
         tenants: disk.store,
         installation: terms.installation,
+        are_probed: terms.probe.at_start,
         probe_policy: Arc::new(options.config.probe.policy(options.world != World::Live)),
         vault: disk.vault,
         clock,

@@ -220,3 +220,29 @@ async fn who_gives_up_or_begins_anew_once_he_knows_what_to_open_fails() {
         assert_eq!(verdict.reasons[0].code, ReasonCode::OpeningsMissing);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_speed_is_promised_where_it_is_measured_and_not_on_the_cheapest_tier() {
+    let workload = json!({"workload": GOOD.replace("RTX4090", "any")});
+    let promised = |reply: &Value| {
+        let tiers = reply["tiers"].as_array().expect("tiers").iter();
+        let quoted = tiers.filter(|tier| !tier["quote"].is_null());
+        let speed = |tier: &Value| tier["quote"]["objectives"]["speed_permille_min"].as_u64();
+        let named = |tier: &Value| tier["tier"].as_str().unwrap_or_default().to_owned();
+        quoted.map(|tier| (named(tier), speed(tier))).collect()
+    };
+    let probed = stage().await;
+    let reply = probed.post("/v1/quotes", workload.clone()).await.json();
+    let found: Vec<(String, Option<u64>)> = promised(&reply);
+    let on = |tier: &str, speed| (tier.to_owned(), speed);
+    assert!(found.contains(&on("consumer", None)), "{found:?}");
+    assert!(found.contains(&on("enterprise", Some(850))), "{found:?}");
+    let passes = gpu_probe::verify::Policy::default()
+        .thresholds
+        .pass_permille;
+    assert_eq!(passes, 850, "what is promised passes without remark");
+    let unprobed = Stage::open().await;
+    let reply = unprobed.post("/v1/quotes", workload).await.json();
+    let found: Vec<(String, Option<u64>)> = promised(&reply);
+    assert!(found.contains(&on("enterprise", None)), "{found:?}");
+}

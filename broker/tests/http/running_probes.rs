@@ -13,9 +13,9 @@ use serde_json::json;
 use tandem::clock::SystemClock;
 use tandem::engine::probe::ProbeTerms;
 use tandem::engine::probe::moments::{MomentKey, of_day};
-use tandem::store::{Changes, DeviceSeen, Store};
+use tandem::store::{Changes, DeviceSeen, DeviceVerdict, Store};
 use tandem_model::gpu::GpuModel;
-use tandem_model::id::JobId;
+use tandem_model::id::{JobId, ProbeId};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::{Clock, WorldTime};
@@ -144,14 +144,20 @@ impl<'s> Node<'s> {
 async fn known_for_days(stage: &Stage, now: WorldTime, cards: &[u64]) {
     let seen = cards.iter().map(|seed| DeviceSeen {
         uuid: uuid(&card(*seed)),
-        model: Some(CARD.to_owned()),
-        network: NetworkId::from_static("ionet"),
-        outcome: VerdictOutcome::Pass,
-        ban_after_fails: 3,
-        job: JobId::from_parts(1, &[1; 10]),
-        epoch: Epoch(1),
-        rank: 0,
         at: WorldTime::from_micros(now.micros() - 8 * DAY_US),
+        ban_after_fails: 3,
+        latency: None,
+        verdict: DeviceVerdict {
+            probe: ProbeId::from_parts(1, &[1; 10]),
+            job: JobId::from_parts(1, &[1; 10]),
+            epoch: Epoch(1),
+            rank: 0,
+            network: NetworkId::from_static("ionet"),
+            model: Some(CARD.to_owned()),
+            outcome: VerdictOutcome::Pass,
+            proof_level: 1,
+            speed_permille: None,
+        },
     });
     let changes = Changes {
         devices: seen.collect(),

@@ -204,8 +204,7 @@ impl Stage {
 
     pub(crate) async fn with(choices: Choices) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = SqliteStore::open(&folder.path().join("tandem.db")).expect("a fresh store");
-        let store = Arc::new(store);
+        let store = Arc::new(SqliteStore::open(&folder.path().join("tandem.db")).unwrap());
         let vault = Arc::new(Vault::new(&Secret::new(MASTER)).expect("a good key"));
         let clock = Arc::new(SystemClock::new(10));
         let as_clock: Arc<dyn Clock> = clock.clone();
@@ -228,6 +227,7 @@ impl Stage {
         .await
         .expect("the store can be read");
         let state = ApiState {
+            are_probed: terms.probe.at_start,
             probe_policy: Arc::new(Policy::sandbox()),
             engine: handle,
             store: store.clone(),

@@ -88,6 +88,8 @@ pub struct CostFacts {
     pub prepaid: Prepaid,
     /// Paid time of each start that is not billed to the customer, in seconds.
     pub probe_seconds: u32,
+    /// Starts of one node that are expected to fail their probe before one passes, in billionths.
+    pub starts_lost_ppb: u64,
     /// Data that leave the network over the whole work, in GB.
     pub egress_gb: u64,
     /// Price of each, not negative.
@@ -111,7 +113,8 @@ pub enum CostKind {
     LostWork,
     /// Waiting for work to go on after failures.
     Restart,
-    /// Prepaid time that is neither used nor paid back.
+    /// Prepaid time that is neither used nor paid back, at the end, after failures, and by starts
+    /// whose probe failed.
     StrandedPrepayment,
     /// Probes before every start.
     Probe,

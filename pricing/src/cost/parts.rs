@@ -94,6 +94,43 @@ fn stranded_ms(prepaid: &Prepaid, run_ms: i128, failures: i128) -> Result<i128, 
     at_end.checked_add(by_failures).ok_or(CostError::OutOfRange)
 }
 
+/// Prepaid milliseconds of one start that is left before it began: the smallest purchase, as far as
+/// it is not paid back. No network calls a verdict of ours its own fault.
+fn abandoned_ms(prepaid: &Prepaid) -> i128 {
+    match prepaid.refund {
+        RefundRule::ProportionalAfterFirstHour => HOUR_MS,
+        RefundRule::None | RefundRule::PeriodOnProviderFault { .. } => {
+            i128::from(prepaid.hours_min.max(1)) * HOUR_MS
+        }
+    }
+}
+
+/// Starts of the whole gang that are lost before one begins, in billionths: with the odds
+/// `o = p / (1 - p)` that a node's probe fails, `(1 + o)^nodes - 1`.
+fn gang_starts_lost(f: &CostFacts) -> Result<i128, CostError> {
+    let mut tries = BILLION;
+    let mut power = BILLION + i128::from(f.starts_lost_ppb);
+    let mut nodes = f.nodes;
+    while nodes > 0 && power > BILLION {
+        if power.max(tries) > RATIO_MAX {
+            return Err(CostError::OutOfRange);
+        }
+        if nodes & 1 == 1 {
+            tries = ceil_ratio(tries, power, BILLION)?;
+        }
+        power = ceil_ratio(power, power, BILLION)?;
+        nodes >>= 1;
+    }
+    Ok(tries - BILLION)
+}
+
+/// Prepaid milliseconds that starts lose whose probe fails: before the first and after each of the
+/// expected `failures` (in billionths).
+fn lost_starts_ms(f: &CostFacts, failures: i128) -> Result<i128, CostError> {
+    let starts = ceil_ratio(gang_starts_lost(f)?, BILLION + failures, BILLION)?;
+    ceil_ratio(abandoned_ms(&f.prepaid), starts, BILLION)
+}
+
 /// A constant amount spread over the useful GPU-hours of the work, rounded up; `share` is in
 /// billionths.
 fn spread(amount: i128, share: i128, f: &CostFacts) -> Result<u64, CostError> {
@@ -159,6 +196,9 @@ pub(super) fn model(f: &CostFacts) -> Result<CostModel, CostError> {
         None => 0,
     };
     let stranded = stranded_ms(&f.prepaid, expected_ms, failures)?;
+    let stranded = stranded
+        .checked_add(lost_starts_ms(f, failures)?)
+        .ok_or(CostError::OutOfRange)?;
     let probe = i128::from(f.probe_seconds) * 1_000;
     let probes = ceil_ratio(probe, BILLION + failures, BILLION)?;
     let longer = |ms: i128| ceil_ratio(restart, expected_ms + ms, expected_ms);

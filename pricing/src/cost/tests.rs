@@ -23,6 +23,7 @@ pub(super) fn plain() -> CostFacts {
             refund: RefundRule::None,
         },
         probe_seconds: 0,
+        starts_lost_ppb: 0,
         egress_gb: 0,
         egress_micro_usd_per_gb: MicroUsd::ZERO,
         stake_micro_usd: MicroUsd::ZERO,
@@ -151,6 +152,63 @@ fn unused_prepaid_time_probes_egress_and_stake_are_spread_over_useful_hours() {
     };
     let expected = [("compute", 1_000_000), ("stake_at_risk", 1_000_000)];
     assert_eq!(lines(&staked, usd(100)), expected);
+}
+
+#[test]
+fn starts_whose_probe_fails_cost_the_smallest_purchase_each() {
+    let lost = |nodes, refund, hours_min, starts_lost_ppb| {
+        let facts = CostFacts {
+            nodes,
+            useful_seconds: 240 * 3_600,
+            starts_lost_ppb,
+            prepaid: Prepaid {
+                hours_min,
+                step_hours: 24,
+                refund,
+            },
+            ..plain()
+        };
+        let model = CostModel::of(&facts).unwrap();
+        let [.., (name, risk), _, _] = model.billed_lines(MicroUsd::new(1_000_000)).unwrap();
+        assert_eq!(name, "prepayment_risk");
+        let cost = model.at(usd(100)).unwrap();
+        assert_eq!(cost.lines[6].micro_usd_per_gpu_hour, risk);
+        risk.get()
+    };
+    let period = RefundRule::PeriodOnProviderFault {
+        period_seconds: 86_400,
+    };
+    // One start in five fails: a quarter of a day is lost in ten days.
+    assert_eq!(lost(1, RefundRule::None, 24, 250_000_000), 25_000);
+    assert_eq!(lost(1, period, 24, 250_000_000), 25_000, "no fault of its");
+    // Each of two nodes: 1.25 x 1.25 - 1.
+    assert_eq!(lost(2, RefundRule::None, 24, 250_000_000), 56_250);
+    assert_eq!(lost(3, RefundRule::None, 24, 250_000_000), 95_313);
+    // All but the first hour comes back, whatever was bought; an hour is the least.
+    let first_hour = RefundRule::ProportionalAfterFirstHour;
+    assert_eq!(lost(1, first_hour, 24, 250_000_000), 1_042);
+    assert_eq!(lost(1, RefundRule::None, 0, 250_000_000), 1_042);
+    assert_eq!(lost(1, RefundRule::None, 24, 0), 0);
+    // After failures starts are lost again: one failure in 240 hours doubles them.
+    let failing = |starts_lost_ppb| {
+        let facts = CostFacts {
+            useful_seconds: 240 * 3_600,
+            failures_per_million_node_hours: 4_167,
+            recovery: Recovery::Stateless,
+            starts_lost_ppb,
+            ..plain()
+        };
+        let cost = CostModel::of(&facts).unwrap().at(usd(100)).unwrap();
+        cost.lines[6].micro_usd_per_gpu_hour.get()
+    };
+    let twice = failing(240_000_000) - failing(0);
+    assert!((1_999..=2_003).contains(&twice), "{twice}");
+    let hopeless = CostFacts {
+        nodes: u16::MAX,
+        starts_lost_ppb: 250_000_000,
+        ..plain()
+    };
+    assert_eq!(CostModel::of(&hopeless), Err(CostError::OutOfRange));
 }
 
 #[test]

@@ -5,6 +5,11 @@ use proptest::prelude::*;
 use super::tests::usd;
 use super::*;
 
+/// Lost starts in billionths.
+fn any_lost() -> impl Strategy<Value = u64> {
+    prop_oneof![0u64..100_000_000, Just(u64::MAX)]
+}
+
 fn any_facts() -> impl Strategy<Value = CostFacts> {
     let number = || prop_oneof![1u32..100, 1u32..1_000_000, Just(u32::MAX)];
     let recovery = prop_oneof![
@@ -43,7 +48,7 @@ fn any_facts() -> impl Strategy<Value = CostFacts> {
             failures,
             seconds,
         ),
-        (recovery, number(), prepaid, number()),
+        (recovery, number(), prepaid, number(), any_lost()),
         (
             prop_oneof![0u64..10_000, Just(u64::MAX)],
             amount(),
@@ -61,6 +66,7 @@ fn any_facts() -> impl Strategy<Value = CostFacts> {
             restart_seconds: b.1,
             prepaid: b.2,
             probe_seconds: b.3,
+            starts_lost_ppb: b.4,
             egress_gb: c.0,
             egress_micro_usd_per_gb: MicroUsd::new(c.1),
             stake_micro_usd: MicroUsd::new(c.2),
@@ -90,6 +96,7 @@ fn usual_facts() -> impl Strategy<Value = CostFacts> {
                 },
                 restart_seconds: any.restart_seconds % 1_200,
                 probe_seconds: any.probe_seconds % 600,
+                starts_lost_ppb: any.starts_lost_ppb % 50_000_000,
                 egress_gb: any.egress_gb % 10_000,
                 egress_micro_usd_per_gb: MicroUsd::new(any.egress_micro_usd_per_gb.get() % 100_000),
                 stake_micro_usd: MicroUsd::new(any.stake_micro_usd.get() % 1_000_000_000),

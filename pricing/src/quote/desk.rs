@@ -9,7 +9,6 @@ use tandem_model::network::Country;
 use tandem_model::quote::START_SECONDS;
 use tandem_model::workload::{Tier, Workload, WorkloadClass};
 
-use super::supply::SPEED_PERMILLE;
 use super::{Effort, Pricing, Refusal};
 use crate::backstop;
 use crate::book::{Aisle, AislePrice, Ask, Book, Sale, Work};
@@ -43,6 +42,8 @@ pub struct Desk<'a> {
 pub(super) struct Tariff {
     pub(super) model: CostModel,
     pub(super) terms: Terms,
+    /// Expected speed in thousandths of a good card.
+    speed_permille: u32,
     /// The cost on the backstop and its expected share of the run, on `assured`.
     pub(super) backstop: Option<(MicroUsd, u64)>,
 }
@@ -140,8 +141,10 @@ impl<'a> Desk<'a> {
             return Err(Refusal::IsBackstop);
         }
         let subject = self.subject(tier, aisle, country);
+        let speed_permille = self.pricing.supply.speed_permille(aisle);
         Ok(Tariff {
             model: model?,
+            speed_permille,
             terms: {
                 let pricing = &self.pricing;
                 pricing
@@ -150,7 +153,7 @@ impl<'a> Desk<'a> {
             },
             backstop: backstop.map(|cost| {
                 let failures = self.pricing.supply.failures(aisle);
-                let gpu_seconds = self.effort.gpu_seconds();
+                let gpu_seconds = self.effort.gpu_seconds(speed_permille);
                 let share = backstop::share_ppb(gpu_seconds, failures, backstop::RUN_PERMILLE);
                 (cost, share)
             }),
@@ -218,7 +221,7 @@ impl Tariff {
         Ok(Sale {
             rate,
             useful: useful.map_err(|_| NotSold::OutOfRange)?,
-            speed_permille: SPEED_PERMILLE,
+            speed_permille: self.speed_permille,
             price_max: price_max.map(MicroUsd::new),
         })
     }

@@ -4,6 +4,7 @@
 use tandem_model::money::MicroUsd;
 use tandem_model::workload::{Checkpoints, Workload, WorkloadClass, WorkloadKind};
 
+use super::supply::Seller;
 use crate::cost::{CostFacts, Prepaid, Recovery};
 
 /// How long work stands still for a checkpoint where nothing was measured, in milliseconds.
@@ -83,22 +84,18 @@ impl Effort {
         }
     }
 
-    /// GPU-seconds of the work at reference speed.
-    pub fn gpu_seconds(&self) -> u128 {
-        u128::from(self.useful_seconds) * u128::from(self.gpus())
+    /// GPU-seconds of the work at a speed in thousandths of the reference, not 0; rounded up.
+    pub fn gpu_seconds(&self, speed_permille: u32) -> u128 {
+        let at_reference = u128::from(self.useful_seconds) * u128::from(self.gpus());
+        (at_reference * 1_000).div_ceil(speed_permille.max(1).into())
     }
 
-    /// The facts of it on machines that fail so often and are bought so.
-    pub(super) fn facts(
-        &self,
-        fee_basis_points: u16,
-        failures_per_billion_gpu_hours: u32,
-        prepaid: Option<Prepaid>,
-    ) -> CostFacts {
-        let failures = u64::from(failures_per_billion_gpu_hours) * u64::from(self.gpus_per_node);
+    /// The facts of it on the machines of a seller.
+    pub(super) fn facts(&self, seller: &Seller) -> CostFacts {
+        let failures = u64::from(seller.failures) * u64::from(self.gpus_per_node);
         CostFacts {
-            fee_basis_points,
-            speed_permille: super::SPEED_PERMILLE,
+            fee_basis_points: seller.fee_basis_points,
+            speed_permille: seller.speed_permille,
             nodes: self.nodes,
             gpus: self.gpus(),
             failures_per_million_node_hours: u32::try_from(
@@ -108,8 +105,9 @@ impl Effort {
             useful_seconds: self.useful_seconds,
             recovery: self.recovery,
             restart_seconds: RESTART_SECONDS,
-            prepaid: prepaid.unwrap_or(Prepaid::UNKNOWN),
+            prepaid: seller.prepaid.unwrap_or(Prepaid::UNKNOWN),
             probe_seconds: PROBE_SECONDS,
+            starts_lost_ppb: seller.starts_lost_ppb,
             egress_gb: self.egress_gb,
             egress_micro_usd_per_gb: MicroUsd::ZERO,
             stake_micro_usd: MicroUsd::ZERO,

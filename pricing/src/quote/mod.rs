@@ -13,6 +13,7 @@ mod effort;
 mod firm;
 mod refusal;
 mod report;
+mod seen;
 mod supply;
 mod tiers;
 
@@ -35,9 +36,8 @@ pub use desk::Desk;
 pub use effort::{Effort, PROBE_SECONDS, RESTART_SECONDS, SAVE_MS};
 pub use refusal::Refusal;
 pub use report::{Basis, NoQuote, QuoteReport, TierReport};
-pub use supply::{SeenByKind, Supply, Usage, share_holds};
-
-use supply::SPEED_PERMILLE;
+pub use seen::SeenByKind;
+pub use supply::{Supply, Usage, share_holds};
 
 /// Most offers that a report names for a tier.
 pub const RANKED_MAX: usize = 20;

@@ -1,22 +1,18 @@
-//! What is known of the supply beside its offers: how its time is bought, what of it is rented, and
-//! how often its machines failed.
+//! What is known of the supply beside its offers: how its time is bought, what of it is rented, how
+//! often its machines failed, and what probes showed of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tandem_model::network::{NetworkId, Product};
+use tandem_model::network::{Grade, NetworkId, Product};
 
-use super::Effort;
+use super::{Effort, SeenByKind};
 use crate::book::{Aisle, AislePrice, Book, FreeKey, Hit, Sale};
 use crate::cost::{CostError, CostModel, Curve, Prepaid, Step};
-use crate::failures::{self, Seen};
+use crate::failures;
+use crate::probes::{ProbedKind, ProbesSeen};
 
-/// Speed of every card in thousandths of its reference, until probes measure it.
-pub(super) const SPEED_PERMILLE: u32 = 1_000;
 /// Ten thousand basis points are the whole.
 const BASIS_POINTS: u64 = 10_000;
-
-/// Failures and running time by network and by whether the machines can be sold as enterprise.
-pub type SeenByKind = BTreeMap<(NetworkId, bool), Seen>;
 
 /// A thousand permille are the whole.
 const PERMILLE: u16 = 1_000;
@@ -52,8 +48,10 @@ pub struct Usage {
     pub rented: BTreeMap<FreeKey, u64>,
     /// GPUs that run under `assured` and may need the backstop.
     pub assured_gpus: u64,
-    /// Failures and running time by kind of machine.
+    /// Failures, running time and probes by kind of machine.
     pub seen: SeenByKind,
+    /// Kinds that are taken as consumer grade, whatever the network says.
+    pub grade_lost: BTreeSet<ProbedKind>,
 }
 
 /// The supply of one book as prices look at it, prepared once for every request to it.
@@ -67,13 +65,17 @@ pub struct Supply {
 
 /// Aisles on which a workload starts and costs alike, whatever their prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seller {
+pub(super) struct Seller {
     network: NetworkId,
     product: Box<str>,
-    fee_basis_points: u16,
+    pub(super) fee_basis_points: u16,
     /// Expected failures in a billion GPU-hours.
-    failures: u32,
-    prepaid: Option<Prepaid>,
+    pub(super) failures: u32,
+    pub(super) prepaid: Option<Prepaid>,
+    /// Expected speed in thousandths of a good card.
+    pub(super) speed_permille: u32,
+    /// Starts of one node that are expected to fail before one succeeds, in billionths.
+    pub(super) starts_lost_ppb: u64,
 }
 
 /// What is known of one aisle.
@@ -96,12 +98,15 @@ impl Supply {
             let product = products
                 .iter()
                 .find(|p| p.network == aisle.network && p.name == &*aisle.product);
+            let probed = supply.probed(aisle);
             let seller = Seller {
                 network: aisle.network.clone(),
                 product: aisle.product.clone(),
                 fee_basis_points: aisle.fee_basis_points,
                 failures: supply.failures_of(aisle),
                 prepaid: product.map(Prepaid::of),
+                speed_permille: probed.speed_permille(),
+                starts_lost_ppb: probed.starts_lost_ppb(),
             };
             let known = supply.sellers.iter().position(|known| *known == seller);
             let stand = Stand {
@@ -130,8 +135,32 @@ impl Supply {
 
     fn failures_of(&self, aisle: &Aisle) -> u32 {
         let key = (aisle.network.clone(), aisle.is_enterprise());
-        let seen = self.usage.seen.get(&key).copied().unwrap_or_default();
-        failures::per_billion_gpu_hours(aisle.is_enterprise(), seen)
+        let seen = self.usage.seen.machines.get(&key).copied();
+        failures::per_billion_gpu_hours(aisle.is_enterprise(), seen.unwrap_or_default())
+    }
+
+    /// What probes showed of an aisle's machines. Those that lost their grade stand in the consumer
+    /// aisle, with what was seen of them before.
+    fn probed(&self, aisle: &Aisle) -> ProbesSeen {
+        let seen = |grade: Grade| {
+            let kind = ProbedKind {
+                network: aisle.network.clone(),
+                product: aisle.product.to_string(),
+                gpu: aisle.gpu,
+                grade,
+            };
+            let known = self.usage.seen.probes.get(&kind).copied();
+            (known.unwrap_or_default(), kind)
+        };
+        let (own, _) = seen(aisle.grade);
+        if aisle.grade == Grade::Datacenter || self.usage.grade_lost.is_empty() {
+            return own;
+        }
+        let (before, kind) = seen(Grade::Datacenter);
+        match self.usage.grade_lost.contains(&kind) {
+            true => own.plus(before),
+            false => own,
+        }
     }
 
     fn utilisation_of(&self, book: &Book, aisle: &Aisle) -> u16 {
@@ -165,6 +194,11 @@ impl Supply {
         self.sellers[self.seller(aisle)].failures
     }
 
+    /// Expected speed of an aisle's machines in thousandths of a good card.
+    pub(super) fn speed_permille(&self, aisle: &Aisle) -> u32 {
+        self.sellers[self.seller(aisle)].speed_permille
+    }
+
     /// How much of an aisle's capacity is taken, 0 to 1,000 permille.
     pub(super) fn utilisation_permille(&self, aisle: &Aisle) -> u16 {
         self.stand(aisle).utilisation_permille
@@ -174,9 +208,7 @@ impl Supply {
     ///
     /// Fails where failures would undo the work faster than it advances.
     pub(super) fn model(&self, effort: &Effort, seller: usize) -> Result<CostModel, CostError> {
-        let seller = &self.sellers[seller];
-        let facts = effort.facts(seller.fee_basis_points, seller.failures, seller.prepaid);
-        CostModel::of(&facts)
+        CostModel::of(&effort.facts(&self.sellers[seller]))
     }
 
     /// An aisle as we buy it: the rate is the network's price with its fee, and offers are ranked
@@ -194,7 +226,7 @@ impl Supply {
         AislePrice::Sold(Sale {
             rate,
             useful,
-            speed_permille: SPEED_PERMILLE,
+            speed_permille: self.speed_permille(aisle),
             price_max: None,
         })
     }

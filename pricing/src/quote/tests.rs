@@ -22,6 +22,7 @@ use crate::policy::Exhausted;
 
 mod assured;
 mod places;
+mod probed;
 mod under_a_policy;
 
 fn offer(key: &str, gpu: &str, cents: i32) -> Offer {
@@ -279,24 +280,29 @@ fn any_offer() -> impl Strategy<Value = Offer> {
     )
 }
 
+/// Price of a useful hour of so many GPUs, and the rate.
+fn hour(item: &firm::Itemised, gpus: u32) -> (i64, i64) {
+    let (ratio, of) = match item.tariff.model.waste() {
+        Step::Scale {
+            numerator,
+            denominator,
+        } => (i128::from(numerator), i128::from(denominator)),
+        other => panic!("{other:?}"),
+    };
+    let rate = item.priced.price.get();
+    let useful = (i128::from(rate) * ratio + of - 1) / of;
+    (i64::try_from(useful).unwrap() * i64::from(gpus), rate)
+}
+
 /// Every offer that fits with its price, one by one, the cheapest useful hour first.
 fn brute_force(desk: &Desk<'_>, offers: &[Offer], wanted: Tier) -> Vec<(i64, i64)> {
     let ranking = plain::rank(wanted, desk.workload, desk.classification, offers, None);
-    let hour = |fit: &plain::Fit<'_>| {
+    let priced = |fit: &plain::Fit<'_>| {
         let view = desk.book.find(&fit.offer.id).unwrap();
         let item = desk.itemised((wanted, None), &view)?;
-        let (ratio, of) = match item.tariff.model.waste() {
-            Step::Scale {
-                numerator,
-                denominator,
-            } => (i128::from(numerator), i128::from(denominator)),
-            other => panic!("{other:?}"),
-        };
-        let rate = item.priced.price.get();
-        let useful = (i128::from(rate) * ratio + of - 1) / of;
-        Some((i64::try_from(useful).unwrap() * i64::from(fit.gpus), rate))
+        Some(hour(&item, fit.gpus))
     };
-    let mut hours: Vec<_> = ranking.fitting.iter().filter_map(hour).collect();
+    let mut hours: Vec<_> = ranking.fitting.iter().filter_map(priced).collect();
     hours.sort_unstable();
     hours
 }
@@ -313,33 +319,6 @@ fn bounded(floor: u32, ceiling: u32) -> Policy {
     Policy::parse(&text).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// The best offer of `assured`, one by one.
-fn assured_brute_force(
-    desk: &Desk<'_>,
-    offers: &[Offer],
-    backstop: MicroUsd,
-) -> Option<(i64, i64)> {
-    let consumer = plain::rank(
-        Tier::Consumer,
-        desk.workload,
-        desk.classification,
-        offers,
-        None,
-    );
-    let needed = desk.effort.gpus();
-    let each = consumer.fitting.iter().filter(|fit| fit.gpus == needed);
-    let each = each
-        .filter(|fit| !fit.offer.is_enterprise())
-        .filter_map(|fit| {
-            let view = desk.book.find(&fit.offer.id)?;
-            let item = desk.itemised((Tier::Assured, Some(backstop)), &view)?;
-            let own = desk.itemised((Tier::Consumer, None), &view)?;
-            let rate = item.priced.price.get();
-            (own.priced.cost < backstop).then_some((rate * i64::from(fit.gpus), rate))
-        });
-    each.min()
-}
-
 proptest! {
     #[test]
     fn quotes_are_never_below_cost_their_lines_add_up_and_brute_force_agrees(
@@ -349,6 +328,7 @@ proptest! {
         nodes in 1u16..3,
         run in prop::sample::select(vec!["./x", "torchrun train.py --model a/m-7b", "vllm serve a/m-13b"]),
         (floor, ceiling) in (1u32..3_000_000, 3_000_000u32..6_000_000),
+        probes in prop::collection::vec((0u64..40, 500u32..1_100, 0u64..10), 0..40),
     ) {
         let text = format!("tandem: 1\nname: a\nrun: {run}\nresources: {{gpu: {gpu}, gpus_per_node: {gpus}, nodes: {nodes}}}\nlimits: {{countries_denied: [US]}}\n");
         let document = files::read(&text).unwrap();
@@ -359,7 +339,8 @@ proptest! {
         let offers: Vec<Offer> = named.into_values().collect();
         let book = Book::build(&offers).unwrap();
         let policy = bounded(floor, ceiling);
-        let supply = supply(&book, &Usage::default());
+        let usage = probed::usage_of(&offers, &probes);
+        let supply = supply(&book, &usage);
         let desk = Desk::new(&w, &classification, &book, under(&policy, &supply));
         let forward = desk.quote(fresh());
         for tier in &forward.tiers {
@@ -369,8 +350,8 @@ proptest! {
                 let Some(quote) = &tier.quote else { continue };
                 let backstop = desk.backing().unwrap().0;
                 let best = &tier.ranked[0];
-                let expected = assured_brute_force(&desk, &offers, backstop);
-                let found = (best.rate.price().get() * i64::from(best.gpus), best.rate.price().get());
+                let expected = assured::brute_force(&desk, &offers, backstop);
+                let found = (best.useful_hour_micro_usd.get(), best.rate.price().get());
                 prop_assert_eq!(Some(found), expected);
                 prop_assert_eq!(quote.rate, best.rate);
                 continue;

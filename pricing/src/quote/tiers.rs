@@ -11,6 +11,9 @@ use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, Refusal, TierReport};
 use crate::book::{Ask, Change, Counterfactual, Hit, Rules, Work, counterfactuals};
 use crate::jurisdiction::Denial;
 
+/// Kinds without their grade that a reason names.
+const GRADES_TOLD_MAX: usize = 3;
+
 impl Desk<'_> {
     /// Every tier without a price, because the customer may buy nothing.
     fn denied(&self, why: &Denial) -> QuoteReport {
@@ -147,12 +150,26 @@ impl Desk<'_> {
             Some((cost, Ok(()))) => cost,
             Some((_, Err(why))) => return refused(why),
             None => {
-                return refused("no enterprise offer fits that could be the backstop".to_owned());
+                let none = "no enterprise offer fits that could be the backstop";
+                return refused(format!("{none}{}", self.grades_lost()));
             }
         };
         let mut draft = self.tier(Tier::Assured, Some(cost));
         self.refuse_dearer(&mut draft, enterprise);
         draft
+    }
+
+    /// Kinds of machines that could back this tier if their probes had not failed, in words; a few.
+    fn grades_lost(&self) -> String {
+        let ask = self.backstop_ask();
+        let lost = self.pricing.supply.usage().grade_lost.iter();
+        let fitting =
+            lost.filter(|kind| kind.gpu.is_a100_or_better() && ask.gpus.contains(kind.gpu));
+        let told = fitting.take(GRADES_TOLD_MAX).map(|kind| {
+            let (gpu, network, product) = (kind.gpu.id(), &kind.network, &kind.product);
+            format!("; {gpu} of {network} {product} lost its grade by failed probes")
+        });
+        told.collect()
     }
 
     /// What the backstop must be; the customer pays the price of the first machine, so his limits

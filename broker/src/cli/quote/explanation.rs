@@ -102,8 +102,12 @@ fn objectives(o: &ObjectivesView) -> String {
         Some(seconds) => format!("at most {seconds} s of work lost"),
         None => "work since its last own checkpoint, or all, is lost".to_owned(),
     };
+    let speed = match o.speed_permille_min {
+        Some(permille) => format!("; every node at {permille} of 1000 of a good card or faster"),
+        None => String::new(),
+    };
     format!(
-        "promised: starts within {} s; a failure is certain within {} s and work goes on within {} s; {lost}",
+        "promised: starts within {} s; a failure is certain within {} s and work goes on within {} s; {lost}{speed}",
         o.start_seconds, o.detection_seconds, o.recovery_seconds
     )
 }

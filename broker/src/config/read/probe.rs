@@ -20,6 +20,7 @@ impl Reader<'_> {
             ),
             fails_of_offer: self.number("probe.fails_of_offer", 1..=12),
             ban_after_fails: self.number("probe.ban_after_fails", 1..=1_000),
+            grade_failed_permille: self.number("probe.grade_failed_permille", 1..=1_000),
             pass_permille: self.number("probe.pass_permille", 1..=1_000),
             fail_permille: self.number("probe.fail_permille", 1..=1_000),
             exchange: Duration::from_secs(self.number("probe.exchange_seconds", 30..=900).into()),

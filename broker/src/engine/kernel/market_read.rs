@@ -47,6 +47,7 @@ impl Kernel {
                     failed: None,
                     unreadable,
                     refused: screened.refused,
+                    grade_lost: Vec::new(),
                     health: network.reading.health,
                 };
                 Some(screened.admitted)
@@ -58,20 +59,15 @@ impl Kernel {
                 is_stale.then(Vec::new)
             }
         };
-        let mut networks = self.market.networks.clone();
-        networks.insert(id.clone(), network.reading.clone());
-        self.show_market(id, fresh, networks);
+        self.show_market(id, fresh);
     }
 
     /// Makes the market of what a network sells now, if that was read, and what the others do.
-    fn show_market(
-        &mut self,
-        id: &NetworkId,
-        fresh: Option<Vec<Offer>>,
-        networks: BTreeMap<NetworkId, NetworkReading>,
-    ) {
-        let usage = market::usage(self.jobs.values().map(|held| &held.job), &self.seen);
+    fn show_market(&mut self, id: &NetworkId, fresh: Option<Vec<Offer>>) {
+        let jobs = self.jobs.values().map(|held| &held.job);
+        let usage = market::usage(jobs, &self.seen, self.terms.probe.grade_failed_permille);
         let Some(mut offers) = fresh else {
+            let networks = self.readings(id);
             let market = &*self.market;
             self.market = Arc::new(Market {
                 supply: Supply::of(&market.book, &self.terms.products, usage),
@@ -81,12 +77,20 @@ impl Kernel {
             });
             return;
         };
+        let (ids, told) = market::take_grades(&mut offers, &usage);
+        if let Some(network) = self.networks.all.get_mut(id) {
+            network.reading.grade_lost = told;
+        }
+        let mut grade_lost = self.market.grade_lost.clone();
+        grade_lost.insert(id.clone(), Arc::new(ids));
+        let networks = self.readings(id);
         let known = Arc::clone(&self.market.offers);
         offers.extend(known.iter().filter(|o| o.network != *id).cloned());
         match Market::of(offers, &self.terms.products, usage, networks) {
             Ok(market) => {
                 self.market = Arc::new(Market {
                     settled: self.seen.clone(),
+                    grade_lost,
                     ..market
                 });
                 // The new reading knows what was taken on this network.
@@ -102,6 +106,15 @@ impl Kernel {
                 }
             }
         }
+    }
+
+    /// How the networks were last read, one of them just now.
+    fn readings(&self, id: &NetworkId) -> BTreeMap<NetworkId, NetworkReading> {
+        let mut networks = self.market.networks.clone();
+        if let Some(network) = self.networks.all.get(id) {
+            networks.insert(id.clone(), network.reading.clone());
+        }
+        networks
     }
 
     /// A job was accepted: what it may need of the backstop is promised from now on, not only from

@@ -284,6 +284,7 @@ impl Kernel {
         if has_ended {
             if let Some(held) = held {
                 market::count_seen(&held.job, &mut self.seen);
+                self.seen.fade();
             }
             self.ended.push_back(job);
             if self.ended.len() > ENDED_MAX {

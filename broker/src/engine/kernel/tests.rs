@@ -13,6 +13,7 @@ use crate::engine::message::Refused;
 use crate::engine::step::story::{FILE, at, offer, spec, terms, thing, two};
 use crate::store::{Changes, Rule, StoreError};
 
+mod measured;
 mod probes;
 mod running_probes;
 mod supply;
@@ -146,6 +147,11 @@ impl Rig {
     /// A job that runs since second 1.
     fn running(&mut self, n: u64, nodes: u16) {
         self.accept_gang(n, nodes);
+        self.starts(n, nodes);
+    }
+
+    /// An accepted job starts in second 1.
+    fn starts(&mut self, n: u64, nodes: u16) {
         self.work(0);
         let remote_id = format!("remote-{n}");
         let created = Input::Created(Epoch(1), Outcome::Started { remote_id });

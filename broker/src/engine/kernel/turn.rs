@@ -50,6 +50,8 @@ pub struct After {
     pub replies: Vec<(Ticket, Reply)>,
     /// To be performed.
     pub orders: Vec<(JobId, Order)>,
+    /// Nodes that were slower than promised, newly recorded.
+    pub performance_breaches: usize,
 }
 
 impl Kernel {
@@ -195,8 +197,10 @@ impl Kernel {
         for decision in turn.decisions {
             let id = decision.after.id;
             let is_settled = decision.after.is_settled();
+            let slower = breaches(&decision.after);
             match self.jobs.get_mut(&id) {
                 Some(held) => {
+                    after.performance_breaches += slower.saturating_sub(breaches(&held.job));
                     held.version += u64::from(decision.is_written);
                     held.job = decision.after;
                 }
@@ -313,6 +317,12 @@ impl Kernel {
             self.make_ready(id);
         }
     }
+}
+
+/// Nodes of all attempts of a job that were slower than promised.
+fn breaches(job: &Job) -> usize {
+    let attempts = job.attempts.iter();
+    attempts.map(|a| a.performance_breaches.len()).sum()
 }
 
 fn refusal(why: &StoreError) -> Refused {

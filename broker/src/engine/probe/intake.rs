@@ -12,7 +12,9 @@ use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_pricing::quote::gpus_rented;
 
-use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, record, running};
+use super::{
+    NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, note_speed, record, running,
+};
 use crate::engine::job::{Attempt, EventDocument, Job};
 use crate::engine::message::AgentReply;
 use crate::engine::planted::Planted;
@@ -184,7 +186,8 @@ pub(in crate::engine) fn take(
         changes.events.push(happened(id, state, epoch, what, now));
     }
     let (reply, is_accepted) = (reply(&probed, is_granting, true), probed.accepted);
-    attempt.probes.insert(rank, probed);
+    attempt.probes.insert(rank, probed.clone());
+    note_speed(job, (epoch, rank), &probed, changes);
     if is_accepted && !Planted::ProbeTimeCounted.is_here() {
         job.doc.session.count_from(rank, now);
     }

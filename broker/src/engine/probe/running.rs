@@ -22,7 +22,7 @@ use tandem_pricing::quote::gpus_rented;
 
 use super::intake::{happened, kept, reply};
 use super::moments::{self, SETTLE};
-use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, record};
+use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, note_speed, record};
 use crate::engine::job::{Attempt, Job};
 use crate::engine::message::AgentReply;
 use crate::store::Changes;
@@ -282,7 +282,8 @@ pub(super) fn take(
     }
     let answer = reply(&probed, is_granting, true);
     let probes = attempt.running_probes.entry(rank).or_default();
-    probes.take(moment, probed);
+    probes.take(moment, probed.clone());
+    note_speed(job, (said.epoch, rank), &probed, changes);
     Ok(answer)
 }
 

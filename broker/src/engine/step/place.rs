@@ -112,6 +112,7 @@ fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) 
     let by_network = terms
         .product(&offer)
         .is_some_and(|p| p.launch == LaunchVia::Container);
+    let grade_lost = moment.planner.market.has_lost_grade(&offer);
     let epoch = job.open_attempt(offer, moment.fresh, hours, moment.now);
     if Planted::PointerForgotten.is_here() {
         job.doc.session = Session::new(job.id, job.spec.workload.kind, LeaseTerms::default());
@@ -123,6 +124,7 @@ fn take(job: &mut Job, offer: Offer, moment: Moment<'_>, decided: &mut Decided) 
     decided.tell(job, format!("epoch {epoch}: {words}"));
     if let Some(attempt) = job.last_mut() {
         attempt.starts_by_itself = by_network;
+        attempt.grade_lost = grade_lost;
         decided.owe(create_key(&attempt.placement.tag), Order::Create(epoch));
     }
 }

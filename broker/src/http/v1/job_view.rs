@@ -11,12 +11,12 @@ use tandem_model::money::MicroUsd;
 use tandem_model::time::WorldTime;
 
 use crate::api::{
-    CheckpointView, EventView, JobProbeView, JobSummary, JobView, NodeView, PlacementView,
-    ProbeReasonView, ProbeView, ProbedDeviceView, QueueView, QuoteView,
+    CheckpointView, EventView, JobProbeView, JobSummary, JobView, NodeView, PerformanceBreachView,
+    PlacementView, ProbeReasonView, ProbeView, ProbedDeviceView, QueueView, QuoteView,
 };
 use crate::engine::job::{Attempt, EventDocument, JobDocument};
 use crate::engine::message::JobSpec;
-use crate::engine::probe::{ProbeReason, ProbeReceipt, Probed, ProbedDevice};
+use crate::engine::probe::{PerformanceBreach, ProbeReason, ProbeReceipt, Probed, ProbedDevice};
 use crate::engine::records;
 use crate::engine::step::start_by;
 use crate::http::problem::Problem;
@@ -140,6 +140,17 @@ fn placement((live, attempt): &(bool, Attempt)) -> PlacementView {
         left_because: attempt.left_because.clone(),
         fenced_at: attempt.fenced_at.map(Into::into),
         probes: probes(attempt),
+        performance_breaches: attempt.performance_breaches.iter().map(breach).collect(),
+    }
+}
+
+fn breach((rank, breach): (&u16, &PerformanceBreach)) -> PerformanceBreachView {
+    PerformanceBreachView {
+        rank: *rank,
+        promised_permille: breach.promised_permille,
+        measured_permille: breach.measured_permille,
+        proof_level: breach.proof_level.number(),
+        at: breach.at.into(),
     }
 }
 

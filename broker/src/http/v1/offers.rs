@@ -11,8 +11,8 @@ use tandem_model::time::WorldTime;
 
 use super::cards;
 use crate::api::described::{GRADES, GradeWord, PageLimit};
-use crate::api::{NetworkView, OfferPage, OfferView, ProblemView, Scope};
-use crate::engine::market::{Market, NetworkReading};
+use crate::api::{GradeLostView, NetworkView, OfferPage, OfferView, ProblemView, Scope};
+use crate::engine::market::{GradeLost, Market, NetworkReading};
 use crate::http::auth::Caller;
 use crate::http::params::Params;
 use crate::http::problem::Problem;
@@ -60,6 +60,17 @@ fn refused(reading: &NetworkReading) -> BTreeMap<String, usize> {
     counts.map(|(code, n)| ((*code).to_owned(), *n)).collect()
 }
 
+fn grade_lost(lost: &GradeLost) -> GradeLostView {
+    GradeLostView {
+        product: lost.product.clone(),
+        gpu: lost.gpu.id().to_owned(),
+        offers: lost.offers,
+        verdicts: lost.verdicts,
+        failed: lost.failed,
+        failed_permille: lost.failed_permille,
+    }
+}
+
 fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
     let view = |(network, reading): (&NetworkId, &NetworkReading)| {
         let age = reading.read_at.map(|at| now.since(at).as_millis());
@@ -75,6 +86,7 @@ fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
             failed: reading.failed.clone(),
             unreadable: reading.unreadable,
             refused: refused(reading),
+            grade_lost: reading.grade_lost.iter().map(grade_lost).collect(),
             health: reading.health.as_str().to_owned(),
         }
     };

@@ -8,7 +8,7 @@ use actix_web::web::{Data, Json, Payload};
 use tandem_model::id::{AccountId, QuoteId};
 use tandem_model::launch::AgentMode;
 use tandem_model::network::{Country, NetworkId};
-use tandem_model::workload::{Checkpoints, Workload};
+use tandem_model::workload::{Checkpoints, Tier, Workload};
 use tandem_pricing::book::Counterfactual;
 use tandem_pricing::classify::{self, Classification};
 use tandem_pricing::files;
@@ -123,6 +123,16 @@ pub(super) fn prices(
     })
 }
 
+/// Asks for a tier, where the file itself does not ask for another one.
+fn ask_for(workload: &mut Workload, tier: Option<Tier>) -> Result<(), Problem> {
+    if tier.is_some() && workload.tier.is_some_and(|own| Some(own) != tier) {
+        let detail = "the file itself asks for another tier";
+        return Err(Problem::field("/tier", detail));
+    }
+    workload.tier = tier.or(workload.tier);
+    Ok(())
+}
+
 /// Everything of the answer but the decision: reads the file, has `decide` price it on `market`, and
 /// signs and renders what it says.
 ///
@@ -138,15 +148,7 @@ pub fn reply(
     let refuse = |errors| Problem::workload(&errors);
     let document = files::look(&request.workload).map_err(refuse)?;
     let mut workload = document.submittable().map_err(refuse)?.clone();
-    if let Some(wanted) = request.tier {
-        if workload.tier.is_some_and(|tier| tier != wanted) {
-            return Err(Problem::field(
-                "/tier",
-                "the file itself asks for another tier",
-            ));
-        }
-        workload.tier = Some(wanted);
-    }
+    ask_for(&mut workload, request.tier)?;
     let found = classify::classify(&document);
     let products = startable::products(&workload, &state.products);
     let decided = decide(Asked {
@@ -158,7 +160,9 @@ pub fn reply(
     let report = &decided.report;
     let promise = |tier: &TierReport| {
         let mut quote = tier.quote.clone()?;
-        quote.objectives = Some(promise::objectives(&state.windows, &workload));
+        let objectives =
+            promise::objectives(&state.windows, &workload, quote.tier, state.are_probed);
+        quote.objectives = Some(objectives);
         state.metrics.quotes.inc();
         let sales = &state.sales;
         sales.quoted(&quote, found.class, report.policy_version);

@@ -42,7 +42,7 @@ fn assured_costs_the_consumer_price_and_the_backstop_at_the_measured_failure_rat
         failures: 0,
         gpu_seconds: 3_600_000_000,
     };
-    reliable.seen.insert(key, calm);
+    reliable.seen.machines.insert(key, calm);
     let cheaper = of(LONG, &market(), &reliable).quote.unwrap();
     let less = line(&cheaper, "backstop");
     assert!(0 < less && less < backstop / 10, "{less} of {backstop}");
@@ -132,4 +132,30 @@ fn the_customers_limits_on_money_hold_for_what_he_pays_and_not_for_the_backstop(
         );
         assert!(report.quote.is_some(), "{limits}: {:?}", report.no_quote);
     }
+}
+
+/// The best offer of `assured`, one by one.
+pub(super) fn brute_force(
+    desk: &Desk<'_>,
+    offers: &[Offer],
+    backstop: MicroUsd,
+) -> Option<(i64, i64)> {
+    let consumer = plain::rank(
+        Tier::Consumer,
+        desk.workload,
+        desk.classification,
+        offers,
+        None,
+    );
+    let needed = desk.effort.gpus();
+    let each = consumer.fitting.iter().filter(|fit| fit.gpus == needed);
+    let each = each
+        .filter(|fit| !fit.offer.is_enterprise())
+        .filter_map(|fit| {
+            let view = desk.book.find(&fit.offer.id)?;
+            let item = desk.itemised((Tier::Assured, Some(backstop)), &view)?;
+            let own = desk.itemised((Tier::Consumer, None), &view)?;
+            (own.priced.cost < backstop).then(|| hour(&item, fit.gpus))
+        });
+    each.min()
 }

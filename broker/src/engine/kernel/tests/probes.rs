@@ -17,28 +17,28 @@ use tandem_model::id::ProbeId;
 use super::*;
 use crate::engine::probe::{DETAIL_BYTES_MAX, NodeVerdict, OnCouldNotRun, ProbeOpens, ProbeTerms};
 
-const BOOT: u64 = 1;
+pub(super) const BOOT: u64 = 1;
 
-fn probing() -> ProbeTerms {
+pub(super) fn probing() -> ProbeTerms {
     ProbeTerms {
         at_start: true,
         ..ProbeTerms::OFF
     }
 }
 
-fn rig(probe: ProbeTerms) -> Rig {
+pub(super) fn rig(probe: ProbeTerms) -> Rig {
     let mut rig = Rig::new();
     rig.kernel = Kernel::new(Terms { probe, ..terms() }, at(0));
     rig.read(two());
     rig
 }
 
-fn boot(n: u64) -> BootId {
+pub(super) fn boot(n: u64) -> BootId {
     BootId::from_parts(n, &[5; 10])
 }
 
 /// A verdict on a node with one device.
-fn verdict(outcome: VerdictOutcome, device: u8) -> Verdict {
+pub(super) fn verdict(outcome: VerdictOutcome, device: u8) -> Verdict {
     let uuid = HexBytes([device; 16]);
     let reason = Reason {
         code: ReasonCode::VramTooSlow,
@@ -68,7 +68,7 @@ fn verdict(outcome: VerdictOutcome, device: u8) -> Verdict {
     }
 }
 
-fn said(epoch: u32, rank: u16, boot: BootId, verdict: Verdict) -> Request {
+pub(super) fn said(epoch: u32, rank: u16, boot: BootId, verdict: Verdict) -> Request {
     Request::Agent(AgentRequest::Probed(NodeVerdict {
         probe: ProbeId::from_parts(rank.into(), &[6; 10]),
         job: job(1),
@@ -83,12 +83,12 @@ fn said(epoch: u32, rank: u16, boot: BootId, verdict: Verdict) -> Request {
     }))
 }
 
-fn judged(rank: u16, outcome: VerdictOutcome) -> Request {
+pub(super) fn judged(rank: u16, outcome: VerdictOutcome) -> Request {
     let device = u8::try_from(rank).unwrap() + 1;
     said(1, rank, boot(BOOT), verdict(outcome, device))
 }
 
-fn opens(rank: u16) -> Request {
+pub(super) fn opens(rank: u16) -> Request {
     Request::Agent(AgentRequest::ProbeOpens(ProbeOpens {
         job: job(1),
         epoch: Epoch(1),
@@ -144,19 +144,19 @@ impl Rig {
         }
     }
 
-    fn may_start(&mut self, second: u64, request: Request) -> bool {
+    pub(super) fn may_start(&mut self, second: u64, request: Request) -> bool {
         match self.reply(second, request) {
             AgentReply::Probed { may_start, .. } => may_start,
             other => panic!("{other:?}"),
         }
     }
 
-    fn the_job(&self) -> &Job {
+    pub(super) fn the_job(&self) -> &Job {
         self.kernel.job(job(1)).unwrap()
     }
 
     /// Whether the first attempt was left as failed hardware, for a reason, and nothing charged.
-    fn was_left(&self, why: &str) {
+    pub(super) fn was_left(&self, why: &str) {
         let job = self.the_job();
         let first = &job.attempts[0];
         let because = first.left_because.as_deref().unwrap_or_default();

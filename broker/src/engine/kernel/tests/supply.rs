@@ -31,13 +31,16 @@ fn failures_seen_before_a_restart_count_after_it() {
         failures: 2,
         gpu_seconds: 3_600,
     };
-    terms.seen.insert((ionet(), false), seen);
+    terms.seen.machines.insert((ionet(), false), seen);
     let mut rig = Rig::new();
     rig.kernel = Kernel::new(terms, at(0));
     rig.read(two());
     assert_eq!(
-        rig.kernel.market().supply.usage().seen[&(ionet(), false)],
+        rig.kernel.market().supply.usage().seen.machines[&(ionet(), false)],
         seen
     );
-    assert_eq!(rig.kernel.market().settled[&(ionet(), false)], seen);
+    assert_eq!(
+        rig.kernel.market().settled.machines[&(ionet(), false)],
+        seen
+    );
 }
