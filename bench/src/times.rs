@@ -9,12 +9,22 @@ pub(crate) struct Times(Vec<u64>);
 impl Times {
     /// Calls `calls` times, after a twentieth of that to warm up.
     pub(crate) fn of<T>(calls: usize, mut call: impl FnMut() -> T) -> Self {
+        Self::of_each(calls, || (), |()| call())
+    }
+
+    /// The same with something made anew for each call, in time that does not count.
+    pub(crate) fn of_each<P, T>(
+        calls: usize,
+        mut prepare: impl FnMut() -> P,
+        mut call: impl FnMut(&P) -> T,
+    ) -> Self {
         for _ in 0..calls / 20 {
-            std::hint::black_box(call());
+            std::hint::black_box(call(&prepare()));
         }
         let mut one = || {
+            let prepared = std::hint::black_box(prepare());
             let start = Instant::now();
-            std::hint::black_box(call());
+            std::hint::black_box(call(&prepared));
             u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
         };
         let mut all: Vec<u64> = (0..calls).map(|_| one()).collect();

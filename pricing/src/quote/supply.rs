@@ -2,10 +2,14 @@
 //! how often its machines failed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tandem_model::network::{NetworkId, Product};
 
 use super::Effort;
+use super::alike::Alike;
+use super::memo::Memo;
+use super::tiers::Drafts;
 use crate::book::{Aisle, AislePrice, Book, FreeKey, Hit, Sale};
 use crate::cost::{CostError, CostModel, Curve, Prepaid, Step};
 use crate::failures::{self, Seen};
@@ -56,13 +60,16 @@ pub struct Usage {
     pub seen: SeenByKind,
 }
 
-/// The supply of one book as prices look at it, prepared once for every request to it.
+/// The supply of one book as prices look at it, prepared once for every request to it, with what
+/// was answered from it. Whatever of it may change after it was made belongs into [`Alike`].
 #[derive(Debug, Clone, Default)]
 pub struct Supply {
     usage: Usage,
     sellers: Vec<Seller>,
     /// By the number of the aisle.
     aisles: Vec<Stand>,
+    /// Shared by clones: a key holds all in which they can differ.
+    memo: Arc<Memo<Alike, Drafts>>,
 }
 
 /// Aisles on which a workload starts and costs alike, whatever their prices.
@@ -153,6 +160,17 @@ impl Supply {
     /// How many sellers there are.
     pub(super) fn sellers(&self) -> usize {
         self.sellers.len()
+    }
+
+    /// The network and the product of a seller.
+    pub(super) fn product(&self, seller: usize) -> (&NetworkId, &str) {
+        let seller = &self.sellers[seller];
+        (&seller.network, &seller.product)
+    }
+
+    /// Answers that were made from this supply.
+    pub(super) fn memo(&self) -> &Memo<Alike, Drafts> {
+        &self.memo
     }
 
     /// The number of an aisle's seller.
