@@ -24,10 +24,10 @@ const AGE_MAX: Duration = Duration::from_secs(600);
 /// What prices are made by.
 pub(super) struct Stand {
     policy: Policy,
-    products: Vec<Product>,
+    pub(super) products: Vec<Product>,
     usage: Usage,
     /// Which knows every answer that it gave before.
-    supply: Supply,
+    pub(super) supply: Supply,
     pub(super) asks: Vec<Asked>,
 }
 

@@ -94,6 +94,9 @@ impl Places {
         let words = self.set.words().iter().zip(chosen.words());
         for ((have, chosen), before) in words.zip(self.before) {
             let mut left = have & chosen;
+            if left == 0 {
+                continue;
+            }
             let is_whole = left == *have;
             let first = u32::from(before);
             let mut taken = first;

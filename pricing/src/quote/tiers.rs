@@ -98,7 +98,7 @@ impl Desk<'_> {
             vram_gb_min: self.classification.needs.vram_gb_per_gpu,
             ..Rules::default()
         };
-        let price = |tier, aisle: &_, country| self.aisle_price((tier, None), aisle, country);
+        let price = |tier, aisle: &_, country| self.price((tier, None), aisle, country);
         let (ask, now) = (self.ask(draft.tier), self.pricing.world_now);
         let mut found = counterfactuals(self.book, &ask, draft.best(), price, now, rules);
         // Hardware of any grade is what the consumer tier sells: it has a quote of its own.
@@ -117,7 +117,7 @@ impl Desk<'_> {
 
     fn draft(&self, ask: &Ask, backstop: Option<MicroUsd>) -> Draft {
         let tier = (ask.tier, backstop);
-        let price = |aisle: &_, country| self.aisle_price(tier, aisle, country);
+        let price = |aisle: &_, country| self.price(tier, aisle, country);
         let mut ranking = self.book.rank(ask, price, self.pricing.world_now);
         let mut ranked = Vec::with_capacity(RANKED_MAX.min(ranking.fitting()));
         ranked.extend(ranking.by_ref().take(RANKED_MAX));
@@ -190,7 +190,7 @@ impl Desk<'_> {
         let share = self.pricing.policy.defaults().assured_share_permille;
         let promised = self.pricing.supply.usage().assured_gpus;
         let gpus = self.effort.gpus();
-        let price = |aisle: &_, country| self.aisle_price((Tier::Enterprise, None), aisle, country);
+        let price = |aisle: &_, country| self.price((Tier::Enterprise, None), aisle, country);
         let ask = self.backstop_ask();
         let mut fitting = self
             .book
