@@ -50,8 +50,8 @@ pub struct Desk<'a> {
 struct Prices {
     /// Cost of the backstop that is in them.
     backstop: Option<MicroUsd>,
-    /// By the number of the aisle, each once it was asked for.
-    of_aisles: Box<[OnceCell<AislePrice>]>,
+    /// By the number of the aisle, each once it was asked for: a word where it was not.
+    of_aisles: Box<[OnceCell<Box<AislePrice>>]>,
 }
 
 /// A price, small enough to be moved about.
@@ -205,7 +205,7 @@ impl<'a> Desk<'a> {
         aisle: &Aisle,
         apart: Option<Country>,
     ) -> Price<'_> {
-        let anew = || self.aisle_price(tier, aisle, apart);
+        let anew = || Box::new(self.aisle_price(tier, aisle, apart));
         let table = self.prices[tier.0 as usize].get_or_init(|| Prices {
             backstop: tier.1,
             of_aisles: self.book.aisles().iter().map(|_| OnceCell::new()).collect(),
@@ -214,7 +214,7 @@ impl<'a> Desk<'a> {
             None if table.backstop == tier.1 => {
                 Price::Known(table.of_aisles[aisle.number()].get_or_init(anew))
             }
-            _ => Price::Own(Box::new(anew())),
+            _ => Price::Own(anew()),
         }
     }
 
