@@ -98,19 +98,14 @@ impl Stock {
 }
 
 impl Cells<'_> {
-    /// The place of a count after the first cell of a country or of all, and that of another that is
-    /// to be taken from it.
-    fn places(&self, linked: bool, level: usize) -> (usize, Option<usize>) {
+    fn count(&self, from: usize, linked: bool, level: usize) -> u32 {
         let steps = self.stock.steps.len();
-        let step = usize::from(linked) * steps + self.step;
-        let is_less = self.is_alone && self.step + 1 < steps;
-        let next = is_less.then_some((step + 1) * STEP + level);
-        (step * STEP + level, next)
-    }
-
-    fn count(&self, from: usize, (place, less): (usize, Option<usize>)) -> u32 {
-        let less = less.map_or(0, |less| self.counts[from + less]);
-        self.counts[from + place] - less
+        let link = usize::from(linked) * steps;
+        let of = |step: usize| self.counts[from + (link + step) * STEP + level];
+        match self.is_alone && self.step + 1 < steps {
+            true => of(self.step) - of(self.step + 1),
+            false => of(self.step),
+        }
     }
 
     /// The same for nodes of which no more GPUs must be rented than are needed; none when there are
@@ -128,21 +123,21 @@ impl Cells<'_> {
 
     /// Rows with a price that is believed, free or not, with any link.
     pub(super) fn valid(&self) -> u32 {
-        self.count(self.stock.cells as usize, self.places(false, LEVELS))
+        self.count(self.stock.cells as usize, false, LEVELS)
     }
 
     /// Active rows with room.
     pub(super) fn roomy(&self, linked: bool) -> u32 {
-        self.count(self.stock.cells as usize, self.places(linked, self.level))
+        self.count(self.stock.cells as usize, linked, self.level)
     }
 
     /// Active rows with room in those of the aisle's countries that are in a set.
     pub(super) fn roomy_in(&self, set: &CountrySet, linked: bool) -> u32 {
         let (stock, width) = (self.stock, self.stock.width());
         let place = |rank: u32| stock.places.start as usize + rank as usize * width;
-        let places = self.places(linked, self.level);
-        let of = |rank| self.count(place(rank), places);
-        stock.places.sum(set, of)
+        stock
+            .places
+            .sum(set, |rank| self.count(place(rank), linked, self.level))
     }
 
     /// Whether these are all steps.

@@ -1,7 +1,6 @@
 //! One request for prices: what it asks of the book on each tier, and what each aisle of the book
 //! costs the customer.
 
-use std::borrow::Borrow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,36 +38,14 @@ pub struct Desk<'a> {
     pub(super) ask: Ask,
     /// The cost at each seller, once it was asked for.
     costs: Vec<OnceCell<Result<CostModel, Refusal>>>,
-    /// Prices by tier, once it was searched.
-    prices: [OnceCell<Prices>; Tier::ALL.len()],
+    /// Prices on consumer and enterprise, which several searches ask for.
+    known: [OnceCell<Known>; 2],
     /// What was found for every tier, once it was asked for.
     pub(super) drafts: OnceCell<Arc<Drafts>>,
 }
 
-/// Prices of a tier, which several searches ask for.
-#[derive(Debug)]
-struct Prices {
-    /// Cost of the backstop that is in them.
-    backstop: Option<MicroUsd>,
-    /// By the number of the aisle, each once it was asked for: a word where it was not.
-    of_aisles: Box<[OnceCell<Box<AislePrice>>]>,
-}
-
-/// A price, small enough to be moved about.
-#[derive(Debug)]
-pub(super) enum Price<'a> {
-    Known(&'a AislePrice),
-    Own(Box<AislePrice>),
-}
-
-impl Borrow<AislePrice> for Price<'_> {
-    fn borrow(&self) -> &AislePrice {
-        match self {
-            Self::Known(price) => price,
-            Self::Own(price) => price,
-        }
-    }
-}
+/// Prices by the number of the aisle, each once it was asked for: a word where it was not.
+type Known = Box<[OnceCell<Box<AislePrice>>]>;
 
 /// What one aisle costs, before any offer's price is known.
 #[derive(Debug, Clone, Copy)]
@@ -108,7 +85,7 @@ impl<'a> Desk<'a> {
             elsewhere: pricing.policy.country_elsewhere(),
             ask,
             costs: vec![OnceCell::new(); pricing.supply.sellers()],
-            prices: Default::default(),
+            known: Default::default(),
             drafts: OnceCell::new(),
         }
     }
@@ -198,24 +175,21 @@ impl<'a> Desk<'a> {
     }
 
     /// The price function of the book for a tier; on `assured` with the cost of the backstop. What
-    /// was asked for before is known.
+    /// several searches ask for is worked out once.
     pub(super) fn price(
         &self,
         tier: (Tier, Option<MicroUsd>),
         aisle: &Aisle,
         apart: Option<Country>,
-    ) -> Price<'_> {
-        let anew = || Box::new(self.aisle_price(tier, aisle, apart));
-        let table = self.prices[tier.0 as usize].get_or_init(|| Prices {
-            backstop: tier.1,
-            of_aisles: self.book.aisles().iter().map(|_| OnceCell::new()).collect(),
-        });
-        match apart {
-            None if table.backstop == tier.1 => {
-                Price::Known(table.of_aisles[aisle.number()].get_or_init(anew))
-            }
-            _ => Price::Own(anew()),
-        }
+    ) -> AislePrice {
+        let known = match (tier, apart) {
+            ((Tier::Consumer, None), None) => &self.known[0],
+            ((Tier::Enterprise, None), None) => &self.known[1],
+            _ => return self.aisle_price(tier, aisle, apart),
+        };
+        let none = || self.book.aisles().iter().map(|_| OnceCell::new()).collect();
+        let known = &known.get_or_init(none)[aisle.number()];
+        **known.get_or_init(|| Box::new(self.aisle_price(tier, aisle, None)))
     }
 
     /// The same, worked out.
