@@ -61,7 +61,8 @@ pub struct Usage {
 }
 
 /// The supply of one book as prices look at it, prepared once for every request to it, with what
-/// was answered from it. Whatever of it may change after it was made belongs into [`Alike`].
+/// was answered from it. Whatever of it may change after it was made belongs into the key of those
+/// answers.
 #[derive(Debug, Clone, Default)]
 pub struct Supply {
     usage: Usage,
