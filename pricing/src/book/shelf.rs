@@ -91,14 +91,21 @@ impl Places {
     /// all of them counted from `start`.
     pub(super) fn sum(&self, chosen: &CountrySet, of: impl Fn(u32) -> u32) -> u32 {
         let mut sum = 0;
-        for word in 0..WORDS {
-            let have = self.set.words()[word];
-            let mut left = have & chosen.words()[word];
+        let words = self.set.words().iter().zip(chosen.words());
+        for ((have, chosen), before) in words.zip(self.before) {
+            let mut left = have & chosen;
+            let is_whole = left == *have;
+            let first = u32::from(before);
+            let mut taken = first;
             while left != 0 {
-                let lowest = left & left.wrapping_neg();
-                let rank = u32::from(self.before[word]) + (have & (lowest - 1)).count_ones();
+                // Where all are chosen, ranks need no counting.
+                let rank = match is_whole {
+                    true => taken,
+                    false => first + (have & ((left & left.wrapping_neg()) - 1)).count_ones(),
+                };
                 sum += of(rank);
-                left ^= lowest;
+                left &= left - 1;
+                taken += 1;
             }
         }
         sum

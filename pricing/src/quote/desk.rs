@@ -44,8 +44,8 @@ pub struct Desk<'a> {
     pub(super) drafts: OnceCell<Arc<Drafts>>,
 }
 
-/// Prices by the number of the aisle, each once it was asked for: a word where it was not.
-type Known = Box<[OnceCell<Box<AislePrice>>]>;
+/// Prices by the number of the aisle, each once it was asked for.
+type Known = Box<[OnceCell<AislePrice>]>;
 
 /// What one aisle costs, before any offer's price is known.
 #[derive(Debug, Clone, Copy)]
@@ -189,7 +189,7 @@ impl<'a> Desk<'a> {
         };
         let none = || self.book.aisles().iter().map(|_| OnceCell::new()).collect();
         let known = &known.get_or_init(none)[aisle.number()];
-        **known.get_or_init(|| Box::new(self.aisle_price(tier, aisle, None)))
+        *known.get_or_init(|| self.aisle_price(tier, aisle, None))
     }
 
     /// The same, worked out.
