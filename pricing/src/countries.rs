@@ -55,7 +55,7 @@ pub(crate) fn country_of(code: u16) -> Country {
 }
 
 /// A set of countries.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CountrySet([u64; WORDS]);
 
 impl CountrySet {

@@ -57,23 +57,32 @@ pub(super) fn file(rest: &str) -> String {
     format!("tandem: 1\nname: bench\n{rest}\n")
 }
 
-/// Every ask, of a customer who is established in Germany.
+/// Every ask.
 pub(super) fn all(products: &[Product], rules: &Digester) -> Vec<Asked> {
-    let read = |(name, rest): (&'static str, &str)| {
-        let document = files::read(&file(rest)).unwrap();
-        let found = classify(&document);
-        let workload = document.workload.unwrap();
-        let can_start = |p: &&Product| launch::obstacles(&workload, p).is_empty();
-        let startable = products.iter().filter(can_start);
-        Asked {
-            name,
-            startable: startable.map(|p| (p.network.clone(), p.name)).collect(),
-            places: rules.digest(Country::parse("DE"), workload.limits.data),
-            found,
-            workload,
-        }
-    };
-    ASKS.into_iter().map(read).collect()
+    let asks = ASKS.into_iter();
+    asks.map(|(name, rest)| read(name, rest, products, rules))
+        .collect()
+}
+
+/// What the rest of a file asks for, of a customer who is established in Germany.
+pub(super) fn read(
+    name: &'static str,
+    rest: &str,
+    products: &[Product],
+    rules: &Digester,
+) -> Asked {
+    let document = files::read(&file(rest)).unwrap();
+    let found = classify(&document);
+    let workload = document.workload.unwrap();
+    let can_start = |p: &&Product| launch::obstacles(&workload, p).is_empty();
+    let startable = products.iter().filter(can_start);
+    Asked {
+        name,
+        startable: startable.map(|p| (p.network.clone(), p.name)).collect(),
+        places: rules.digest(Country::parse("DE"), workload.limits.data),
+        found,
+        workload,
+    }
 }
 
 impl Asked {

@@ -67,21 +67,34 @@ impl Connection {
     }
 }
 
-/// Requests a second over [`CONNECTIONS`] connections for so long.
-pub(super) fn requests_per_second(address: SocketAddr, request: &[u8], length: Duration) -> f64 {
-    let one = || {
+/// Answers a second over [`CONNECTIONS`] connections for so long. Each connection sends all the
+/// requests in turn, from a place of its own.
+pub(super) fn requests_per_second(
+    address: SocketAddr,
+    requests: &[Vec<u8>],
+    length: Duration,
+) -> f64 {
+    let one = |number: usize| {
         let mut connection = Connection::open(address);
         let mut body = Vec::new();
-        connection.ask(request, &mut body);
+        let first = number * requests.len() / CONNECTIONS;
+        let mut next = requests.iter().cycle().skip(first);
+        let mut ask = || {
+            let request = next.next().expect("there is a request");
+            connection.ask(request, &mut body);
+        };
+        ask();
         let (start, mut done) = (Instant::now(), 0);
         while start.elapsed() < length {
-            connection.ask(request, &mut body);
+            ask();
             done += 1;
         }
         f64::from(done) / start.elapsed().as_secs_f64()
     };
     std::thread::scope(|scope| {
-        let all: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(one)).collect();
+        let all: Vec<_> = (0..CONNECTIONS)
+            .map(|number| scope.spawn(move || one(number)))
+            .collect();
         all.into_iter().map(|thread| thread.join().unwrap()).sum()
     })
 }

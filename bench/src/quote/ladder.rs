@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tandem::api::QuoteRequest;
 use tandem::http::v1::quotes::{self, Customer};
+use tandem_pricing::quote::ANSWERS_MAX;
 
 use super::broker::Broker;
 use super::http::{CONNECTIONS, Connection, post, requests_per_second};
@@ -21,6 +22,8 @@ const MEASURED: Duration = Duration::from_millis(600);
 const SHARE: Aim = Aim::AtLeast(0.6);
 /// What is asked for.
 const ASKED: &str = "run: ./train\nresources: {gpu: 'any:24GB'}";
+/// Asks of the last rung: so many that each was forgotten when it comes again.
+const FIRSTS: usize = 8 * ANSWERS_MAX;
 
 /// Measures every rung.
 pub(super) fn measure() -> Section {
@@ -40,8 +43,7 @@ async fn all() -> Section {
         tier: None,
     };
     let constant = Arc::new(constant(&broker, &asked));
-    let json = serde_json::to_string(&asked).unwrap();
-    let requests = RUNGS.map(|(_, path)| post(path, &broker.key, &json));
+    let requests = requests(&broker, &asked);
     let market = constant.market.offers.len();
     let tiers = constant.decided.report.quoted().count();
     let serving = broker.serve(move |config| rungs::configure(config, &constant));
@@ -53,6 +55,23 @@ async fn all() -> Section {
         "Over HTTP: {market} offers of the sandbox, {tiers} tiers quoted, {CONNECTIONS} connections"
     );
     section(title, &rounds, bytes)
+}
+
+/// What is sent to each rung: one request again and again, and to the last one after another.
+fn requests(broker: &Broker, asked: &QuoteRequest) -> [Vec<Vec<u8>>; RUNGS.len()] {
+    let json = |asked: &QuoteRequest| serde_json::to_string(asked).unwrap();
+    let mut all = RUNGS.map(|(_, path)| vec![post(path, &broker.key, &json(asked))]);
+    let firsts = (0..FIRSTS).map(|number| {
+        let rest = format!("{ASKED}\nlimits: {{expected_seconds: {}}}", 86_400 + number);
+        let asked = QuoteRequest {
+            workload: asks::file(&rest),
+            tier: None,
+        };
+        let (_, path) = RUNGS[RUNGS.len() - 1];
+        post(path, &broker.key, &json(&asked))
+    });
+    all[RUNGS.len() - 1] = firsts.collect();
+    all
 }
 
 /// The decision on the market as it is now, made once.
@@ -77,17 +96,17 @@ fn constant(broker: &Broker, asked: &QuoteRequest) -> Constant {
 /// Requests a second of every rung in every round, and bytes of each one's answer.
 fn rounds(
     address: std::net::SocketAddr,
-    requests: &[Vec<u8>; RUNGS.len()],
+    requests: &[Vec<Vec<u8>>; RUNGS.len()],
 ) -> (Vec<[f64; RUNGS.len()]>, [usize; RUNGS.len()]) {
     let mut connection = Connection::open(address);
-    let bytes = requests.each_ref().map(|request| {
+    let bytes = requests.each_ref().map(|requests| {
         let mut body = Vec::new();
-        connection.ask(request, &mut body);
+        connection.ask(&requests[0], &mut body);
         body.len()
     });
     let round = |number: usize| {
         progress(&format!("round {number} of {ROUNDS} over every rung"));
-        let each = |request: &Vec<u8>| requests_per_second(address, request, MEASURED);
+        let each = |requests: &Vec<Vec<u8>>| requests_per_second(address, requests, MEASURED);
         requests.each_ref().map(each)
     };
     ((1..=ROUNDS).map(round).collect(), bytes)
@@ -103,9 +122,12 @@ fn section(title: String, rounds: &[[f64; RUNGS.len()]], bytes: [usize; RUNGS.le
     for (rung, (name, _)) in RUNGS.iter().enumerate() {
         section.figure(*name, median(&|round| round[rung]), "requests/s");
     }
-    let (constant, real) = (RUNGS.len() - 2, RUNGS.len() - 1);
-    let share = median(&|round| round[real] / round[constant]);
-    section.aimed("real route over constant decision", share, "", SHARE);
+    let [constant, real, first] = [3, 2, 1].map(|back| RUNGS.len() - back);
+    for (kind, real) in [("asked before", real), ("first of its kind", first)] {
+        let share = median(&|round| round[real] / round[constant]);
+        let name = format!("real route over constant decision, {kind}");
+        section.aimed(name, share, "", SHARE);
+    }
     let share = median(&|round| round[real] / round[0]);
     section.figure("real route over bare handler", share, "");
     section.note(format!(

@@ -21,6 +21,7 @@ mod rungs;
 mod scan;
 mod split;
 mod stand;
+mod stream;
 
 use std::path::{Path, PathBuf};
 

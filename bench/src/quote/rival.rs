@@ -82,7 +82,6 @@ pub(super) fn measure(python: Option<&Path>) -> Section {
     let read_s = start.elapsed().as_secs_f64();
     let start = Instant::now();
     let book = Book::build(&all.offers).unwrap();
-    let supply = Supply::of(&book, &[], Usage::default());
     let mut section = Section::new(title(&all));
     section.figure("files read through the gate", read_s, "s");
     section.figure("book built", start.elapsed().as_secs_f64() * 1e3, "ms");
@@ -113,7 +112,7 @@ pub(super) fn measure(python: Option<&Path>) -> Section {
             found: classify(&document),
             workload: document.workload.unwrap(),
         };
-        case.measure((&book, &supply), theirs.as_ref(), &mut section);
+        case.measure(&book, theirs.as_ref(), &mut section);
     }
     section
 }
@@ -194,18 +193,21 @@ impl Case {
     }
 
     /// A firm quote on every tier.
-    fn quotes(&self, market: (&Book, &Supply)) -> Vec<Quote> {
+    fn quotes(&self, book: &Book, supply: &Supply) -> Vec<Quote> {
         let sells = |product: &str| self.sells(product);
-        let report = plain_quote(&self.workload, &self.found, market, &sells);
+        let report = plain_quote(&self.workload, &self.found, (book, supply), &sells);
         report.quoted().map(|(quote, _)| quote.clone()).collect()
     }
 
-    fn measure(&self, market: (&Book, &Supply), theirs: Option<&Theirs>, section: &mut Section) {
-        let (name, book) = (self.name, market.0);
+    fn measure(&self, book: &Book, theirs: Option<&Theirs>, section: &mut Section) {
+        let name = self.name;
         progress(&format!("our decisions on {name}"));
         let hit = self.cheapest(book).expect("the files have such machines");
         let decided = Times::of(DECISIONS, || self.cheapest(book)).median_us();
-        let quoted = Times::of(DECISIONS, || self.quotes(market)).median_us();
+        // A quote that was made before is not decided again, so each meets a supply that knows none.
+        let afresh = || Supply::of(book, &[], Usage::default());
+        let quoted = Times::of_each(DECISIONS, afresh, |supply| self.quotes(book, supply));
+        let quoted = quoted.median_us();
         let ours_usd = hit.hour_micro_usd.get() as f64 / 1e6;
         let chosen = book.view(hit.row).id();
         section.figure(format!("{name}: cheapest machine"), decided, "us");

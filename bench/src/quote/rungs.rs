@@ -17,8 +17,8 @@ use tandem_model::workload::WorkloadClass;
 use tandem_pricing::classify::classify;
 use tandem_pricing::files;
 
-/// The rungs from below, each with what it adds to the one before; the last is the real route.
-pub(super) const RUNGS: [(&str, &str); 6] = [
+/// The rungs from below, each with what it adds to the one before; the last two are the real route.
+pub(super) const RUNGS: [(&str, &str); 7] = [
     ("bare handler, body received", "/bench/bare"),
     (
         "+ parse of body and workload, classification",
@@ -30,7 +30,8 @@ pub(super) const RUNGS: [(&str, &str); 6] = [
         "+ reply rendered and signed: a constant decision",
         "/bench/constant",
     ),
-    ("+ decision: the real route", "/v1/quotes"),
+    ("+ decision, asked before: the real route", "/v1/quotes"),
+    ("+ decision, the first of its kind", "/v1/quotes"),
 ];
 
 /// What was decided beforehand, and of which market.
@@ -40,7 +41,7 @@ pub(super) struct Constant {
     pub(super) reply: QuoteReply,
 }
 
-/// Registers every rung but the last.
+/// Registers every rung but the real route.
 pub(super) fn configure(config: &mut ServiceConfig, constant: &Arc<Constant>) {
     config
         .app_data(Data::from(Arc::clone(constant)))

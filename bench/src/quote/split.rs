@@ -1,4 +1,4 @@
-//! Where the time of a quote goes: the search, the prices of aisles, and the rest.
+//! Where the time of a first quote goes: the search, the prices of aisles, and the rest.
 
 use std::cell::RefCell;
 
@@ -27,7 +27,7 @@ struct Search {
 
 /// The split of every ask.
 pub(super) fn measure(stand: &Stand, book: &Book) -> Section {
-    let mut section = Section::new("Where the time of a quote goes (medians)");
+    let mut section = Section::new("Where the time of a first quote goes (medians)");
     for asked in &stand.asks {
         one(stand, asked, book, &mut section);
     }
@@ -36,7 +36,7 @@ pub(super) fn measure(stand: &Stand, book: &Book) -> Section {
 
 fn one(stand: &Stand, asked: &Asked, book: &Book, section: &mut Section) {
     let report = stand.quote(asked, book);
-    stand.with_desk(asked, book, |desk| {
+    stand.with_desk(asked, (book, &stand.supply), |desk| {
         let all = searches(desk, &report, book);
         let searching = Times::of(CALLS, || {
             let found = all.iter().map(|search| run(search, book));
@@ -50,7 +50,8 @@ fn one(stand: &Stand, asked: &Asked, book: &Book, section: &mut Section) {
                 }
             }
         });
-        let whole = Times::of(CALLS, || stand.quote(asked, book));
+        let afresh = || stand.supply_afresh(book);
+        let whole = Times::of_each(CALLS, afresh, |supply| stand.quote_on(asked, book, supply));
         let prices: usize = all.iter().map(|search| search.prices.len()).sum();
         let name = asked.name;
         let [searching, pricing, whole] = [searching, pricing, whole].map(|t| t.median_us());

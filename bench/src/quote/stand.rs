@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use tandem_model::id::QuoteId;
-use tandem_model::network::NetworkId;
+use tandem_model::network::{NetworkId, Product};
 use tandem_model::time::WallTime;
 use tandem_model::workload::{DataClass, Workload};
 use tandem_pricing::book::Book;
@@ -24,7 +24,10 @@ const AGE_MAX: Duration = Duration::from_secs(600);
 /// What prices are made by.
 pub(super) struct Stand {
     policy: Policy,
-    supply: Supply,
+    pub(super) products: Vec<Product>,
+    usage: Usage,
+    /// Which knows every answer that it gave before.
+    pub(super) supply: Supply,
     pub(super) asks: Vec<Asked>,
 }
 
@@ -33,18 +36,26 @@ impl Stand {
     pub(super) fn new(book: &Book, seed: u64) -> Self {
         let products = asks::products();
         let rules = Digester::of(Rules::default());
+        let usage = usage(book, seed);
         Self {
             asks: asks::all(&products, &rules),
             policy: Policy::standard(),
-            supply: Supply::of(book, &products, usage(book, seed)),
+            supply: Supply::of(book, &products, usage.clone()),
+            products,
+            usage,
         }
+    }
+
+    /// The same supply without an answer, as it is after a reading of the market.
+    pub(super) fn supply_afresh(&self, book: &Book) -> Supply {
+        Supply::of(book, &self.products, self.usage.clone())
     }
 
     /// Has `work` done with a desk for an ask.
     pub(super) fn with_desk<T>(
         &self,
         asked: &Asked,
-        book: &Book,
+        (book, supply): (&Book, &Supply),
         work: impl FnOnce(&Desk<'_>) -> T,
     ) -> T {
         let can_start = |network: &NetworkId, product: &str| asked.can_start(network, product);
@@ -55,7 +66,7 @@ impl Stand {
             tax_country: None,
             token_rates: &[],
             account: None,
-            supply: &self.supply,
+            supply,
             places: &asked.places,
             can_start: &can_start,
             age_max: Some(AGE_MAX),
@@ -65,9 +76,14 @@ impl Stand {
         work(&Desk::new(&asked.workload, &asked.found, book, pricing))
     }
 
-    /// A whole quote on every tier.
+    /// A whole quote on every tier, as the first of its kind where the supply is fresh.
+    pub(super) fn quote_on(&self, asked: &Asked, book: &Book, supply: &Supply) -> QuoteReport {
+        self.with_desk(asked, (book, supply), |desk| desk.quote(fresh))
+    }
+
+    /// A whole quote on every tier, where one like it was made before.
     pub(super) fn quote(&self, asked: &Asked, book: &Book) -> QuoteReport {
-        self.with_desk(asked, book, |desk| desk.quote(fresh))
+        self.quote_on(asked, book, &self.supply)
     }
 }
 

@@ -78,9 +78,9 @@ pub struct GpuFacts {
     pub source: &'static str,
 }
 
-/// A card of the catalogue. Two are equal when their ids are.
+/// A card of the catalogue, with its place there. Two are equal when their ids are.
 #[derive(Clone, Copy)]
-pub struct GpuModel(&'static GpuFacts);
+pub struct GpuModel(&'static GpuFacts, u8);
 
 /// Upper case, without vendor, series words and separators: `NVIDIA H100_SXM5` -> `H100SXM5`.
 fn normalise(name: &str) -> String {
@@ -95,7 +95,14 @@ fn normalise(name: &str) -> String {
 impl GpuModel {
     /// Every card of the catalogue.
     pub fn all() -> impl Iterator<Item = Self> {
-        table::rows().map(Self)
+        table::rows()
+            .zip(0..)
+            .map(|(facts, place)| Self(facts, place))
+    }
+
+    /// Its place in the catalogue, from 0.
+    pub fn number(self) -> u8 {
+        self.1
     }
 
     /// The card with this catalogue id.
@@ -149,7 +156,7 @@ impl GpuModel {
 
 impl PartialEq for GpuModel {
     fn eq(&self, other: &Self) -> bool {
-        self.0.id == other.0.id
+        self.1 == other.1
     }
 }
 impl Eq for GpuModel {}

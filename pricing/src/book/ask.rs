@@ -17,7 +17,7 @@ use crate::jurisdiction::Digest;
 use crate::quote::Refusal;
 
 /// Countries that policy forbids, by the export class of the card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Forbidden {
     /// For cards below every threshold.
     pub uncontrolled: CountrySet,
@@ -48,7 +48,7 @@ impl Forbidden {
 }
 
 /// A finite piece of work, with what it must keep to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Work {
     /// How long it takes on its GPUs at their reference speed, in seconds.
     pub useful_seconds: u64,
@@ -61,7 +61,7 @@ pub struct Work {
 }
 
 /// The constraints of a workload on a tier.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Ask {
     /// What the customer buys.
     pub tier: Tier,
@@ -193,7 +193,7 @@ impl Ask {
     }
 
     /// Observations before this are stale; none when none is.
-    pub(super) fn stale_before(&self, now: WorldTime) -> Option<i64> {
+    pub(crate) fn stale_before(&self, now: WorldTime) -> Option<i64> {
         let age = i64::try_from(self.age_max?.as_micros()).unwrap_or(i64::MAX);
         Some(now.micros().saturating_sub(age))
     }

@@ -13,7 +13,7 @@ use super::cards::number_of;
 use super::free::{Free, FreeKey};
 use super::rows::{Rows, hash_of};
 use super::shelf::{Aisle, BLOCK, LEVELS, Places, Section, Shelf, Summary};
-use super::{Book, BookError, OFFERS_MAX, stock};
+use super::{Book, BookError, OFFERS_MAX, ages, stock};
 use crate::countries::CountrySet;
 use crate::quote::PRICE_MAX;
 
@@ -191,6 +191,7 @@ pub(super) fn build(offers: &[Offer]) -> Result<Book, BookError> {
     }
     close_aisle(&mut book, &mut first_shelf);
     book.index = chosen;
+    book.ages = ages::ages(&book);
     shrink(&mut book);
     Ok(book)
 }

@@ -9,7 +9,7 @@ use tandem_model::workload::GpuNeed;
 const CARDS: u8 = 128;
 
 /// A set of cards of the catalogue.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct GpuSet(u128);
 
 impl GpuSet {
@@ -47,10 +47,9 @@ impl GpuSet {
     }
 }
 
-/// A card's place in the catalogue.
+/// A card's place in the catalogue; none beyond what a set holds.
 pub(super) fn number_of(gpu: GpuModel) -> Option<u8> {
-    let at = GpuModel::all().position(|m| m == gpu)?;
-    u8::try_from(at).ok().filter(|n| *n < CARDS)
+    Some(gpu.number()).filter(|n| *n < CARDS)
 }
 
 impl FromIterator<GpuModel> for GpuSet {

@@ -16,6 +16,9 @@ use crate::cost::Curve;
 use crate::countries::{CODES, CountrySet};
 use crate::quote::Refusal;
 
+/// Lanes for which room is made at once.
+pub(super) const LANES_EXPECTED: usize = 32;
+
 /// How many offers each reason refuses.
 pub(super) type Tally = [u64; Refusal::ALL.len()];
 

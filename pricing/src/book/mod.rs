@@ -8,6 +8,7 @@
 //! with fresh ones, or where an unusual number of nodes meets a price limit. The owner swaps a
 //! whole book for the next one.
 
+mod ages;
 mod ask;
 mod build;
 mod cards;
@@ -44,6 +45,7 @@ pub use ranking::Ranking;
 pub use rows::View;
 pub use shelf::{Aisle, Shelf};
 
+use ages::Ages;
 use rows::{Rows, allocated, hash_of};
 use shelf::{LEVELS, Section, Summary};
 use stock::Stock;
@@ -83,6 +85,7 @@ pub struct Book {
     /// Hash of the id and row, sorted by hash and id.
     index: Vec<(u32, u32)>,
     free: FreeGpus,
+    ages: Ages,
 }
 
 /// A handle of an offer, good for the book that gave it.
@@ -221,6 +224,7 @@ impl Book {
             + allocated(&self.cells)
             + allocated(&self.aisle_prices)
             + allocated(&self.index)
+            + allocated(&self.ages)
             + free
     }
 }

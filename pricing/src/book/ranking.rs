@@ -3,12 +3,13 @@
 
 use std::borrow::Borrow;
 use std::cmp::{Ordering, Reverse};
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 
 use super::ask::{AislePrice, Sale};
-use super::lanes::{Lane, RowTest, Walk};
+use super::lanes::{LANES_EXPECTED, Lane, RowTest, Walk};
 use super::rows::View;
 use super::survey::{Closed, Survey};
 use super::{Book, Hit, Row};
@@ -111,12 +112,13 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
                 row: None,
             })
         });
-        let heads: Vec<_> = closed.collect();
         let mut walk = survey.walk;
+        let mut heads = Vec::with_capacity(closed.len() + LANES_EXPECTED);
+        heads.extend(closed);
         walk.is_counting = false;
         let mut ranking = Self {
             fitting: survey.fitting,
-            cursors: Vec::new(),
+            cursors: Vec::with_capacity(LANES_EXPECTED),
             heads: heads.into(),
             walk,
         };
@@ -168,35 +170,27 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
             .map(|(why, n)| (why, count(n)))
             .collect()
     }
+}
 
-    /// Puts the next offer of a lane among the heads.
-    fn advance(&mut self, number: usize) {
-        let Walk {
-            book,
-            test,
-            prices,
-            lanes,
-            ..
-        } = &self.walk;
-        let (lane, cursor) = (&lanes[number], &mut self.cursors[number]);
-        let sale = sale_of(prices, lane);
-        if cursor.level.is_empty() {
-            if cursor.left == 0 {
-                return;
-            }
-            take_level(book, test, lane, sale, cursor);
-        }
-        let Some(row) = cursor.level.pop() else {
-            return;
-        };
-        let price = book.rows.price[row as usize];
-        let rate = sale.rate.apply(i64::from(price)).expect(IN_RANGE);
-        self.heads.push(Reverse(Head {
-            key: (useful_hour(sale, lane, price), rate),
-            source: Source::Lane(number),
-            row: Some(view_of(book, lane, row)),
-        }));
-    }
+/// The next offer of a lane; none at its end.
+fn next_head<'a, P: Borrow<AislePrice>>(
+    walk: &Walk<'a, P>,
+    cursor: &mut Cursor,
+    number: usize,
+) -> Option<Head<'a>> {
+    let (book, lane) = (walk.book, &walk.lanes[number]);
+    let sale = sale_of(&walk.prices, lane);
+    let row = match cursor.level.pop() {
+        Some(row) => row,
+        None => take(book, &walk.test, lane, sale, cursor)?,
+    };
+    let price = book.rows.price[row as usize];
+    let rate = sale.rate.apply(i64::from(price)).expect(IN_RANGE);
+    Some(Head {
+        key: (useful_hour(sale, lane, price), rate),
+        source: Source::Lane(number),
+        row: Some(view_of(book, lane, row)),
+    })
 }
 
 fn view_of<'a>(book: &'a Book, lane: &Lane, row: u32) -> View<'a> {
@@ -209,12 +203,12 @@ fn view_of<'a>(book: &'a Book, lane: &Lane, row: u32) -> View<'a> {
 
 /// Takes the next offer of a lane; and with it all that cost the customer the same, sorted by id,
 /// where the price function puts different prices at one.
-fn take_level(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mut Cursor) {
+fn take(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mut Cursor) -> Option<u32> {
     if sale.rate.is_strict() || sale.useful.is_strict() {
-        if let Some((place, row)) = book.next_in(lane, test, cursor.place) {
-            cursor.take(place, row);
-        }
-        return;
+        let left = cursor.left.checked_sub(1)?;
+        let (place, row) = book.next_in(lane, test, cursor.place)?;
+        (cursor.left, cursor.place) = (left, place + 1);
+        return Some(row);
     }
     let mut highest = None;
     while cursor.left > 0 {
@@ -238,6 +232,7 @@ fn take_level(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mu
     cursor
         .level
         .sort_unstable_by(|a, b| id(*b).compare(&id(*a)));
+    cursor.level.pop()
 }
 
 impl<P: Borrow<AislePrice>> Iterator for Ranking<'_, P> {
@@ -245,28 +240,37 @@ impl<P: Borrow<AislePrice>> Iterator for Ranking<'_, P> {
 
     fn next(&mut self) -> Option<Hit> {
         loop {
-            let Reverse(head) = self.heads.pop()?;
-            let number = match head.source {
+            let mut top = self.heads.peek_mut()?;
+            let number = match top.0.source {
                 Source::Closed(closed) => {
+                    PeekMut::pop(top);
                     self.open(closed);
                     continue;
                 }
                 Source::Lane(number) => number,
             };
-            self.advance(number);
-            let Some(view) = head.row else {
-                continue;
+            let head = match next_head(&self.walk, &mut self.cursors[number], number) {
+                Some(next) => std::mem::replace(&mut *top, Reverse(next)).0,
+                None => PeekMut::pop(top).0,
             };
-            let lane = &self.walk.lanes[number];
-            let (useful_hour, rate) = head.key;
-            let hour = rate.checked_mul(i64::from(lane.gpus)).expect(IN_RANGE);
-            return Some(Hit {
-                row: Row(u32::try_from(view.row).unwrap_or(u32::MAX)),
-                gpus: lane.gpus,
-                rate: RatePerGpuHour::new(MicroUsd::new(rate)),
-                hour_micro_usd: MicroUsd::new(hour),
-                useful_hour_micro_usd: MicroUsd::new(useful_hour),
-            });
+            if head.row.is_none() {
+                continue;
+            }
+            return Some(hit(&head, &self.walk.lanes[number]));
         }
+    }
+}
+
+/// What is told of an offer of a lane.
+fn hit(head: &Head<'_>, lane: &Lane) -> Hit {
+    let (useful_hour, rate) = head.key;
+    let hour = rate.checked_mul(i64::from(lane.gpus)).expect(IN_RANGE);
+    let row = head.row.map_or(usize::MAX, |view| view.row);
+    Hit {
+        row: Row(u32::try_from(row).unwrap_or(u32::MAX)),
+        gpus: lane.gpus,
+        rate: RatePerGpuHour::new(MicroUsd::new(rate)),
+        hour_micro_usd: MicroUsd::new(hour),
+        useful_hour_micro_usd: MicroUsd::new(useful_hour),
     }
 }

@@ -12,7 +12,7 @@ use tandem_model::workload::Tier;
 
 use super::Book;
 use super::ask::{AislePrice, Ask};
-use super::lanes::{Masks, Priced, RowTest, Tally, Walk, cap_of};
+use super::lanes::{LANES_EXPECTED, Masks, Priced, RowTest, Tally, Walk, cap_of};
 use super::shelf::{Aisle, level_of};
 use super::stock::Stock;
 use crate::countries::country_of;
@@ -170,7 +170,7 @@ pub(super) fn survey<'a, P: Borrow<AislePrice>>(
         are_small: Vec::with_capacity(book.stocks.len()),
         is_counting: true,
         tally: Tally::default(),
-        lanes: Vec::new(),
+        lanes: Vec::with_capacity(LANES_EXPECTED),
     };
     let mut out = Survey {
         walk,

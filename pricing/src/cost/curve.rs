@@ -58,14 +58,26 @@ pub struct Curve {
 /// An amount that as many as 2^32 GPUs can cost each, about 2,147 dollars.
 const SMALL: i64 = i64::MAX >> 32;
 
-/// The product over the divisor, rounded up or down; wide only when it must be.
-fn scaled(value: i64, by: i64, over: i64, round_up: bool) -> i128 {
-    let extra = if round_up { over - 1 } else { 0 };
-    let narrow = value.checked_mul(by).and_then(|p| p.checked_add(extra));
-    match narrow {
-        Some(product) => i128::from(product / over),
-        None => (i128::from(value) * i128::from(by) + i128::from(extra)) / i128::from(over),
+/// The product over the divisor, rounded up; wide only when it must be. None when it leaves `i64`.
+fn scaled_up(value: i64, by: u64, over: u64) -> Option<i64> {
+    let narrow = u64::try_from(value).ok().and_then(|v| v.checked_mul(by));
+    if let Some(product) = narrow {
+        return i64::try_from(product.div_ceil(over)).ok();
     }
+    let extra = i128::from(over) - 1;
+    let wide = (i128::from(value) * i128::from(by) + extra) / i128::from(over);
+    i64::try_from(wide).ok()
+}
+
+/// The product over the divisor, rounded down; wide only when it must be, and no more than `i64`
+/// holds. None of the numbers is negative.
+fn scaled_down(value: i64, by: u64, over: u64) -> i64 {
+    let narrow = u64::try_from(value).ok().and_then(|v| v.checked_mul(by));
+    if let Some(product) = narrow {
+        return i64::try_from(product / over).unwrap_or(i64::MAX);
+    }
+    let wide = i128::from(value) * i128::from(by) / i128::from(over);
+    i64::try_from(wide).unwrap_or(i64::MAX)
 }
 
 /// A number that was checked to fit when the curve was made.
@@ -125,10 +137,7 @@ impl Curve {
                 Step::Scale {
                     numerator,
                     denominator,
-                } => {
-                    let wide = scaled(value, signed(numerator), signed(denominator), true);
-                    i64::try_from(wide).ok()?
-                }
+                } => scaled_up(value, numerator, denominator)?,
                 Step::Add(more) => value.checked_add(signed(more))?,
                 Step::AtLeast(floor) => value.max(signed(floor)),
                 Step::AtMost(ceiling) => value.min(signed(ceiling)),
@@ -149,10 +158,7 @@ impl Curve {
                 Step::Scale {
                     numerator,
                     denominator,
-                } => {
-                    let wide = scaled(bound, signed(denominator), signed(numerator), false);
-                    i64::try_from(wide).unwrap_or(i64::MAX)
-                }
+                } => scaled_down(bound, denominator, numerator),
                 Step::Add(more) => bound - signed(more),
                 Step::AtLeast(floor) if bound < signed(floor) => return None,
                 Step::AtMost(ceiling) if bound >= signed(ceiling) => i64::MAX,

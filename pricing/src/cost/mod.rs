@@ -20,7 +20,7 @@ use crate::quote::PRICE_MAX;
 const BILLION: u32 = 1_000_000_000;
 
 /// What happens to work when its machines fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Recovery {
     /// It goes on from its last checkpoint.
     Checkpoints {

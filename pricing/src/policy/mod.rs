@@ -5,6 +5,7 @@
 //! document would change and whether its guard rails, and those of the document before, allow it;
 //! [`apply`] and [`rollback`] make the next [`Version`]. `docs/policies.md` documents the file.
 
+mod apart;
 mod condition;
 mod diff;
 mod grid;
@@ -49,6 +50,7 @@ pub use terms::{Exhausted, Origins, PromotionIndex, RuleIndex, Terms};
 pub use version::{Applied, ApplyError, Change, Live, NOTE_BYTES_MAX, Version, apply, rollback};
 
 use crate::countries::{self, CountrySet};
+use apart::Accounts;
 use condition::Condition;
 use rule::{Promotion, Rule};
 use selector::{Names, Selector};
@@ -73,6 +75,7 @@ pub struct Policy {
     digest: PolicyDigest,
     /// Countries that a rule or a promotion looks at.
     countries_apart: CountrySet,
+    accounts: Accounts,
 }
 
 /// SHA-256 of a policy's document, byte for byte: what `sha256sum FILE` prints.
@@ -152,6 +155,7 @@ impl Policy {
             .sort_by_key(|rule| std::cmp::Reverse(rule.priority));
         let mut policy = Self {
             countries_apart: CountrySet::EMPTY,
+            accounts: Accounts::default(),
             name: draft.name,
             defaults: draft.defaults,
             guard_rails: draft.guard_rails,
@@ -163,6 +167,7 @@ impl Policy {
             digest: PolicyDigest::of(text),
         };
         policy.countries_apart = policy.countries_looked_at();
+        policy.accounts = Accounts::of(&policy);
         Ok(policy)
     }
 

@@ -116,7 +116,7 @@ fn document(root: &Field<'_>, p: &mut Problems) -> Draft {
         },
         rules: Vec::new(),
         promotions: Vec::new(),
-        names: Names::new(),
+        names: Names::default(),
         texts: BTreeMap::new(),
     };
     let Some(fields) = mapping(root, FIELDS, p) else {

@@ -7,7 +7,7 @@ use tandem_model::workload::{Tier, WorkloadClass};
 
 use super::read::mapping;
 use super::selector::{
-    Bits, Kind, NETWORKS_MAX, Names, Range, Selector, class_bit, grade_bit, tier_bit,
+    Bits, Kind, NETWORKS_MAX, Names, Range, Selector, class_bit, gpu_bit, grade_bit, tier_bit,
 };
 use super::subject::GRADES;
 use crate::countries::{self, CountrySet};
@@ -43,7 +43,7 @@ pub(super) fn read(field: &Field<'_>, known: &mut Names, p: &mut Problems) -> Se
     names(Kind::CLASS, "class", &mut class);
     names(Kind::TIER, "tier", &mut tier);
     names(Kind::GRADE, "grade", &mut grade);
-    names(Kind::GPU, "gpu", &mut |item, p| gpus(item, known, p));
+    names(Kind::GPU, "gpu", &mut |item, p| gpus(item, p));
     names(Kind::NETWORK, "network", &mut |item, p| {
         network(item, known, p)
     });
@@ -104,7 +104,7 @@ fn grade(item: &Field<'_>, p: &mut Problems) -> Option<Bits> {
 }
 
 /// The cards that a name means; `H100` means every H100.
-fn gpus(item: &Field<'_>, names: &Names, p: &mut Problems) -> Option<Bits> {
+fn gpus(item: &Field<'_>, p: &mut Problems) -> Option<Bits> {
     let cards = GpuModel::matching(item.text(p)?);
     if cards.is_empty() {
         p.invalid(
@@ -112,7 +112,7 @@ fn gpus(item: &Field<'_>, names: &Names, p: &mut Problems) -> Option<Bits> {
             format!("no GPU of the catalogue is called `{}`", item.shown()),
         );
     }
-    let bits = cards.into_iter().map(|card| names.gpu_bit(card));
+    let bits = cards.into_iter().map(gpu_bit);
     Some(bits.fold(Bits::NONE, Bits::with))
 }
 

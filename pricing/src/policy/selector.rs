@@ -149,30 +149,19 @@ pub(super) fn grade_bit(grade: Grade) -> Bits {
     Kind::GRADE.bit(grade as usize)
 }
 
-/// The names that bits stand for: every card of the catalogue, and the networks that a policy names.
-#[derive(Debug, Clone)]
+/// By its place in the catalogue.
+pub(super) fn gpu_bit(gpu: GpuModel) -> Bits {
+    Kind::GPU.bit(usize::from(gpu.number()))
+}
+
+/// The names that a policy's bits stand for and no other's: the networks that it names.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names {
-    gpus: Vec<GpuModel>,
     /// With the place where each is named first.
     networks: Vec<(NetworkId, Position)>,
 }
 
 impl Names {
-    pub(super) fn new() -> Self {
-        let mut gpus: Vec<_> = GpuModel::all().collect();
-        gpus.sort_unstable();
-        Self {
-            gpus,
-            networks: Vec::new(),
-        }
-    }
-
-    /// The bit of a card; a card outside the catalogue cannot exist.
-    pub(super) fn gpu_bit(&self, gpu: GpuModel) -> Bits {
-        let index = self.gpus.binary_search(&gpu);
-        index.map_or(Bits::NONE, |index| Kind::GPU.bit(index))
-    }
-
     /// The bit of a network that a file names; none when there are too many.
     pub(super) fn name_network(&mut self, network: NetworkId, at: Position) -> Option<Bits> {
         let known = self.networks.iter().position(|(n, _)| *n == network);
@@ -210,7 +199,7 @@ impl Names {
         Coordinates {
             names: self
                 .names_of(subject.class, subject.tier, subject.grade, subject.network)
-                .with(self.gpu_bit(subject.gpu)),
+                .with(gpu_bit(subject.gpu)),
             country: subject.country,
             account: subject.account,
             gpu_hours: subject.gpu_hours,
@@ -267,8 +256,7 @@ mod tests {
 
     #[test]
     fn every_name_has_a_bit_of_its_own() {
-        let names = Names::new();
-        let mut bits: Vec<u128> = GpuModel::all().map(|gpu| names.gpu_bit(gpu).0).collect();
+        let mut bits: Vec<u128> = GpuModel::all().map(|gpu| gpu_bit(gpu).0).collect();
         bits.extend(WorkloadClass::ALL.map(|class| class_bit(class).0));
         bits.extend(Tier::ALL.map(|tier| tier_bit(tier).0));
         bits.extend([Grade::Consumer, Grade::Datacenter].map(|grade| grade_bit(grade).0));

@@ -2,6 +2,7 @@
 //! costs the customer.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tandem_model::money::MicroUsd;
@@ -9,6 +10,7 @@ use tandem_model::network::Country;
 use tandem_model::quote::START_SECONDS;
 use tandem_model::workload::{Tier, Workload, WorkloadClass};
 
+use super::tiers::Drafts;
 use super::{Effort, Pricing, Refusal};
 use crate::backstop;
 use crate::book::{Aisle, AislePrice, Ask, Book, Sale, Work};
@@ -28,14 +30,21 @@ pub struct Desk<'a> {
     pub(super) book: &'a Book,
     pub(super) pricing: Pricing<'a>,
     pub(super) effort: Effort,
-    term_seconds: u32,
+    pub(super) term_seconds: u32,
     /// Stands for every country that is not priced apart.
     elsewhere: Country,
     /// What is asked of the book, but for the tier.
-    ask: Ask,
+    pub(super) ask: Ask,
     /// The cost at each seller, once it was asked for.
     costs: Vec<OnceCell<Result<CostModel, Refusal>>>,
+    /// Prices on consumer and enterprise, which several searches ask for.
+    known: [OnceCell<Known>; 2],
+    /// What was found for every tier, once it was asked for.
+    pub(super) drafts: OnceCell<Arc<Drafts>>,
 }
+
+/// Prices by the number of the aisle, each once it was asked for.
+type Known = Box<[OnceCell<AislePrice>]>;
 
 /// What one aisle costs, before any offer's price is known.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +86,8 @@ impl<'a> Desk<'a> {
             elsewhere: pricing.policy.country_elsewhere(),
             ask,
             costs: vec![OnceCell::new(); pricing.supply.sellers()],
+            known: Default::default(),
+            drafts: OnceCell::new(),
         }
     }
 
@@ -116,12 +127,18 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// Whether the workload can start on what a seller sells.
+    pub(super) fn starts_at(&self, seller: usize) -> bool {
+        let (network, product) = self.pricing.supply.product(seller);
+        (self.pricing.can_start)(network, product)
+    }
+
     /// The cost of the workload at the seller of an aisle, whatever the price.
     fn model(&self, aisle: &Aisle) -> Result<CostModel, Refusal> {
         let supply = self.pricing.supply;
         let seller = supply.seller(aisle);
         *self.costs[seller].get_or_init(|| {
-            if !(self.pricing.can_start)(&aisle.network, &aisle.product) {
+            if !self.starts_at(seller) {
                 return Err(Refusal::CannotStart);
             }
             let model = supply.model(&self.effort, seller);
@@ -160,7 +177,25 @@ impl<'a> Desk<'a> {
         })
     }
 
-    /// The price function of the book for a tier; on `assured` with the cost of the backstop.
+    /// The price function of the book for a tier; on `assured` with the cost of the backstop. What
+    /// several searches ask for is worked out once.
+    pub(super) fn price(
+        &self,
+        tier: (Tier, Option<MicroUsd>),
+        aisle: &Aisle,
+        apart: Option<Country>,
+    ) -> AislePrice {
+        let known = match (tier, apart) {
+            ((Tier::Consumer, None), None) => &self.known[0],
+            ((Tier::Enterprise, None), None) => &self.known[1],
+            _ => return self.aisle_price(tier, aisle, apart),
+        };
+        let none = || self.book.aisles().iter().map(|_| OnceCell::new()).collect();
+        let known = &known.get_or_init(none)[aisle.number()];
+        *known.get_or_init(|| self.aisle_price(tier, aisle, None))
+    }
+
+    /// The same, worked out.
     pub fn aisle_price(
         &self,
         tier: (Tier, Option<MicroUsd>),

@@ -19,7 +19,7 @@ pub const PROBE_SECONDS: u32 = 60;
 const PER_BILLION_TO_MILLION: u64 = 1_000;
 
 /// One workload, whatever it runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Effort {
     /// How long it runs at reference speed, in seconds; not 0. The customer's estimate, else his
     /// limit, else the term.

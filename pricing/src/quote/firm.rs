@@ -69,7 +69,7 @@ impl Desk<'_> {
         &self,
         tier: (Tier, Option<MicroUsd>),
         hit: &Hit,
-        item: Itemised,
+        item: &Itemised,
         id: QuoteId,
     ) -> Option<Quote> {
         let view = self.book.view(hit.row);
@@ -77,7 +77,7 @@ impl Desk<'_> {
         let terms = &item.tariff.terms;
         let gpu_microseconds = gpu_microseconds(hit.gpus, terms.term_seconds)?;
         let valid = Duration::from_secs(u64::from(terms.valid_seconds));
-        let promotion = self.promotion(&item);
+        let promotion = self.promotion(item);
         Some(Quote {
             id,
             tier: tier.0,
@@ -87,7 +87,7 @@ impl Desk<'_> {
             term_seconds: terms.term_seconds,
             replacement_rate_max: self.replacement_rate_max(rate, tier.1)?,
             not_to_exceed: rate.charge_for(gpu_microseconds).ok()?,
-            lines: item.lines,
+            lines: item.lines.clone(),
             token_legs: self
                 .token_leg(&view, hit.gpus, terms.term_seconds)
                 .into_iter()

@@ -6,11 +6,13 @@
 //! hardware. Placements and replacements are chosen by what they cost us instead:
 //! [`Supply::cost_price`].
 
+mod alike;
 mod considered;
 mod denials;
 mod desk;
 mod effort;
 mod firm;
+mod memo;
 mod refusal;
 mod report;
 mod seen;
@@ -34,6 +36,7 @@ use crate::policy::{Exhausted, Policy};
 pub use considered::{Considered, Considering};
 pub use desk::Desk;
 pub use effort::{Effort, PROBE_SECONDS, RESTART_SECONDS, SAVE_MS};
+pub use memo::ANSWERS_MAX;
 pub use refusal::Refusal;
 pub use report::{Basis, NoQuote, QuoteReport, TierReport};
 pub use seen::SeenByKind;
@@ -108,3 +111,5 @@ pub fn gpus_rented(offer: &Offer, workload: &Workload) -> u16 {
 pub(crate) mod plain;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_alike;

@@ -2,9 +2,13 @@
 //! often its machines failed, and what probes showed of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use tandem_model::network::{Grade, NetworkId, Product};
 
+use super::alike::Alike;
+use super::memo::Memo;
+use super::tiers::Drafts;
 use super::{Effort, SeenByKind};
 use crate::book::{Aisle, AislePrice, Book, FreeKey, Hit, Sale};
 use crate::cost::{CostError, CostModel, Curve, Prepaid, Step};
@@ -54,13 +58,17 @@ pub struct Usage {
     pub grade_lost: BTreeSet<ProbedKind>,
 }
 
-/// The supply of one book as prices look at it, prepared once for every request to it.
+/// The supply of one book as prices look at it, prepared once for every request to it, with what
+/// was answered from it. Whatever of it may change after it was made belongs into the key of those
+/// answers.
 #[derive(Debug, Clone, Default)]
 pub struct Supply {
     usage: Usage,
     sellers: Vec<Seller>,
     /// By the number of the aisle.
     aisles: Vec<Stand>,
+    /// Shared by clones: a key holds all in which they can differ.
+    memo: Arc<Memo<Alike, Drafts>>,
 }
 
 /// Aisles on which a workload starts and costs alike, whatever their prices.
@@ -182,6 +190,17 @@ impl Supply {
     /// How many sellers there are.
     pub(super) fn sellers(&self) -> usize {
         self.sellers.len()
+    }
+
+    /// The network and the product of a seller.
+    pub(super) fn product(&self, seller: usize) -> (&NetworkId, &str) {
+        let seller = &self.sellers[seller];
+        (&seller.network, &seller.product)
+    }
+
+    /// Answers that were made from this supply.
+    pub(super) fn memo(&self) -> &Memo<Alike, Drafts> {
+        &self.memo
     }
 
     /// The number of an aisle's seller.

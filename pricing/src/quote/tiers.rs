@@ -1,11 +1,15 @@
 //! The tiers of one request: each from the book, then what one of them means for the others.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
 use tandem_model::error::ErrorCode;
 use tandem_model::id::QuoteId;
 use tandem_model::money::MicroUsd;
 use tandem_model::workload::Tier;
 
 use super::desk::Desk;
+use super::firm::Itemised;
 use super::supply::share_holds;
 use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, Refusal, TierReport};
 use crate::book::{Ask, Change, Counterfactual, Hit, Rules, Work, counterfactuals};
@@ -17,13 +21,12 @@ const GRADES_TOLD_MAX: usize = 3;
 impl Desk<'_> {
     /// Every tier without a price, because the customer may buy nothing.
     fn denied(&self, why: &Denial) -> QuoteReport {
-        let tiers = Tier::ALL.map(|tier| {
-            let mut report = self.not_offered(tier).report;
-            report.no_quote = Some(NoQuote {
+        let tiers = Tier::ALL.map(|tier| TierReport {
+            no_quote: Some(NoQuote {
                 code: Some(ErrorCode::PLACE_DENIED),
                 text: why.to_string(),
-            });
-            report
+            }),
+            ..self.not_offered(tier).to_report()
         });
         self.report_of(tiers.into())
     }
@@ -33,16 +36,8 @@ impl Desk<'_> {
         let offers = self.book.len();
         let counted = (offers > 0).then_some((Refusal::TierNotOffered, offers));
         Draft {
-            backstop: None,
-            report: TierReport {
-                tier,
-                quote: None,
-                no_quote: None,
-                basis: None,
-                ranked: Vec::new(),
-                fitting: 0,
-                refused: counted.into_iter().collect(),
-            },
+            refused: counted.into_iter().collect(),
+            ..Draft::of(tier)
         }
     }
 
@@ -55,20 +50,37 @@ impl Desk<'_> {
     }
 
     /// Quotes every tier that is asked for. The same input gives the same report, whatever the
-    /// order in which the book got its offers. `fresh_id` is called once a quote.
+    /// order in which the book got its offers, and whether or not the supply knew the answer.
+    /// `fresh_id` is called once a quote.
     pub fn quote(&self, mut fresh_id: impl FnMut() -> QuoteId) -> QuoteReport {
         if let Some(why) = &self.pricing.places.customer {
             return self.denied(why);
         }
-        let mut enterprise = self.tier(Tier::Enterprise, None);
+        let tiers = self.drafts().tiers.iter();
+        self.report_of(
+            tiers
+                .map(|draft| self.settle(draft, &mut fresh_id))
+                .collect(),
+        )
+    }
+
+    /// What was found for every tier, for this request or one that is alike.
+    fn drafts(&self) -> &Drafts {
+        self.drafts.get_or_init(|| match self.alike() {
+            Some(alike) => self.pricing.supply.memo().answer(alike, || self.find()),
+            None => Arc::new(self.find()),
+        })
+    }
+
+    /// Looks for the best offers of every tier.
+    fn find(&self) -> Drafts {
+        let enterprise = self.tier(Tier::Enterprise, None);
         let mut consumer = self.tier(Tier::Consumer, None);
         self.refuse_dearer(&mut consumer, &enterprise);
-        let mut assured = self.assured(&enterprise, &consumer);
-        for report in [&mut consumer, &mut assured, &mut enterprise] {
-            self.settle(report, &mut fresh_id);
+        let assured = self.assured(&enterprise, &consumer);
+        Drafts {
+            tiers: [consumer, assured, enterprise],
         }
-        let drafts = [consumer, assured, enterprise];
-        self.report_of(drafts.map(|draft| draft.report).into())
     }
 
     /// What one change of the request would save on a tier that was reported.
@@ -77,15 +89,21 @@ impl Desk<'_> {
         if is_denied || report.tier == Tier::Assured || !self.is_wanted(report.tier) {
             return Vec::new();
         }
+        let mut drafts = self.drafts().tiers.iter();
+        match drafts.find(|draft| draft.tier == report.tier) {
+            Some(draft) => draft.others.get_or_init(|| self.others(draft)).clone(),
+            None => Vec::new(),
+        }
+    }
+
+    fn others(&self, draft: &Draft) -> Vec<Counterfactual> {
         let rules = Rules {
             vram_gb_min: self.classification.needs.vram_gb_per_gpu,
             ..Rules::default()
         };
-        let price = |tier, aisle: &_, country| self.aisle_price((tier, None), aisle, country);
-        let ask = self.ask(report.tier);
-        let best = report.ranked.first();
-        let mut found =
-            counterfactuals(self.book, &ask, best, price, self.pricing.world_now, rules);
+        let price = |tier, aisle: &_, country| self.price((tier, None), aisle, country);
+        let (ask, now) = (self.ask(draft.tier), self.pricing.world_now);
+        let mut found = counterfactuals(self.book, &ask, draft.best(), price, now, rules);
         // Hardware of any grade is what the consumer tier sells: it has a quote of its own.
         found.retain(|found| found.change != Change::AnyGrade);
         found
@@ -101,22 +119,19 @@ impl Desk<'_> {
     }
 
     fn draft(&self, ask: &Ask, backstop: Option<MicroUsd>) -> Draft {
-        let tier = ask.tier;
-        let price = |aisle: &_, country| self.aisle_price((tier, backstop), aisle, country);
+        let tier = (ask.tier, backstop);
+        let price = |aisle: &_, country| self.price(tier, aisle, country);
         let mut ranking = self.book.rank(ask, price, self.pricing.world_now);
         let mut ranked = Vec::with_capacity(RANKED_MAX.min(ranking.fitting()));
         ranked.extend(ranking.by_ref().take(RANKED_MAX));
+        let best = ranked.first().map(|hit: &Hit| self.book.view(hit.row));
         Draft {
             backstop,
-            report: TierReport {
-                tier,
-                quote: None,
-                no_quote: None,
-                basis: None,
-                fitting: ranking.fitting(),
-                refused: ranking.refused(),
-                ranked,
-            },
+            item: best.and_then(|view| self.itemised(tier, &view)),
+            fitting: ranking.fitting(),
+            refused: ranking.refused(),
+            ranked,
+            ..Draft::of(ask.tier)
         }
     }
 
@@ -129,10 +144,10 @@ impl Desk<'_> {
             let text = format!(
                 "enterprise costs less: {} for a useful hour of all GPUs, where {} would cost {}",
                 other.useful_hour_micro_usd,
-                draft.report.tier.as_str(),
+                draft.tier.as_str(),
                 own.useful_hour_micro_usd
             );
-            draft.report.no_quote = Some(NoQuote::because(text));
+            draft.no_quote = Some(NoQuote::because(text));
         }
     }
 
@@ -140,10 +155,10 @@ impl Desk<'_> {
     fn assured(&self, enterprise: &Draft, consumer: &Draft) -> Draft {
         let refused = |text: String| {
             let mut draft = self.not_offered(Tier::Assured);
-            draft.report.no_quote = Some(NoQuote::because(text));
+            draft.no_quote = Some(NoQuote::because(text));
             draft
         };
-        if let Some(dearer) = &consumer.report.no_quote {
+        if let Some(dearer) = &consumer.no_quote {
             return refused(format!("as for consumer: {}", dearer.text));
         }
         let cost = match self.backing() {
@@ -192,7 +207,7 @@ impl Desk<'_> {
         let share = self.pricing.policy.defaults().assured_share_permille;
         let promised = self.pricing.supply.usage().assured_gpus;
         let gpus = self.effort.gpus();
-        let price = |aisle: &_, country| self.aisle_price((Tier::Enterprise, None), aisle, country);
+        let price = |aisle: &_, country| self.price((Tier::Enterprise, None), aisle, country);
         let ask = self.backstop_ask();
         let mut fitting = self
             .book
@@ -221,17 +236,17 @@ impl Desk<'_> {
     }
 
     /// Makes the quote of a tier, or says why there is none.
-    fn settle(&self, draft: &mut Draft, fresh_id: &mut impl FnMut() -> QuoteId) {
-        let tier = (draft.report.tier, draft.backstop);
-        let report = &mut draft.report;
-        if !self.is_wanted(report.tier) {
-            *report = self.not_offered(report.tier).report;
-            report.no_quote = Some(NoQuote::because("another tier is asked for"));
-            return;
+    fn settle(&self, draft: &Draft, fresh_id: &mut impl FnMut() -> QuoteId) -> TierReport {
+        let tier = (draft.tier, draft.backstop);
+        if !self.is_wanted(draft.tier) {
+            return TierReport {
+                no_quote: Some(NoQuote::because("another tier is asked for")),
+                ..self.not_offered(draft.tier).to_report()
+            };
         }
-        let best = report.ranked.first().copied();
-        let item = best.and_then(|hit| self.itemised(tier, &self.book.view(hit.row)));
-        report.basis = best.zip(item.as_ref()).map(|(hit, item)| {
+        let best = draft.best().zip(draft.item.as_ref());
+        let mut report = draft.to_report();
+        report.basis = best.map(|(hit, item)| {
             let view = self.book.view(hit.row);
             let subject = self.subject(tier.0, view.aisle(), view.country());
             Basis {
@@ -240,11 +255,10 @@ impl Desk<'_> {
             }
         });
         if report.no_quote.is_some() {
-            return;
+            return report;
         }
-        let item = best.zip(item);
-        report.quote = item.and_then(|(hit, item)| self.firm(tier, &hit, item, fresh_id()));
-        if report.quote.is_none() && best.is_some() {
+        report.quote = best.and_then(|(hit, item)| self.firm(tier, hit, item, fresh_id()));
+        if report.quote.is_none() && draft.best().is_some() {
             let text = "the total of the best offer leaves the range of amounts";
             report.no_quote = Some(NoQuote::because(text));
         } else if report.quote.is_none() {
@@ -255,18 +269,63 @@ impl Desk<'_> {
                 false => ErrorCode::NO_OFFER_FITS,
             }));
         }
+        report
     }
 }
 
+/// What was found for every tier: all of an answer that requests share which are alike.
+#[derive(Debug)]
+pub(super) struct Drafts {
+    /// Cheapest promise first.
+    tiers: [Draft; Tier::ALL.len()],
+}
+
 /// A tier before its quote is made.
+#[derive(Debug)]
 struct Draft {
-    report: TierReport,
+    tier: Tier,
     /// Cost of the backstop per needed GPU-hour, on `assured`.
     backstop: Option<MicroUsd>,
+    /// Why there will be no quote.
+    no_quote: Option<NoQuote>,
+    ranked: Vec<Hit>,
+    /// The price of the first of them.
+    item: Option<Itemised>,
+    fitting: usize,
+    refused: BTreeMap<Refusal, usize>,
+    /// What one change would save, once it was asked for.
+    others: OnceLock<Vec<Counterfactual>>,
 }
 
 impl Draft {
+    /// Nothing of a tier.
+    fn of(tier: Tier) -> Self {
+        Self {
+            tier,
+            backstop: None,
+            no_quote: None,
+            ranked: Vec::new(),
+            item: None,
+            fitting: 0,
+            refused: BTreeMap::new(),
+            others: OnceLock::new(),
+        }
+    }
+
     fn best(&self) -> Option<&Hit> {
-        self.report.ranked.first()
+        self.ranked.first()
+    }
+
+    /// Its report, with no quote yet.
+    fn to_report(&self) -> TierReport {
+        TierReport {
+            tier: self.tier,
+            quote: None,
+            no_quote: self.no_quote.clone(),
+            basis: None,
+            ranked: self.ranked.clone(),
+            fitting: self.fitting,
+            refused: self.refused.clone(),
+        }
     }
 }
