@@ -222,8 +222,8 @@ impl Witness {
         Ok(())
     }
 
-    fn see(&mut self, action: &Action, state: &AgentState) -> Result<(), TestCaseError> {
-        prop_assert!(!self.exited, "{action:?} after the exit");
+    /// What an action does of a probe.
+    fn sees_probe(&mut self, action: &Action, state: &AgentState) -> Result<(), TestCaseError> {
         match action {
             Action::Probe(_) => {
                 prop_assert!(!self.started && !self.awaits_leave, "probed twice or late");
@@ -261,6 +261,15 @@ impl Witness {
                 let says_so = matches!(request.said, ProbeSaid::CouldNotRun { .. });
                 prop_assert!(says_so, "a message of the exchange from the core");
             }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn see(&mut self, action: &Action, state: &AgentState) -> Result<(), TestCaseError> {
+        prop_assert!(!self.exited, "{action:?} after the exit");
+        self.sees_probe(action, state)?;
+        match action {
             Action::Start { .. } => {
                 prop_assert!(!self.awaits_leave, "started before the probe allowed it");
                 prop_assert!(
@@ -304,7 +313,7 @@ impl Witness {
             Action::Restore(..) => {
                 prop_assert!(!self.awaits_leave, "restored before the probe allowed it");
             }
-            Action::SendBind(..) => {}
+            _ => {}
         }
         Ok(())
     }
