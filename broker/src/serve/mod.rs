@@ -9,6 +9,7 @@ mod installation;
 mod keepers;
 mod rented;
 mod seen;
+mod terms;
 mod world;
 
 use std::net::SocketAddr;
@@ -20,33 +21,27 @@ use gpu_probe::protocol::CheckpointStore;
 use tandem_model::error::ErrorCode;
 use tandem_model::secret::Secret;
 use tandem_model::time::Clock;
-use tandem_pricing::jurisdiction::Digester;
-use tandem_sla::detect::Windows;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use crate::cli::failure::Failure;
-use crate::clock::{FACTOR_MAX, SystemClock};
+use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::engine::handle::EngineHandle;
 use crate::engine::metrics::EngineMetrics;
-use crate::engine::plan::LaunchSettings;
-use crate::engine::probe::ProbeTerms;
 use crate::engine::runner;
-use crate::engine::terms::{AgentTokens, Rounds, Terms};
+use crate::engine::terms::Terms;
 use crate::http::metrics::Metrics;
 use crate::http::server::{self, AgentBinary};
 use crate::http::state::{ApiLimits, ApiState};
-use crate::networks::Networks;
 use crate::policies::Policies;
 use crate::sales::Sales;
-use crate::store::BrokerId;
 use crate::store::sqlite::SqliteStore;
 use crate::vault::Vault;
 pub use folder::{back_up, store_file};
 pub use installation::Kind;
 use rented::Sandbox;
+use terms::{local_url, terms};
 
 /// Longest time for the end of everything.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(25);
@@ -194,59 +189,6 @@ async fn start_clock(disk: &Disk, sandbox: Option<&Sandbox>) -> Result<Arc<Syste
         );
     }
     Ok(Arc::new(clock))
-}
-
-/// The URL at which machines reach an address on which we listen.
-fn local_url(address: SocketAddr) -> String {
-    let mut reached = address;
-    if reached.ip().is_unspecified() {
-        reached.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    format!("http://{reached}")
-}
-
-async fn terms(
-    options: &Options,
-    disk: &Disk,
-    networks: &Networks,
-    clock: &SystemClock,
-    address: SocketAddr,
-) -> Result<Terms, Failure> {
-    let config = &options.config;
-    let broker_url = config
-        .public_url
-        .clone()
-        .unwrap_or_else(|| local_url(address));
-    let vault = Arc::clone(&disk.vault);
-    Ok(Terms {
-        installation: installation::id(&*disk.store, clock).await?,
-        broker: BrokerId(Uuid::new_v4()),
-        windows: Windows::DEFAULT,
-        rounds: Rounds {
-            market: config.market_refresh,
-            ..Rounds::DEFAULT
-        },
-        products: networks.all_products(),
-        places: Arc::new(Digester::of(config.jurisdiction.clone())),
-        seen: seen::load(&*disk.store)
-            .await
-            .map_err(installation::store_failed)?,
-        ssh_public_key: networks.ssh_public_key(),
-        launch: LaunchSettings {
-            agent_url: format!("{broker_url}/agent/v1/binary"),
-            broker_url,
-            agent_sha256: disk.agent.sha256.clone(),
-            time_factor: clock.factor().clamp(1, FACTOR_MAX),
-        },
-        probe: ProbeTerms {
-            moments: vault.moment_key(),
-            ..config.probe.terms(clock.factor().clamp(1, FACTOR_MAX))
-        },
-        tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
-    })
 }
 
 fn api_state(
