@@ -1,9 +1,10 @@
 //! The probe of a placement, at its start or inside its running work: the exchange of
 //! `docs/gpu-probe.md` with the broker, on a thread of its own, because drivers block and may hang.
 //!
-//! Each message but the report is sent once: without its answer the exchange cannot go on, and could
-//! not run. The
-//! thread ends between two messages when it is told to. One that hangs in the driver is left behind.
+//! A message without an answer is sent again: the broker answers it as it did, on its own clock. When
+//! it stays without one, the broker may have been started again and know nothing of the exchange: the
+//! probe of a start begins anew, that of running work has passed its moment. The thread ends between
+//! two messages when it is told to. One that hangs in the driver is left behind.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -24,10 +25,14 @@ use crate::verdict::Verdict;
 
 /// Longest wait for the answer to a message: the verifier checks a device's openings meanwhile.
 const MESSAGE_MAX: Duration = Duration::from_secs(60);
-/// How often a report is sent: while the openings before it are still checked, nobody takes it.
-const REPORT_TRIES: usize = 3;
+/// How often a message is sent, until it is answered.
+const TRIES: usize = 3;
 /// Pause between two of them.
-const REPORT_PAUSE: Duration = Duration::from_secs(1);
+const TRY_PAUSE: Duration = Duration::from_secs(1);
+/// How often an exchange is begun; the broker allows no more.
+const BEGINS: usize = 3;
+/// Pause between two of them.
+const BEGIN_PAUSE: Duration = Duration::from_secs(2);
 /// Messages of one exchange: each of its steps, and two openings a device.
 const MESSAGES_MAX: usize = 64;
 
@@ -61,6 +66,8 @@ struct Line {
     what: What,
     inputs: mpsc::Sender<Input>,
     may_start: Option<bool>,
+    /// Whether the exchange ended for want of an answer.
+    is_unanswered: bool,
 }
 
 impl Probe {
@@ -74,6 +81,7 @@ impl Probe {
             what,
             inputs: inputs.clone(),
             may_start: None,
+            is_unanswered: false,
         };
         let work = move || {
             let end = line.run();
@@ -121,6 +129,23 @@ impl What {
 
 impl Line {
     fn run(&mut self) -> ProbeEnd {
+        let begins = match self.what {
+            What::AtStart(_) => BEGINS,
+            What::Spot(_) => 1,
+        };
+        let mut end = self.once();
+        for _ in 1..begins {
+            if !std::mem::take(&mut self.is_unanswered) || self.goes_on.upgrade().is_none() {
+                break;
+            }
+            self.rest(BEGIN_PAUSE);
+            end = self.once();
+        }
+        end
+    }
+
+    /// One exchange.
+    fn once(&mut self) -> ProbeEnd {
         let outcome = match self.probe.emulated.clone() {
             Some(gpu) => self.emulated(&gpu).map_err(ProbeEnd::could_not_run),
             None => self.measured().map_err(|error| match error {
@@ -157,16 +182,15 @@ impl Line {
             moment: self.what.moment(),
             said: ProbeSaid::Message(message),
         };
-        let is_report = matches!(request.said, ProbeSaid::Message(ProverMessage::Report(_)));
-        let tries = if is_report { REPORT_TRIES } else { 1 };
         let mut reply = self.call(&request);
-        for _ in 1..tries {
-            if reply != Err(CallError::Unreachable) {
+        for _ in 1..TRIES {
+            if reply != Err(CallError::Unreachable) || self.goes_on.upgrade().is_none() {
                 break;
             }
-            self.runtime.block_on(tokio::time::sleep(REPORT_PAUSE));
+            self.rest(TRY_PAUSE);
             reply = self.call(&request);
         }
+        self.is_unanswered = reply == Err(CallError::Unreachable);
         match reply {
             Ok(reply) => {
                 self.may_start = reply.may_start;
@@ -175,6 +199,12 @@ impl Line {
             Err(CallError::Refused { .. }) => Err("the broker refused a message".to_owned()),
             Err(CallError::Unreachable) => Err("a message was not answered".to_owned()),
         }
+    }
+
+    fn rest(&self, pause: Duration) {
+        // The timer is made inside, where the runtime is known.
+        let resting = async { tokio::time::sleep(pause).await };
+        self.runtime.block_on(resting);
     }
 
     fn call(&self, request: &ProbeRequest) -> Result<ProbeReply, CallError> {

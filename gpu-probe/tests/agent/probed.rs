@@ -1,6 +1,7 @@
 //! A placement that is to be probed: the real agent, emulated cards, and a real session of the
 //! verifier behind the broker's API.
 
+use gpu_probe::exchange::ProverMessage;
 use gpu_probe::protocol::{EndCause, Phase, ProbeSaid};
 use gpu_probe::report::Kind;
 use gpu_probe::verdict::{ReasonCode, VerdictOutcome};
@@ -81,9 +82,45 @@ async fn without_a_driver_the_broker_is_told_and_decides() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_ends_the_exchange_and_the_message_is_not_sent_again() {
+async fn a_message_whose_answer_was_lost_is_said_again() {
     let broker = ordering_a_probe().await;
     broker.books().probes.lost_at = Some(3);
+    let machine = Machine::new();
+    let env = [("TANDEM_EMULATED_GPU", HONEST)];
+    let mut agent = machine.agent(&broker, 1, &env, &["/bin/sh", "-c", SCRIPT]);
+    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
+    let books = broker.books();
+    let said = &books.probes.said;
+    assert_eq!(said[2], said[3]);
+    let verdict = books.probes.verdict().expect("the exchange is over");
+    assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
+    assert_eq!(machine.stdout(), "ran\n");
+}
+
+fn begins(said: &[ProbeSaid]) -> usize {
+    let is_hello = |s: &&ProbeSaid| matches!(s, ProbeSaid::Message(ProverMessage::Hello(_)));
+    said.iter().filter(is_hello).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_the_broker_forgot_is_begun_anew() {
+    let broker = ordering_a_probe().await;
+    broker.books().probes.forgotten_at = Some(4);
+    let machine = Machine::new();
+    let env = [("TANDEM_EMULATED_GPU", HONEST)];
+    let mut agent = machine.agent(&broker, 1, &env, &["/bin/sh", "-c", SCRIPT]);
+    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
+    let books = broker.books();
+    assert_eq!(begins(&books.probes.said), 2);
+    let verdict = books.probes.verdict().expect("the exchange is over");
+    assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
+    assert_eq!(machine.stdout(), "ran\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_three_exchanges_without_an_answer_the_broker_is_told_why() {
+    let broker = ordering_a_probe().await;
+    broker.books().probes.is_deaf = true;
     broker.books().probes.may_start_unprobed = true;
     let machine = Machine::new();
     let env = [("TANDEM_EMULATED_GPU", HONEST)];
@@ -91,8 +128,8 @@ async fn a_lost_answer_ends_the_exchange_and_the_message_is_not_sent_again() {
     assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
     let books = broker.books();
     let said = &books.probes.said;
-    assert_eq!(said.len(), 4, "three messages, then why it ended: {said:?}");
-    let ProbeSaid::CouldNotRun { detail } = &said[3] else {
+    assert_eq!(begins(said), 9, "three times three: {said:?}");
+    let Some(ProbeSaid::CouldNotRun { detail }) = said.last() else {
         panic!("{said:?}");
     };
     assert!(detail.contains("not answered"), "{detail}");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gpu_probe::exchange::VerifierMessage;
+use gpu_probe::exchange::{ProverMessage, VerifierMessage};
 use gpu_probe::protocol::{MomentId, ProbeReply, ProbeRequest, ProbeSaid, SpotOrder};
 use gpu_probe::report::Kind;
 use gpu_probe::verdict::{Verdict, VerdictOutcome};
@@ -20,11 +20,18 @@ pub(crate) struct Probes {
     pub(crate) may_start_unprobed: bool,
     /// The message, from 1, whose answer is lost.
     pub(crate) lost_at: Option<usize>,
+    /// The message, from 1, from which on the exchange is forgotten, until one begins anew.
+    pub(crate) forgotten_at: Option<usize>,
+    /// Whether no message of an exchange is answered.
+    pub(crate) is_deaf: bool,
     /// Whether answers take longer than any test.
     pub(crate) is_mute: bool,
     /// Everything that the agent said.
     pub(crate) said: Vec<ProbeSaid>,
     session: Session,
+    is_forgotten: bool,
+    /// What was said last, and its answer.
+    last: Option<(ProverMessage, ProbeReply)>,
     began: Instant,
 }
 
@@ -37,6 +44,10 @@ impl Probes {
             delay: Duration::ZERO,
             may_start_unprobed: false,
             lost_at: None,
+            forgotten_at: None,
+            is_deaf: false,
+            is_forgotten: false,
+            last: None,
             is_mute: false,
             said: Vec::new(),
             session: Session::new(policy, facts, Kind::Quick, [9; 32], 0),
@@ -60,9 +71,8 @@ impl Probes {
         let moment = self.spot_ordered.map(|order| order.moment);
         assert_eq!(request.moment, moment, "of which probe it is");
         self.said.push(request.said.clone());
-        if self.lost_at == Some(self.said.len()) {
-            return None;
-        }
+        let is_lost = self.lost_at == Some(self.said.len());
+        self.is_forgotten |= self.forgotten_at == Some(self.said.len());
         let message = match request.said {
             ProbeSaid::Message(message) => message,
             ProbeSaid::CouldNotRun { .. } => {
@@ -73,15 +83,31 @@ impl Probes {
             }
         };
         message.check().ok()?;
+        if let Some((_, again)) = self.last.as_ref().filter(|(last, _)| *last == message) {
+            return Some(again.clone());
+        }
+        if self.is_deaf {
+            return None;
+        }
+        if self.is_forgotten {
+            if !matches!(message, ProverMessage::Hello(_)) {
+                return None;
+            }
+            self.is_forgotten = false;
+            let (policy, facts) = (Policy::sandbox(), Facts::default());
+            self.session = Session::new(policy, facts, Kind::Quick, [8; 32], 0);
+        }
         let now_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap();
-        let reply = self.session.step(message, now_ms).ok()?;
+        let reply = self.session.step(message.clone(), now_ms).ok()?;
         while let Some(check) = self.session.take_check() {
             self.session.checked(check.run());
         }
         let verdict = self.session.verdict();
-        Some(ProbeReply {
+        let reply = ProbeReply {
             may_start: verdict.map(|v| v.outcome == VerdictOutcome::Pass),
             message: reply,
-        })
+        };
+        self.last = Some((message, reply.clone()));
+        (!is_lost).then_some(reply)
     }
 }
