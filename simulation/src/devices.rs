@@ -45,6 +45,13 @@ impl Devices {
         (self.by_uuid.len() as u64).min(DEVICES_MAX)
     }
 
+    /// How many failed so often that they are banned; nobody lifts a ban here.
+    pub(crate) fn banned(&self, ban_after_fails: u32) -> u64 {
+        let devices = self.by_uuid.values();
+        let banned = devices.filter(|device| device.is_banned(ban_after_fails));
+        banned.count() as u64
+    }
+
     fn of(jobs: &BTreeMap<JobId, Seen>) -> Self {
         let mut all = Self::default();
         for (id, seen) in jobs {
@@ -90,6 +97,10 @@ impl Devices {
 }
 
 impl Device {
+    fn is_banned(&self, ban_after_fails: u32) -> bool {
+        self.failed >= u64::from(ban_after_fails)
+    }
+
     fn fits(
         &self,
         record: &DeviceRecord,
@@ -100,7 +111,7 @@ impl Device {
         (record.passed, record.could_not_run, record.failed)
             == (self.passed, self.could_not_run, self.failed)
             && (record.first_seen, record.last_seen) == (Some(self.first), self.last)
-            && record.ban.is_some() == (self.failed >= u64::from(ban_after_fails))
+            && record.ban.is_some() == self.is_banned(ban_after_fails)
             && self
                 .shown_by
                 .iter()

@@ -28,8 +28,8 @@ struct Seen {
     /// Devices that verdicts named.
     devices: u64,
     verdicts: u64,
-    /// Devices of all verdicts, each as often as it was named.
-    shown: u64,
+    /// Lines of their histories: a device of a verdict each time that it was named, and each ban.
+    lines: u64,
 }
 
 impl Seen {
@@ -51,7 +51,7 @@ impl Seen {
             "ledger_balances" => at_most(BALANCES_MAX),
             "devices" => exactly(self.devices),
             "probes" => exactly(self.verdicts),
-            "device_history" => exactly(self.shown),
+            "device_history" => exactly(self.lines),
             // What HTTP writes; nobody speaks HTTP here.
             "accounts" | "api_keys" | "replies" | "settings" | "policies" | "denials"
             | "quote_log" | "promotions_given" => exactly(0),
@@ -66,7 +66,11 @@ impl Witness {
             jobs: self.jobs.len() as u64,
             devices: self.verdicts.devices.count(),
             verdicts: self.verdicts.devices.verdicts,
-            shown: self.verdicts.devices.shown,
+            lines: self.verdicts.devices.shown
+                + self
+                    .verdicts
+                    .devices
+                    .banned(self.verdicts.terms.ban_after_fails),
             ..Seen::default()
         };
         for (id, seen) in &self.jobs {
