@@ -108,6 +108,22 @@ pub struct Evidence {
     pub basis: Option<Basis>,
 }
 
+impl Evidence {
+    /// A device of which nothing was shown.
+    pub const fn none(uuid: DeviceUuid) -> Self {
+        Self {
+            uuid,
+            model: None,
+            matrix_elapsed_ms: None,
+            vram_elapsed_ms: None,
+            vram_proven_mib: None,
+            timed_permille: None,
+            reported_permille: None,
+            basis: None,
+        }
+    }
+}
+
 /// What came of a probe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {

@@ -160,20 +160,7 @@ pub(crate) fn verdict(
         },
         speed_permille: is_shown.then(|| u32::try_from(speed).unwrap_or(1_000)),
         reasons,
-        evidence: cards.iter().map(|card| shown(*card)).collect(),
-    }
-}
-
-fn shown(uuid: DeviceUuid) -> Evidence {
-    Evidence {
-        uuid,
-        model: None,
-        matrix_elapsed_ms: None,
-        vram_elapsed_ms: None,
-        vram_proven_mib: None,
-        timed_permille: None,
-        reported_permille: None,
-        basis: None,
+        evidence: cards.iter().copied().map(Evidence::none).collect(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! The probe of a placement, at its start or inside its running work: the exchange of
 //! `docs/gpu-probe.md` with the broker, on a thread of its own, because drivers block and may hang.
 //!
-//! A message without an answer is sent again: the broker answers it as it did, on its own clock. When
-//! it stays without one, the broker may have been started again and know nothing of the exchange: the
-//! probe of a start begins anew, that of running work has passed its moment. The thread ends between
-//! two messages when it is told to. One that hangs in the driver is left behind.
+//! A message without an answer is sent again, and a broker that has it answers as it did; but not the
+//! two that end what is timed: a broker that had not got the first one would take the way for the
+//! card's time. Without an answer the broker may also have been started again and know nothing of the
+//! exchange: the probe of a start begins anew, that of running work has passed its moment. The thread
+//! ends between two messages when it is told to. One that hangs in the driver is left behind.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -99,6 +100,14 @@ impl Probe {
     }
 }
 
+/// Whether the verifier's clock stands for the card's work until this message comes.
+const fn ends_timed_work(message: &ProverMessage) -> bool {
+    matches!(
+        message,
+        ProverMessage::MatrixCommit { .. } | ProverMessage::VramCommit { .. }
+    )
+}
+
 impl What {
     /// What the agent learns of its end. A verdict of running work is for the broker alone.
     fn ends(self, end: ProbeEnd) -> Input {
@@ -182,8 +191,12 @@ impl Line {
             moment: self.what.moment(),
             said: ProbeSaid::Message(message),
         };
+        let tries = match &request.said {
+            ProbeSaid::Message(message) if ends_timed_work(message) => 1,
+            _ => TRIES,
+        };
         let mut reply = self.call(&request);
-        for _ in 1..TRIES {
+        for _ in 1..tries {
             if reply != Err(CallError::Unreachable) || self.goes_on.upgrade().is_none() {
                 break;
             }

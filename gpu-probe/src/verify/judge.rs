@@ -173,14 +173,10 @@ pub(super) fn check_device(
 ) -> Evidence {
     let uuid = device.identity.cuda.uuid;
     let mut evidence = Evidence {
-        uuid,
-        model: None,
         matrix_elapsed_ms: live.map(|(live, ..)| live.matrix_elapsed_ms),
         vram_elapsed_ms: live.map(|(live, ..)| live.vram_elapsed_ms),
         vram_proven_mib: live.map(|(.., device)| device.blocks),
-        timed_permille: None,
-        reported_permille: None,
-        basis: None,
+        ..Evidence::none(uuid)
     };
     identity::check_sources(device, found);
     identity::check_silicon(device, found);

@@ -81,40 +81,51 @@ async fn without_a_driver_the_broker_is_told_and_decides() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_message_whose_answer_was_lost_is_said_again() {
-    let broker = ordering_a_probe().await;
-    broker.books().probes.lost_at = Some(3);
-    let machine = Machine::new();
-    let env = [("TANDEM_EMULATED_GPU", HONEST)];
-    let mut agent = machine.agent(&broker, 1, &env, &["/bin/sh", "-c", SCRIPT]);
-    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
-    let books = broker.books();
-    let said = &books.probes.said;
-    assert_eq!(said[2], said[3]);
-    let verdict = books.probes.verdict().expect("the exchange is over");
-    assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
-    assert_eq!(machine.stdout(), "ran\n");
-}
-
 fn begins(said: &[ProbeSaid]) -> usize {
     let is_hello = |s: &&ProbeSaid| matches!(s, ProbeSaid::Message(ProverMessage::Hello(_)));
     said.iter().filter(is_hello).count()
+}
+
+/// Everything that an agent says whose card passes and whose workload runs, under this broker.
+async fn passes(broker: &Broker) -> Vec<ProbeSaid> {
+    let machine = Machine::new();
+    let env = [("TANDEM_EMULATED_GPU", HONEST)];
+    let mut agent = machine.agent(broker, 1, &env, &["/bin/sh", "-c", SCRIPT]);
+    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
+    assert_eq!(machine.stdout(), "ran\n");
+    let books = broker.books();
+    let verdict = books.probes.verdict().expect("the exchange is over");
+    assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
+    books.probes.said.clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_whose_answer_was_lost_is_said_again() {
+    let broker = ordering_a_probe().await;
+    broker.books().probes.lost_at = Some(2);
+    let said = passes(&broker).await;
+    let ready = ProbeSaid::Message(ProverMessage::MatrixBegin);
+    assert_eq!(said[1..3], [ready.clone(), ready]);
+    assert_eq!(begins(&said), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ends_timed_work_is_never_said_again() {
+    let broker = ordering_a_probe().await;
+    broker.books().probes.forgotten_at = Some(3);
+    let said = passes(&broker).await;
+    let is_commit =
+        |s: &&ProbeSaid| matches!(s, ProbeSaid::Message(ProverMessage::MatrixCommit { .. }));
+    assert!(is_commit(&&said[2]), "{:?}", said[2]);
+    assert_eq!(begins(&said[3..4]), 1, "a new exchange: {:?}", said[3]);
+    assert_eq!(said.iter().filter(is_commit).count(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_that_the_broker_forgot_is_begun_anew() {
     let broker = ordering_a_probe().await;
     broker.books().probes.forgotten_at = Some(4);
-    let machine = Machine::new();
-    let env = [("TANDEM_EMULATED_GPU", HONEST)];
-    let mut agent = machine.agent(&broker, 1, &env, &["/bin/sh", "-c", SCRIPT]);
-    assert_eq!(agent.exit_code().await, 0, "{}", agent.log());
-    let books = broker.books();
-    assert_eq!(begins(&books.probes.said), 2);
-    let verdict = books.probes.verdict().expect("the exchange is over");
-    assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
-    assert_eq!(machine.stdout(), "ran\n");
+    assert_eq!(begins(&passes(&broker).await), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -100,6 +100,19 @@ impl Rig {
         self.accept_gang(n, 1)
     }
 
+    /// A job whose node was just bound, as the next broker claims it.
+    fn leaves_a_bound_job(&mut self) -> Claimed {
+        self.accept(1);
+        let born = self.turn(0).unwrap();
+        let written = born.changes.clone();
+        self.kernel.committed(born);
+        let remote_id = "remote-1".to_owned();
+        let created = Input::Created(Epoch(1), Outcome::Started { remote_id });
+        self.kernel.landed(job(1), Order::Create(Epoch(1)), created);
+        self.ask(1, bind(job(1), 0));
+        claimed(written, self.turn(1).unwrap().changes)
+    }
+
     /// A job of so many nodes.
     fn accept_gang(&mut self, n: u64, nodes: u16) -> Ticket {
         let mut spec = Box::new(spec(FILE, &offer("ionet", "1")));
@@ -347,16 +360,7 @@ fn claimed(born: Changes, mut last: Changes) -> Claimed {
 #[test]
 fn agents_have_time_to_ask_again_after_the_broker_was_away_and_not_for_ever() {
     let mut rig = Rig::new();
-    rig.accept(1);
-    let born = rig.turn(0).unwrap();
-    let written = born.changes.clone();
-    rig.kernel.committed(born);
-    let remote_id = "remote-1".to_owned();
-    let created = Input::Created(Epoch(1), Outcome::Started { remote_id });
-    rig.kernel.landed(job(1), Order::Create(Epoch(1)), created);
-    rig.ask(1, bind(job(1), 0));
-    let turn = rig.turn(1).unwrap();
-    let claimed = claimed(written, turn.changes);
+    let claimed = rig.leaves_a_bound_job();
 
     // Away for so long that the lease ran out; agents ask again after up to 40 s.
     rig.kernel = Kernel::new(terms(), at(1_000));

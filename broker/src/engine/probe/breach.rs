@@ -11,7 +11,6 @@ use tandem_model::time::WorldTime;
 use super::Probed;
 use super::intake::happened;
 use crate::engine::job::Job;
-
 use crate::store::Changes;
 
 /// A node that was slower than promised.

@@ -160,7 +160,8 @@ pub(in crate::engine) fn order(
     let attempt = job.attempt_mut(beat.epoch)?;
     let probes = attempt.running_probes.entry(beat.rank).or_default();
     probes.ordered = Some(ordered);
-    let in_ms = ordered.at.since(now).as_millis();
+    // Rounded up: an agent that comes before its moment is turned away.
+    let in_ms = ordered.at.since(now).as_micros().div_ceil(1_000);
     Some(SpotOrder {
         moment: ordered.moment,
         in_ms: u64::try_from(in_ms).unwrap_or(u64::MAX),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::state::Stage;
 use super::super::{Action, AgentState, CallError, ProbeEnd};
 use super::begin::{end_unstarted, restore_or_wait, shortened};
-use super::heard;
+use super::{fence_if_newer, heard};
 use crate::protocol::{EndCause, ProbeReply, ProbeRequest, ProbeSaid};
 use crate::report::Kind;
 
@@ -56,6 +56,15 @@ pub(super) fn replied(
     outcome: Result<ProbeReply, CallError>,
     actions: &mut Vec<Action>,
 ) {
+    let is_of_running_work = !matches!(state.stage, Stage::Undecided(_));
+    if let (true, Err(CallError::Refused { live_epoch })) = (is_of_running_work, &outcome) {
+        // Its moment is over; that says nothing of the lease.
+        state.heard_at = state.now;
+        if let Some(live) = *live_epoch {
+            fence_if_newer(state, live, actions);
+        }
+        return;
+    }
     let decision = heard(state, outcome, actions).and_then(|reply| reply.may_start);
     if !matches!(state.stage, Stage::Undecided(_)) || !state.asks_to_start {
         return;

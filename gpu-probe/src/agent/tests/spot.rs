@@ -247,3 +247,29 @@ fn a_checkpoint_under_way_goes_on_while_the_workload_stands_still() {
         rig.last
     );
 }
+
+#[test]
+fn a_refusal_of_what_could_not_run_takes_no_lease_and_a_newer_attempt_ends_the_work() {
+    let refused = |live| {
+        Input::ProbeReplied(Err(CallError::Refused {
+            live_epoch: Some(Epoch(live)),
+        }))
+    };
+    let exclusive = BindReply {
+        exclusive: true,
+        ..terms()
+    };
+    let mut rig = Rig::paused_under(WorkloadKind::Job, exclusive);
+    rig.give(Input::SpotProbed(MOMENT, Err("no memory".to_owned())));
+    assert!(rig.told().is_some());
+    rig.give(refused(3));
+    assert!(rig.last.is_empty(), "{:?}", rig.last);
+    let before = rig.worked_ms();
+    assert_eq!(rig.worked_ms(), before + 5_000, "it works on");
+    rig.give(refused(4));
+    assert!(
+        rig.last.contains(&Do::Kill(KillReason::Fenced)),
+        "{:?}",
+        rig.last
+    );
+}

@@ -56,14 +56,8 @@ pub(super) fn verdict(outcome: VerdictOutcome, device: u8) -> Verdict {
         speed_permille: Some(940),
         reasons: vec![reason; 40],
         evidence: vec![Evidence {
-            uuid,
             model: Some("rtx4090".into()),
-            matrix_elapsed_ms: None,
-            vram_elapsed_ms: None,
-            vram_proven_mib: None,
-            timed_permille: None,
-            reported_permille: None,
-            basis: None,
+            ..Evidence::none(uuid)
         }],
     }
 }

@@ -106,14 +106,8 @@ fn verdict(outcome: VerdictOutcome) -> Verdict {
             detail: "seen".to_owned(),
         }],
         evidence: vec![Evidence {
-            uuid,
             model: Some(CARD.into()),
-            matrix_elapsed_ms: None,
-            vram_elapsed_ms: None,
-            vram_proven_mib: None,
-            timed_permille: None,
-            reported_permille: None,
-            basis: None,
+            ..Evidence::none(uuid)
         }],
     }
 }

@@ -28,15 +28,7 @@ fn time_in_which_no_broker_was_there_does_not_count_against_a_probe() {
     };
     let away = |answers: bool| {
         let mut rig = rig(terms_of().probe);
-        rig.accept(1);
-        let born = rig.turn(0).unwrap();
-        let written = born.changes.clone();
-        rig.kernel.committed(born);
-        let remote_id = "remote-1".to_owned();
-        let created = Input::Created(Epoch(1), Outcome::Started { remote_id });
-        rig.kernel.landed(job(1), Order::Create(Epoch(1)), created);
-        rig.ask(1, bind(job(1), 0));
-        let claimed = claimed(written, rig.turn(1).unwrap().changes);
+        let claimed = rig.leaves_a_bound_job();
         rig.kernel = Kernel::new(terms_of(), at(1_000));
         rig.read(two());
         rig.kernel.adopt(&claimed, at(1_000)).unwrap();
