@@ -1,12 +1,12 @@
 //! Where the time of a first quote goes: the search, the prices of aisles, and the rest.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
-use tandem_model::money::MicroUsd;
 use tandem_model::network::Country;
 use tandem_model::workload::Tier;
-use tandem_pricing::book::{Aisle, AislePrice, Ask, Book};
-use tandem_pricing::quote::{Desk, QuoteReport, RANKED_MAX};
+use tandem_pricing::book::{Aisle, Ask, Book, Outlook, Prices};
+use tandem_pricing::quote::{Desk, PriceList, QuoteReport, RANKED_MAX};
 
 use super::asks::Asked;
 use super::market;
@@ -17,12 +17,31 @@ use crate::times::Times;
 /// Calls that are timed.
 const CALLS: usize = 2_000;
 
-/// One search of a quote: what is asked, and the prices that it asks for.
-struct Search {
-    tier: (Tier, Option<MicroUsd>),
+/// One search of a quote: what is asked, and of which price list.
+struct Search<'d, 'a> {
     ask: Ask,
-    /// Aisle and country, in the order in which they are asked, with the price.
-    prices: Vec<((usize, Option<Country>), AislePrice)>,
+    prices: PriceList<'d, 'a>,
+    /// Aisles whose price it asks for.
+    aisles: Vec<&'d Aisle>,
+}
+
+/// A price list that notes what it is asked for.
+struct Noting<'l, 'd, 'a> {
+    list: &'l PriceList<'d, 'a>,
+    asked: &'l RefCell<BTreeSet<usize>>,
+}
+
+impl<'d, 'a> Prices for Noting<'_, 'd, 'a> {
+    type Price = <PriceList<'d, 'a> as Prices>::Price;
+
+    fn price(&self, aisle: &Aisle, apart: Option<Country>) -> Self::Price {
+        self.asked.borrow_mut().insert(aisle.number());
+        self.list.price(aisle, apart)
+    }
+
+    fn outlook(&self, aisle: &Aisle) -> Outlook {
+        self.list.outlook(aisle)
+    }
 }
 
 /// The split of every ask.
@@ -44,15 +63,16 @@ fn one(stand: &Stand, asked: &Asked, book: &Book, section: &mut Section) {
         });
         let pricing = Times::of(CALLS, || {
             for search in &all {
-                for ((aisle, country), _) in &search.prices {
-                    let aisle = &book.aisles()[*aisle];
-                    std::hint::black_box(desk.aisle_price(search.tier, aisle, *country));
+                let (tier, backstop) = search.prices.sells();
+                let afresh = desk.list(tier, backstop);
+                for aisle in &search.aisles {
+                    std::hint::black_box(afresh.price(aisle, None));
                 }
             }
         });
         let afresh = || stand.supply_afresh(book);
         let whole = Times::of_each(CALLS, afresh, |supply| stand.quote_on(asked, book, supply));
-        let prices: usize = all.iter().map(|search| search.prices.len()).sum();
+        let prices: usize = all.iter().map(|search| search.aisles.len()).sum();
         let name = asked.name;
         let [searching, pricing, whole] = [searching, pricing, whole].map(|t| t.median_us());
         let text = format!("{name}: {} searches, prices prepared", all.len());
@@ -64,7 +84,11 @@ fn one(stand: &Stand, asked: &Asked, book: &Book, section: &mut Section) {
 }
 
 /// The searches that a quote makes: every tier that was looked for.
-fn searches(desk: &Desk<'_>, report: &QuoteReport, book: &Book) -> Vec<Search> {
+fn searches<'d, 'a>(
+    desk: &'d Desk<'a>,
+    report: &QuoteReport,
+    book: &'d Book,
+) -> Vec<Search<'d, 'a>> {
     let of = |tier| report.tiers.iter().find(|report| report.tier == tier);
     let backstop = of(Tier::Enterprise).and_then(|report| Some(report.basis.as_ref()?.cost));
     let looked = report
@@ -72,36 +96,29 @@ fn searches(desk: &Desk<'_>, report: &QuoteReport, book: &Book) -> Vec<Search> {
         .iter()
         .filter(|tier| tier.fitting > 0 || !tier.refused.is_empty());
     let search = |tier: Tier| {
-        let tier = (tier, backstop.filter(|_| tier == Tier::Assured));
-        let ask = desk.ask(tier.0);
-        let asked = RefCell::new(Vec::new());
-        let price = |aisle: &Aisle, country| {
-            let price = desk.aisle_price(tier, aisle, country);
-            asked.borrow_mut().push(((aisle.number(), country), price));
-            price
+        let prices = desk.list(tier, backstop.filter(|_| tier == Tier::Assured));
+        let ask = desk.ask(tier);
+        let asked = RefCell::default();
+        let noting = Noting {
+            list: &prices,
+            asked: &asked,
         };
-        let mut ranking = book.rank(&ask, price, market::now());
-        ranking.by_ref().take(RANKED_MAX).for_each(drop);
-        drop(ranking);
+        book.rank_by(&ask, noting, market::now())
+            .take(RANKED_MAX)
+            .for_each(drop);
+        let aisles = asked.into_inner().into_iter();
         Search {
-            tier,
             ask,
-            prices: asked.into_inner(),
+            aisles: aisles.map(|number| &book.aisles()[number]).collect(),
+            prices,
         }
     };
     looked.map(|tier| search(tier.tier)).collect()
 }
 
 /// A search with its prices at hand; how many offers fit.
-fn run(search: &Search, book: &Book) -> usize {
-    let next = std::cell::Cell::new(0);
-    // Aisles are asked for in the same order every time.
-    let price = |_: &Aisle, _| {
-        let at = next.get();
-        next.set(at + 1);
-        &search.prices[at].1
-    };
-    let mut ranking = book.rank(&search.ask, price, market::now());
+fn run(search: &Search<'_, '_>, book: &Book) -> usize {
+    let mut ranking = book.rank_by(&search.ask, &search.prices, market::now());
     let hits = ranking.by_ref().take(RANKED_MAX).count();
     hits + ranking.fitting() + ranking.refused().len()
 }

@@ -150,7 +150,6 @@ impl From<&Counterfactual> for CounterfactualView {
                 format!("if {country} too"),
             ),
             Change::NoFastLink => ("no_fast_link", None, "without a fast link".to_owned()),
-            Change::AnyGrade => ("any_grade", None, "on hardware of any grade".to_owned()),
         };
         let saves = found.saves_permille;
         let rate = found.rate.price();

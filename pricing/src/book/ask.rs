@@ -227,33 +227,36 @@ pub enum AislePrice {
     NotSold(Refusal),
 }
 
-impl Sale {
-    /// How long work takes here, in seconds, rounded up; none when it never ends.
-    pub(super) fn seconds(&self, work: &Work) -> Option<u64> {
-        let whole = u128::from(work.useful_seconds) * 1_000;
-        let speed = u128::from(self.speed_permille);
+impl Work {
+    /// How long it takes at a speed in thousandths of the card's reference, in seconds, rounded up;
+    /// none when it never ends.
+    fn seconds(&self, speed_permille: u32) -> Option<u64> {
+        let whole = u128::from(self.useful_seconds) * 1_000;
+        let speed = u128::from(speed_permille);
         (speed > 0).then(|| u64::try_from(whole.div_ceil(speed)).ok())?
     }
 
-    /// Whether work ends after its deadline here.
-    pub(super) fn is_too_late(&self, work: &Work) -> bool {
-        let Some(finish_by) = work.finish_by else {
+    /// Whether it ends after its deadline at such a speed.
+    pub(super) fn is_too_late(&self, speed_permille: u32) -> bool {
+        let Some(finish_by) = self.finish_by else {
             return false;
         };
-        match self.seconds(work) {
+        match self.seconds(speed_permille) {
             Some(seconds) => {
-                let end = i128::from(work.starts_at.micros()) + i128::from(seconds) * 1_000_000;
+                let end = i128::from(self.starts_at.micros()) + i128::from(seconds) * 1_000_000;
                 end > i128::from(finish_by.micros())
             }
             None => true,
         }
     }
+}
 
+impl Sale {
     /// The highest rate at which so many GPUs keep to the budget of work; below zero when none
     /// does, none when there is no budget.
     pub(super) fn rate_in_budget(&self, work: &Work, gpus: u32) -> Option<i64> {
         let budget = i128::from(work.budget?.get());
-        let Some(seconds) = self.seconds(work) else {
+        let Some(seconds) = work.seconds(self.speed_permille) else {
             return Some(-1);
         };
         let gpu_seconds = (i128::from(seconds) * i128::from(gpus)).max(1);

@@ -171,6 +171,7 @@ pub(super) fn build(offers: &[Offer]) -> Result<Book, BookError> {
         shelves: Vec::with_capacity(shelves.len()),
         section_rows: Vec::with_capacity(chosen.len()),
         aisle_prices: Vec::with_capacity(chosen.len()),
+        place_prices: Vec::with_capacity(chosen.len()),
         ..Book::default()
     };
     let mut last = None;
@@ -191,6 +192,7 @@ pub(super) fn build(offers: &[Offer]) -> Result<Book, BookError> {
     }
     close_aisle(&mut book, &mut first_shelf);
     book.index = chosen;
+    stock::number_places(&mut book);
     book.ages = ages::ages(&book);
     shrink(&mut book);
     Ok(book)
@@ -241,6 +243,8 @@ fn shrink(book: &mut Book) {
     book.aisles.shrink_to_fit();
     book.stocks.shrink_to_fit();
     book.cells.shrink_to_fit();
+    book.place_prices.shrink_to_fit();
+    book.place_ends.shrink_to_fit();
     book.index.shrink_to_fit();
 }
 

@@ -1,7 +1,8 @@
 //! Counting the offers of a shelf that have room and keep to a price, and walking through them.
 
 use super::Book;
-use super::lanes::{Lane, Masks, RowTest};
+use super::lanes::Lane;
+use super::masks::{Masks, RowTest};
 use super::shelf::{BLOCK, Summary, level_of};
 use crate::countries::CountrySet;
 
@@ -165,6 +166,27 @@ impl Book {
                 (place < end).then_some(place)
             }
         }
+    }
+
+    /// The end of a lane's rows from `place` on that cost `highest` at most, and what the last of
+    /// them costs; the row at `place` is one of them.
+    pub(super) fn end_of_prices(&self, lane: &Lane, place: u32, highest: u32) -> (u32, u32) {
+        let prices = &self.rows.price;
+        let from = place as usize;
+        let (within, last) = match lane.section {
+            Some(section) => {
+                let end = self.sections[section as usize].rows.end as usize;
+                let rows = &self.section_rows[from..end];
+                let within = rows.partition_point(|row| prices[*row as usize] <= highest);
+                (within, rows[within - 1] as usize)
+            }
+            None => {
+                let end = self.summaries[lane.shelf as usize].active_end as usize;
+                let within = prices[from..end].partition_point(|price| *price <= highest);
+                (within, from + within - 1)
+            }
+        };
+        (place + as_count(within), prices[last])
     }
 
     /// The first place of a lane from `place` on whose row has room, keeps to the limits on the price,

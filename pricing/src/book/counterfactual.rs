@@ -5,18 +5,17 @@
 //! A constraint with many alternatives needs few searches: with all of them open, the best offer
 //! names the best alternative, and the next best is found without that one.
 
-use std::borrow::Borrow;
 use std::cmp::Reverse;
 
 use tandem_model::gpu::GpuModel;
 use tandem_model::money::RatePerGpuHour;
 use tandem_model::network::Country;
 use tandem_model::time::WorldTime;
-use tandem_model::workload::Tier;
 
-use super::ask::{AislePrice, Ask};
+use super::ask::Ask;
 use super::cards::GpuSet;
-use super::shelf::Aisle;
+use super::outlook::Prices;
+use super::rooms::Rooms;
 use super::{Book, Hit};
 
 /// Most alternatives that are named of one kind.
@@ -31,8 +30,6 @@ pub enum Change {
     Country(Country),
     /// Nodes without a fast link.
     NoFastLink,
-    /// Hardware of any grade.
-    AnyGrade,
 }
 
 /// What one change would do.
@@ -72,9 +69,10 @@ impl Default for Rules {
 }
 
 /// The search that is made again and again, and how often it still may be.
-struct Tries<'a, F> {
+struct Tries<'a, L> {
     book: &'a Book,
-    price: F,
+    prices: &'a L,
+    rooms: &'a Rooms,
     now: WorldTime,
     best: Option<&'a Hit>,
     rules: Rules,
@@ -82,12 +80,12 @@ struct Tries<'a, F> {
     found: Vec<Counterfactual>,
 }
 
-impl<P: Borrow<AislePrice>, F: Fn(Tier, &Aisle, Option<Country>) -> P> Tries<'_, F> {
+impl<L: Prices> Tries<'_, L> {
     /// Searches once, if that is still allowed; the best offer, when it saves enough.
     fn once(&mut self, ask: &Ask) -> Option<(Hit, Option<u16>)> {
         self.left = self.left.checked_sub(1)?;
-        let price = |aisle: &Aisle, country| (self.price)(ask.tier, aisle, country);
-        let hit = self.book.rank(ask, price, self.now).next()?;
+        let mut ranking = self.book.rank_in(self.rooms, ask, self.prices, self.now);
+        let hit = ranking.next()?;
         let Some(best) = self.best else {
             return Some((hit, None));
         };
@@ -161,22 +159,23 @@ impl<P: Borrow<AislePrice>, F: Fn(Tier, &Aisle, Option<Country>) -> P> Tries<'_,
 
 /// The changes that would save enough beside the best offer as asked, the greatest saving first.
 ///
-/// `best` is the first of [`Book::search`] for the same ask, price function and time; with none,
-/// the changes that would make an offer fit at all, the cheapest useful hour first. `price` is that
-/// of the search, for any tier: hardware of any grade is sold on the consumer tier. At most
-/// [`ALTERNATIVES_MAX`] of a kind, found by at most `rules.tries_max` searches: one without the
-/// fast link, one on hardware of any grade, then countries, then cards.
-pub fn counterfactuals<P: Borrow<AislePrice>>(
+/// `best` is the first of [`Book::rank_by`] for the same ask, list and time; with none, the changes
+/// that would make an offer fit at all, the cheapest useful hour first. At most [`ALTERNATIVES_MAX`]
+/// of a kind, found by at most `rules.tries_max` searches: one without the fast link, then countries,
+/// then cards.
+pub fn counterfactuals<L: Prices>(
     book: &Book,
     ask: &Ask,
     best: Option<&Hit>,
-    price: impl Fn(Tier, &Aisle, Option<Country>) -> P,
+    prices: &L,
     now: WorldTime,
     rules: Rules,
 ) -> Vec<Counterfactual> {
+    let rooms = book.rooms(ask);
     let mut tries = Tries {
         book,
-        price,
+        prices,
+        rooms: &rooms,
         now,
         best,
         rules,
@@ -189,13 +188,6 @@ pub fn counterfactuals<P: Borrow<AislePrice>>(
             ..ask.clone()
         };
         tries.try_one(Change::NoFastLink, &relaxed);
-    }
-    if ask.tier == Tier::Enterprise {
-        let relaxed = Ask {
-            tier: Tier::Consumer,
-            ..ask.clone()
-        };
-        tries.try_one(Change::AnyGrade, &relaxed);
     }
     tries.try_countries(ask);
     tries.try_gpus(ask);

@@ -7,13 +7,13 @@
 use std::borrow::Borrow;
 
 use tandem_model::gpu::ExportClass;
-use tandem_model::time::WorldTime;
 
 use super::Book;
 use super::ask::{AislePrice, Ask, Sale};
+use super::masks::RowTest;
 use super::shelf::Summary;
 use crate::cost::Curve;
-use crate::countries::{CODES, CountrySet};
+use crate::countries::CountrySet;
 use crate::quote::Refusal;
 
 /// Lanes for which room is made at once.
@@ -21,92 +21,6 @@ pub(super) const LANES_EXPECTED: usize = 32;
 
 /// How many offers each reason refuses.
 pub(super) type Tally = [u64; Refusal::ALL.len()];
-
-/// Countries as an ask sees them for cards of one export class; no two of the sets overlap.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Masks {
-    pub(super) forbidden: CountrySet,
-    pub(super) far: CountrySet,
-    pub(super) apart: CountrySet,
-    /// These, and those that the customer excludes.
-    pub(super) out: CountrySet,
-    pub(super) has_out: bool,
-    /// The others.
-    pub(super) inside: CountrySet,
-    /// Whether they are fewer than those that are out.
-    pub(super) is_mostly_out: bool,
-    /// Whether none is out for another reason than that it is forbidden.
-    pub(super) is_only_forbidden: bool,
-}
-
-impl Masks {
-    fn of(ask: &Ask, class: ExportClass) -> Self {
-        let forbidden = *ask.forbidden.of(class);
-        let is_free = forbidden.is_empty()
-            && ask.countries_allowed.is_none()
-            && ask.countries_denied.is_empty()
-            && ask.near.is_none()
-            && ask.priced_apart.is_empty();
-        if is_free {
-            return Self::default();
-        }
-        let not_in = |set: &Option<CountrySet>| match set {
-            Some(set) => CountrySet::ALL.without(set),
-            None => CountrySet::EMPTY,
-        };
-        let excluded = not_in(&ask.countries_allowed).or(&ask.countries_denied);
-        let refused = forbidden.or(&excluded);
-        let far = not_in(&ask.near).without(&refused);
-        let refused = refused.or(&far);
-        let apart = ask.priced_apart.without(&refused);
-        let out = refused.or(&apart);
-        Self {
-            forbidden,
-            far,
-            apart,
-            out,
-            has_out: !out.is_empty(),
-            inside: CountrySet::ALL.without(&out),
-            is_only_forbidden: out == forbidden,
-            is_mostly_out: out.len() > usize::from(CODES) / 2,
-        }
-    }
-}
-
-/// What an ask looks for row by row.
-#[derive(Debug, Clone)]
-pub(super) struct RowTest {
-    pub(super) nodes: u32,
-    pub(super) stale_before: Option<i64>,
-    masks: [Masks; 3],
-}
-
-impl RowTest {
-    pub(super) fn of(ask: &Ask, now: WorldTime) -> Self {
-        let classes = [
-            ExportClass::Uncontrolled,
-            ExportClass::Notify,
-            ExportClass::Controlled,
-        ];
-        Self {
-            nodes: ask.nodes(),
-            stale_before: ask.stale_before(now),
-            masks: classes.map(|class| Masks::of(ask, class)),
-        }
-    }
-
-    pub(super) fn masks(&self, export: ExportClass) -> &Masks {
-        match export {
-            ExportClass::Uncontrolled => &self.masks[0],
-            ExportClass::Notify => &self.masks[1],
-            ExportClass::Controlled => &self.masks[2],
-        }
-    }
-
-    pub(super) fn is_stale(&self, observed: i64) -> bool {
-        self.stale_before.is_some_and(|cutoff| observed < cutoff)
-    }
-}
 
 /// Offers of a shelf that are sold at one price function: those of one country, or of every
 /// country that is not out.
@@ -322,7 +236,8 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
     ) {
         let s = self.summary(shelf);
         let gpus = self.ask.gpus_rented(s.gpus_per_node, s.divisible);
-        let is_late = |sale: &Sale| self.ask.work.is_some_and(|work| sale.is_too_late(&work));
+        let work = self.ask.work;
+        let is_late = |sale: &Sale| work.is_some_and(|w| w.is_too_late(sale.speed_permille));
         let limits = match self.prices[price as usize].borrow() {
             AislePrice::NotSold(why) => Err(*why),
             AislePrice::Sold(sale) if is_late(sale) => Err(Refusal::TooLate),

@@ -3,8 +3,8 @@
 //! Offers that agree in all that a price rule looks at, but for price and country, are an *aisle*;
 //! those that also have the same machines stand on one *shelf*, sorted by price. A search decides
 //! from counts kept for aisles, shelves and countries how many offers each reason refuses; then it
-//! merges shelves by price until it has as many offers as are wanted, and opens an aisle only when
-//! its lowest price could be next. Offers are looked at one by one only where a shelf mixes stale
+//! merges shelves by price until it has as many offers as are wanted, and asks for the price of an
+//! aisle and opens it only when one of its offers could be next. Offers are looked at one by one only where a shelf mixes stale
 //! with fresh ones, or where an unusual number of nodes meets a price limit. The owner swaps a
 //! whole book for the next one.
 
@@ -18,7 +18,10 @@ mod distance;
 mod forbidden;
 mod free;
 mod lanes;
+mod masks;
+mod outlook;
 mod ranking;
+mod rooms;
 mod rows;
 mod shelf;
 mod stock;
@@ -41,7 +44,9 @@ pub use counterfactual::{ALTERNATIVES_MAX, Change, Counterfactual, Rules, counte
 pub use distance::round_trip_ms;
 pub use forbidden::ForbiddenStock;
 pub use free::{Free, FreeGpus, FreeKey};
+pub use outlook::{Outlook, PriceFn, Prices};
 pub use ranking::Ranking;
+pub use rooms::Rooms;
 pub use rows::View;
 pub use shelf::{Aisle, Shelf};
 
@@ -82,6 +87,11 @@ pub struct Book {
     cells: Vec<u32>,
     /// Prices of the active rows of each aisle, sorted.
     aisle_prices: Vec<u32>,
+    /// The same by aisle and country, and where each country's begin and the last one's end.
+    place_prices: Vec<u32>,
+    place_ends: Vec<u32>,
+    /// Codes of the countries of all active rows, rising.
+    places: Vec<u16>,
     /// Hash of the id and row, sorted by hash and id.
     index: Vec<(u32, u32)>,
     free: FreeGpus,
@@ -174,13 +184,46 @@ impl Book {
     }
 
     /// Every offer that fits an ask, best first, taken one by one; counts as in [`Book::search`].
-    pub fn rank<'a, P: Borrow<AislePrice>>(
+    pub fn rank<'a, P: Borrow<AislePrice>, F: Fn(&Aisle, Option<Country>) -> P>(
         &'a self,
         ask: &'a Ask,
-        price: impl Fn(&Aisle, Option<Country>) -> P,
+        price: F,
         now: WorldTime,
-    ) -> Ranking<'a, P> {
-        Ranking::new(survey::survey(self, ask, price, now))
+    ) -> Ranking<'a, PriceFn<F>> {
+        self.rank_by(ask, PriceFn(price), now)
+    }
+
+    /// The same by a list of which more is known than its prices: an aisle's is asked for when one
+    /// of its offers could be next.
+    pub fn rank_by<'a, L: Prices>(
+        &'a self,
+        ask: &'a Ask,
+        list: L,
+        now: WorldTime,
+    ) -> Ranking<'a, L> {
+        self.rank_in(&self.rooms(ask), ask, list, now)
+    }
+
+    /// Counts that searches for an ask share with those that differ from it in the card, the tier,
+    /// the work or a limit on money or age.
+    pub fn rooms(&self, ask: &Ask) -> Rooms {
+        Rooms::of(self, ask)
+    }
+
+    /// The same with counts that were made before, of this book; where they are those of another
+    /// ask, new ones are made.
+    pub fn rank_in<'a, L: Prices>(
+        &'a self,
+        rooms: &Rooms,
+        ask: &'a Ask,
+        list: L,
+        now: WorldTime,
+    ) -> Ranking<'a, L> {
+        let survey = match rooms.are_of(ask) {
+            true => survey::survey(self, (ask, rooms), &list, now),
+            false => survey::survey(self, (ask, &self.rooms(ask)), &list, now),
+        };
+        Ranking::new(survey, list)
     }
 
     /// The offer with this id.
@@ -204,6 +247,11 @@ impl Book {
         }
     }
 
+    /// Words that a set of its countries by number takes.
+    fn place_words(&self) -> usize {
+        self.places.len().div_ceil(64)
+    }
+
     /// Memory that the book takes, in bytes: everything allocated, used or not, and itself.
     pub fn bytes(&self) -> usize {
         let texts = |a: &Aisle| a.product.len() + a.network.as_str().len();
@@ -221,8 +269,12 @@ impl Book {
             + self.aisles.iter().map(texts).sum::<usize>()
             + allocated(&self.stocks)
             + self.stocks.iter().map(steps).sum::<usize>()
+            + self.stocks.len() * self.places.len() * size_of::<u16>()
             + allocated(&self.cells)
             + allocated(&self.aisle_prices)
+            + allocated(&self.place_prices)
+            + allocated(&self.place_ends)
+            + allocated(&self.places)
             + allocated(&self.index)
             + allocated(&self.ages)
             + free

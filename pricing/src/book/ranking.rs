@@ -9,10 +9,14 @@ use std::collections::{BTreeMap, BinaryHeap};
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 
 use super::ask::{AislePrice, Sale};
-use super::lanes::{LANES_EXPECTED, Lane, RowTest, Walk};
+use super::lanes::{LANES_EXPECTED, Lane, Walk, cap_of};
+use super::masks::RowTest;
+use super::outlook::Prices;
 use super::rows::View;
-use super::survey::{Closed, Survey};
+use super::shelf::level_of;
+use super::survey::{Closed, Survey, ask_price};
 use super::{Book, Hit, Row};
+use crate::cost::Curve;
 use crate::quote::Refusal;
 
 /// Where an offer comes from.
@@ -39,7 +43,7 @@ impl Ord for Head<'_> {
         self.key
             .cmp(&other.key)
             .then_with(|| match (&self.row, &other.row) {
-                (Some(a), Some(b)) => a.id_text().compare(&b.id_text()),
+                (Some(a), Some(b)) => a.compare_with(b),
                 (a, b) => a.is_some().cmp(&b.is_some()),
             })
     }
@@ -63,6 +67,8 @@ struct Cursor {
     place: u32,
     /// Offers that fit and were not taken yet.
     left: u32,
+    /// Before this place no two network prices are one price to the customer.
+    apart_until: u32,
     /// Offers of several network prices at one price to the customer: the rest of them, last first.
     level: Vec<u32>,
 }
@@ -78,8 +84,10 @@ impl Cursor {
 
 /// The offers that fit, best first: an iterator that does the work of each offer when it is taken.
 #[derive(Debug)]
-pub struct Ranking<'a, P> {
-    walk: Walk<'a, P>,
+pub struct Ranking<'a, L: Prices> {
+    walk: Walk<'a, L::Price>,
+    /// Where prices come from that were not asked for yet.
+    list: L,
     fitting: u64,
     /// One for each lane of the walk.
     cursors: Vec<Cursor>,
@@ -103,15 +111,18 @@ fn useful_hour(sale: &Sale, lane: &Lane, price: u32) -> i64 {
     hour.expect(IN_RANGE)
 }
 
-impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
-    pub(super) fn new(survey: Survey<'a, P>) -> Self {
-        let closed = survey.closed.into_iter().map(|closed| {
-            Reverse(Head {
-                key: (closed.useful_hour_min, 0),
-                source: Source::Closed(closed),
-                row: None,
-            })
-        });
+/// Where an aisle stands that was not opened.
+fn head_of(closed: Closed) -> Reverse<Head<'static>> {
+    Reverse(Head {
+        key: (closed.useful_hour_min, 0),
+        source: Source::Closed(closed),
+        row: None,
+    })
+}
+
+impl<'a, L: Prices> Ranking<'a, L> {
+    pub(super) fn new(survey: Survey<'a, L::Price>, list: L) -> Self {
+        let closed = survey.closed.into_iter().map(head_of);
         let mut walk = survey.walk;
         let mut heads = Vec::with_capacity(closed.len() + LANES_EXPECTED);
         heads.extend(closed);
@@ -121,6 +132,7 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
             cursors: Vec::with_capacity(LANES_EXPECTED),
             heads: heads.into(),
             walk,
+            list,
         };
         ranking.add_lanes();
         ranking
@@ -140,21 +152,82 @@ impl<'a, P: Borrow<AislePrice>> Ranking<'a, P> {
                 source: Source::Lane(number),
                 row: None,
             }));
+            let is_strict = sale.rate.is_strict() || sale.useful.is_strict();
             self.cursors.push(Cursor {
                 place,
                 left: lane.fitting,
+                apart_until: if is_strict { u32::MAX } else { 0 },
                 level: Vec::new(),
             });
         }
     }
 
-    /// Looks at the shelves of an aisle, which were counted together before.
+    /// Looks at the shelves of an aisle, which were counted together before; or only asks for its
+    /// price, which may be higher than what was known of it.
     fn open(&mut self, closed: Closed) {
         let stock = &self.walk.book.stocks[closed.aisle as usize];
+        let Some(price) = closed.price else {
+            let place = ask_price(&mut self.walk, &self.list, closed.aisle, None);
+            let (level, _) = level_of(self.walk.test.nodes);
+            let lowest = i64::from(stock.price_min[level]);
+            let useful = match self.walk.prices[place as usize].borrow() {
+                AislePrice::Sold(sale) => sale.useful.apply(lowest),
+                AislePrice::NotSold(_) => unreachable!("what is known of a price is what it says"),
+            };
+            let gpus = i64::from(self.walk.ask.gpus_rented(0, true));
+            let useful_hour_min = useful.map_or(0, |useful| useful.saturating_mul(gpus));
+            debug_assert!(closed.useful_hour_min <= useful_hour_min);
+            self.heads.push(head_of(Closed {
+                price: Some(place),
+                useful_hour_min,
+                ..closed
+            }));
+            return;
+        };
         for shelf in stock.shelves.clone() {
-            self.walk.reopen(shelf, stock.export, closed.price);
+            self.walk.reopen(shelf, stock.export, price);
         }
         self.add_lanes();
+    }
+
+    /// The offers that were not taken yet, in whatever order is quickest, though always the same.
+    pub fn unranked(mut self) -> impl Iterator<Item = Row> {
+        let mut open = None;
+        std::iter::from_fn(move || {
+            loop {
+                if let Some(number) = open
+                    && let Some(row) = self.any_of(number)
+                {
+                    return Some(Row(row));
+                }
+                let head = self.heads.pop()?.0;
+                open = match head.source {
+                    Source::Lane(number) => Some(number),
+                    Source::Closed(closed) => {
+                        self.open(closed);
+                        None
+                    }
+                };
+                if let Some(view) = head.row {
+                    return Some(view.row());
+                }
+            }
+        })
+    }
+
+    /// A row of a lane that was not taken yet.
+    fn any_of(&mut self, lane: usize) -> Option<u32> {
+        let (walk, cursor) = (&self.walk, &mut self.cursors[lane]);
+        if let Some(row) = cursor.level.pop() {
+            return Some(row);
+        }
+        cursor.left = cursor.left.checked_sub(1)?;
+        let next = walk
+            .book
+            .next_in(&walk.lanes[lane], &walk.test, cursor.place);
+        let (place, row) = next?;
+        cursor.place = place + 1;
+        Some(row)
     }
 
     /// How many offers fit, those taken included.
@@ -204,38 +277,40 @@ fn view_of<'a>(book: &'a Book, lane: &Lane, row: u32) -> View<'a> {
 /// Takes the next offer of a lane; and with it all that cost the customer the same, sorted by id,
 /// where the price function puts different prices at one.
 fn take(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mut Cursor) -> Option<u32> {
-    if sale.rate.is_strict() || sale.useful.is_strict() {
-        let left = cursor.left.checked_sub(1)?;
-        let (place, row) = book.next_in(lane, test, cursor.place)?;
-        (cursor.left, cursor.place) = (left, place + 1);
+    if cursor.left == 0 {
+        return None;
+    }
+    let (place, row) = book.next_in(lane, test, cursor.place)?;
+    if place < cursor.apart_until {
+        (cursor.left, cursor.place) = (cursor.left - 1, place + 1);
         return Some(row);
     }
-    let mut highest = None;
+    let price = book.rows.price[row as usize];
+    let same = |curve: &Curve| curve.inverse(curve.apply(i64::from(price))?);
+    let highest = same(&sale.rate).zip(same(&sale.useful));
+    let highest = highest.map_or(price, |(a, b)| cap_of(Some(a.min(b))));
+    let (end, last) = book.end_of_prices(lane, place, highest);
+    if last == price {
+        cursor.apart_until = end;
+        (cursor.left, cursor.place) = (cursor.left - 1, place + 1);
+        return Some(row);
+    }
+    cursor.place = place;
     while cursor.left > 0 {
-        let Some((place, row)) = book.next_in(lane, test, cursor.place) else {
+        let next = book.next_in(lane, test, cursor.place);
+        let Some((place, row)) = next.filter(|(place, _)| *place < end) else {
             break;
         };
-        let price = book.rows.price[row as usize];
-        let highest = *highest.get_or_insert_with(|| {
-            let price = i64::from(price);
-            let same = |curve: &crate::cost::Curve| curve.inverse(curve.apply(price)?);
-            same(&sale.rate)
-                .zip(same(&sale.useful))
-                .map_or(price, |(a, b)| a.min(b))
-        });
-        if i64::from(price) > highest {
-            break;
-        }
         cursor.take(place, row);
     }
-    let id = |row: u32| view_of(book, lane, row).id_text();
+    let view = |row: u32| view_of(book, lane, row);
     cursor
         .level
-        .sort_unstable_by(|a, b| id(*b).compare(&id(*a)));
+        .sort_unstable_by(|a, b| view(*b).compare_with(&view(*a)));
     cursor.level.pop()
 }
 
-impl<P: Borrow<AislePrice>> Iterator for Ranking<'_, P> {
+impl<L: Prices> Iterator for Ranking<'_, L> {
     type Item = Hit;
 
     fn next(&mut self) -> Option<Hit> {

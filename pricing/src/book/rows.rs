@@ -35,6 +35,15 @@ pub(super) struct Rows {
 const OWN_ID: u32 = 1 << 31;
 
 impl Rows {
+    /// All text of a row: its locator, where its id is the usual one.
+    fn bytes_of(&self, row: usize) -> &[u8] {
+        let start = match row {
+            0 => 0,
+            _ => self.text_end[row - 1] as usize,
+        };
+        &self.text.as_bytes()[start..self.text_end[row] as usize]
+    }
+
     /// The locator, and the id where it is not the usual one.
     fn texts(&self, row: usize) -> (&str, Option<&str>) {
         let start = match row {
@@ -188,6 +197,17 @@ impl<'a> View<'a> {
     /// How its name stands in the order of names beside another.
     pub fn compare(&self, id: &OfferId) -> Ordering {
         self.id_text().compare_text(&id.0)
+    }
+
+    /// How its name stands beside that of another offer of the same book.
+    pub(super) fn compare_with(&self, other: &Self) -> Ordering {
+        let rows = &self.book.rows;
+        let is_usual = |row: usize| rows.locator_len[row] & OWN_ID == 0;
+        if self.shelf.aisle == other.shelf.aisle && is_usual(self.row) && is_usual(other.row) {
+            // The names of an aisle differ in their locators.
+            return rows.bytes_of(self.row).cmp(rows.bytes_of(other.row));
+        }
+        self.id_text().compare(&other.id_text())
     }
 
     /// Whether this is its name.

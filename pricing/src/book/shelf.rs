@@ -94,18 +94,11 @@ impl Places {
         let words = self.set.words().iter().zip(chosen.words());
         for ((have, chosen), before) in words.zip(self.before) {
             let mut left = have & chosen;
-            let is_whole = left == *have;
             let first = u32::from(before);
-            let mut taken = first;
             while left != 0 {
-                // Where all are chosen, ranks need no counting.
-                let rank = match is_whole {
-                    true => taken,
-                    false => first + (have & ((left & left.wrapping_neg()) - 1)).count_ones(),
-                };
-                sum += of(rank);
+                let below = (left & left.wrapping_neg()) - 1;
+                sum += of(first + (have & below).count_ones());
                 left &= left - 1;
-                taken += 1;
             }
         }
         sum

@@ -11,7 +11,7 @@ use tandem_model::network::Grade;
 
 use super::Book;
 use super::cards::number_of;
-use super::shelf::{LEVELS, Places};
+use super::shelf::{LEVELS, Places, Summary};
 use crate::countries::CountrySet;
 
 /// Most different numbers of GPUs in a node for which cells are kept.
@@ -43,12 +43,17 @@ pub(super) struct Stock {
     /// GPUs of a node that occur, rising; empty when there are too many of them for cells.
     pub(super) steps: Vec<u16>,
     /// Whether fewer GPUs of a node can be rented; none where that differs between its shelves.
-    is_divisible: Option<bool>,
+    pub(super) is_divisible: Option<bool>,
     /// The first cell of all countries.
     cells: u32,
     /// Countries of the active rows, and the first cell of the first of them.
     pub(super) places: Places,
+    /// The same by their numbers in the book, and the rank of each number among them.
+    pub(super) numbered: CountrySet,
+    ranks: Box<[u16]>,
     has_place_cells: bool,
+    /// Where the prices of each country end, in the book's list of ends.
+    place_ends: Range<u32>,
 }
 
 /// Which cells of an aisle answer an ask.
@@ -56,6 +61,8 @@ pub(super) struct Stock {
 pub(super) struct Cells<'a> {
     stock: &'a Stock,
     counts: &'a [u32],
+    /// Words of sets of the book's countries that may hold one.
+    words: usize,
     /// Of all countries, with any link.
     step: usize,
     /// Whether only nodes of this step count, not those of later ones too.
@@ -80,6 +87,7 @@ impl Stock {
         (step < self.steps.len()).then_some(Cells {
             stock: self,
             counts: &book.cells,
+            words: book.place_words(),
             step,
             is_alone: false,
             level,
@@ -91,9 +99,43 @@ impl Stock {
         self.is_divisible.is_some()
     }
 
-    /// Whether countries of this set are counted.
-    pub(super) fn counts_places(&self, set: &CountrySet) -> bool {
-        self.has_place_cells || set.is_empty()
+    /// Whether its countries are counted one by one.
+    pub(super) fn counts_places(&self) -> bool {
+        self.has_place_cells
+    }
+
+    /// Active rows that cost `cap` or less, in those of its countries that are in a set of the book's
+    /// numbers.
+    pub(super) fn within_in(&self, book: &Book, set: &CountrySet, cap: u32) -> u32 {
+        let ends = &book.place_ends[self.place_ends.start as usize..self.place_ends.end as usize];
+        let within = |rank: u32| {
+            let end = ends[rank as usize + 1] as usize;
+            let prices = &book.place_prices[ends[rank as usize] as usize..end];
+            number(prices.partition_point(|price| *price <= cap))
+        };
+        self.sum(set, book.place_words(), within)
+    }
+
+    /// The sum over those of its countries that are in a set of the book's numbers, each by its
+    /// rank.
+    fn sum(&self, set: &CountrySet, words: usize, of: impl Fn(u32) -> u32) -> u32 {
+        let mut sum = 0;
+        for (at, (have, chosen)) in self
+            .numbered
+            .words()
+            .iter()
+            .zip(set.words())
+            .take(words)
+            .enumerate()
+        {
+            let mut left = have & chosen;
+            while left != 0 {
+                let number = at * 64 + left.trailing_zeros() as usize;
+                sum += of(u32::from(self.ranks[number]));
+                left &= left - 1;
+            }
+        }
+        sum
     }
 }
 
@@ -131,13 +173,22 @@ impl Cells<'_> {
         self.count(self.stock.cells as usize, linked, self.level)
     }
 
-    /// Active rows with room in those of the aisle's countries that are in a set.
+    /// Active rows with room in those of the aisle's countries that are in a set of the book's
+    /// numbers.
     pub(super) fn roomy_in(&self, set: &CountrySet, linked: bool) -> u32 {
         let (stock, width) = (self.stock, self.stock.width());
-        let place = |rank: u32| stock.places.start as usize + rank as usize * width;
-        stock
-            .places
-            .sum(set, |rank| self.count(place(rank), linked, self.level))
+        let steps = stock.steps.len();
+        let step = (usize::from(linked) * steps + self.step) * STEP + self.level;
+        let from = stock.places.start as usize + step;
+        let counts = &self.counts[from..];
+        let sum = |more: usize| {
+            let of = |rank: u32| counts[more + rank as usize * width];
+            stock.sum(set, self.words, of)
+        };
+        match self.is_alone && self.step + 1 < steps {
+            true => sum(0) - sum(STEP),
+            false => sum(0),
+        }
     }
 
     /// Whether these are all steps.
@@ -150,6 +201,19 @@ fn number(len: usize) -> u32 {
     u32::try_from(len).expect("counts of a book are bounded by its rows")
 }
 
+/// The lowest price of each level on some shelves.
+fn lowest(book: &Book, summaries: &[Summary]) -> [u32; LEVELS] {
+    let mut lowest = [u32::MAX; LEVELS];
+    for s in summaries {
+        for (least, first) in lowest.iter_mut().zip(s.first) {
+            if first < s.active_end {
+                *least = (*least).min(book.rows.price[first as usize]);
+            }
+        }
+    }
+    lowest
+}
+
 /// Adds the counts of the aisle whose shelves were added last, from `shelves.start` on.
 pub(super) fn add(book: &mut Book, shelves: Range<u32>) {
     let aisle = &book.aisles[book.stocks.len()];
@@ -160,14 +224,6 @@ pub(super) fn add(book: &mut Book, shelves: Range<u32>) {
     steps.dedup();
     if steps.len() > STEPS_MAX {
         steps.clear();
-    }
-    let mut price_min = [u32::MAX; LEVELS];
-    for s in filled() {
-        for (least, first) in price_min.iter_mut().zip(s.first) {
-            if first < s.active_end {
-                *least = (*least).min(book.rows.price[first as usize]);
-            }
-        }
     }
     let places = filled().fold(CountrySet::EMPTY, |set, s| set.or(&s.places.set));
     let start = book.aisle_prices.len();
@@ -191,7 +247,7 @@ pub(super) fn add(book: &mut Book, shelves: Range<u32>) {
         shelves,
         oldest: filled().map(|s| s.oldest).min().unwrap_or(0),
         newest: filled().map(|s| s.newest).max().unwrap_or(0),
-        price_min,
+        price_min: lowest(book, summaries),
         price_max: filled().map(|s| s.price_max).max().unwrap_or(0),
         prices: number(start)..number(book.aisle_prices.len()),
         steps,
@@ -204,10 +260,68 @@ pub(super) fn add(book: &mut Book, shelves: Range<u32>) {
         },
         cells: number(book.cells.len()),
         places: Places::new(places, 0),
+        numbered: CountrySet::EMPTY,
+        ranks: Box::default(),
         has_place_cells: false,
+        place_ends: 0..0,
     };
     add_cells(book, &mut stock);
+    if stock.has_place_cells {
+        add_place_prices(book, &mut stock);
+    }
     book.stocks.push(stock);
+}
+
+/// Adds the sorted prices of each country of an aisle.
+fn add_place_prices(book: &mut Book, stock: &mut Stock) {
+    let shelves = stock.shelves.start as usize..stock.shelves.end as usize;
+    let mut prices = Vec::with_capacity(stock.prices.len());
+    for s in &book.summaries[shelves] {
+        let active = s.active();
+        let rows = book.rows.country[active.clone()]
+            .iter()
+            .zip(&book.rows.price[active]);
+        prices.extend(rows.map(|(code, price)| (*code, *price)));
+    }
+    prices.sort_unstable();
+    let start = number(book.place_ends.len());
+    let first = book.place_prices.len();
+    for (at, (code, price)) in prices.iter().enumerate() {
+        if at == 0 || prices[at - 1].0 != *code {
+            book.place_ends.push(number(first + at));
+        }
+        book.place_prices.push(*price);
+    }
+    book.place_ends.push(number(book.place_prices.len()));
+    stock.place_ends = start..number(book.place_ends.len());
+}
+
+/// Numbers the countries of a book whose aisles are complete.
+pub(super) fn number_places(book: &mut Book) {
+    let all = book.stocks.iter().map(|stock| &stock.places.set);
+    let all = all.fold(CountrySet::EMPTY, |all, set| all.or(set));
+    book.places = all.codes().collect();
+    for stock in &mut book.stocks {
+        stock.numbered = numbered(&book.places, &stock.places.set);
+        let mut next = 0;
+        let rank = |code: &u16| {
+            let rank = next;
+            next += u16::from(stock.places.set.contains_code(*code));
+            rank
+        };
+        stock.ranks = book.places.iter().map(rank).collect();
+    }
+}
+
+/// A set by the numbers that a book gives its countries, in the order of their codes.
+pub(super) fn numbered(places: &[u16], set: &CountrySet) -> CountrySet {
+    let mut out = CountrySet::EMPTY;
+    for (number, code) in (0..).zip(places) {
+        if set.contains_code(*code) {
+            out.insert_code(number);
+        }
+    }
+    out
 }
 
 /// Adds the cells of an aisle: of all countries, then of each where there are rows enough.

@@ -12,8 +12,11 @@ use tandem_model::workload::Tier;
 
 use super::Book;
 use super::ask::{AislePrice, Ask};
-use super::lanes::{LANES_EXPECTED, Masks, Priced, RowTest, Tally, Walk, cap_of};
-use super::shelf::{Aisle, level_of};
+use super::lanes::{LANES_EXPECTED, Priced, Tally, Walk, cap_of};
+use super::masks::RowTest;
+use super::outlook::{Outlook, Prices};
+use super::rooms::{Rooms, Roomy};
+use super::shelf::level_of;
 use super::stock::Stock;
 use crate::countries::country_of;
 use crate::quote::Refusal;
@@ -23,10 +26,24 @@ use crate::quote::Refusal;
 pub(super) struct Closed {
     /// Its number.
     pub(super) aisle: u32,
-    /// Place of its price among those that were asked for.
-    pub(super) price: u32,
+    /// Place of its price among those that were asked for, once it was.
+    pub(super) price: Option<u32>,
     /// No useful hour of its offers costs less.
     pub(super) useful_hour_min: i64,
+}
+
+/// What of an aisle's price decides how its offers are counted.
+#[derive(Debug, Clone, Copy)]
+struct Offered {
+    speed_permille: u32,
+    /// The highest network price that keeps to every limit.
+    cap: u32,
+    /// The lowest price of a useful GPU-hour.
+    useful_min: i64,
+    /// Whether no amount of the aisle can leave the range of money.
+    is_small: bool,
+    /// Place of the price, once it was asked for.
+    price: Option<u32>,
 }
 
 /// Counts, and where offers fit.
@@ -37,6 +54,9 @@ pub(super) struct Survey<'a, P> {
     pub(super) closed: Vec<Closed>,
     pub(super) fitting: u64,
 }
+
+/// Prices for which room is made at once.
+const PRICES_EXPECTED: usize = 8;
 
 /// Why no offer of an aisle fits.
 pub(super) fn refusal_of_aisle(ask: &Ask, stock: &Stock) -> Option<Refusal> {
@@ -57,93 +77,17 @@ pub(super) fn refusal_of_aisle(ask: &Ask, stock: &Stock) -> Option<Refusal> {
     }
 }
 
-/// What the counts of an aisle say, up to the price function.
-#[derive(Default)]
-struct Roomy {
-    too_few_gpus: u64,
-    whole_nodes: u32,
-    too_few_nodes: u32,
-    no_fast_link: u32,
-    forbidden: u32,
-    excluded: u32,
-    far: u32,
-    /// Offers that are left, and whether these are all active rows.
-    inside: u32,
-    is_all: bool,
-}
-
-/// Counts an aisle as far as the price function; none when its shelves must be looked at.
-fn roomy(book: &Book, ask: &Ask, masks: &Masks, stock: &Stock) -> Option<Roomy> {
-    let nodes = ask.nodes();
-    let (level, exact) = level_of(nodes);
-    let outside = if masks.has_out {
-        stock.places.set.and(&masks.out)
-    } else {
-        masks.out
-    };
-    let is_counted = exact && !stock.steps.is_empty() && stock.counts_places(&outside);
-    let is_counted = is_counted && (!ask.exact_nodes || stock.tells_exact_nodes());
-    if !is_counted || outside.intersects(&masks.apart) {
-        return None;
-    }
-    let Some(cells) = stock.cells(book, ask.gpus_per_node, level) else {
-        return Some(Roomy {
-            too_few_gpus: stock.valid,
-            ..Roomy::default()
-        });
-    };
-    let too_few_gpus = stock.valid - u64::from(cells.valid());
-    let all = cells.valid();
-    let cells = match ask.exact_nodes {
-        true => cells.exact(ask.gpus_per_node),
-        false => Some(cells),
-    };
-    let Some(cells) = cells else {
-        return Some(Roomy {
-            too_few_gpus,
-            whole_nodes: all,
-            ..Roomy::default()
-        });
-    };
-    let linked = nodes > 1 && ask.fast_link;
-    let (any, roomy) = (cells.roomy(false), cells.roomy(linked));
-    let mut out = Roomy {
-        too_few_gpus,
-        whole_nodes: all - cells.valid(),
-        too_few_nodes: cells.valid() - any,
-        no_fast_link: any - roomy,
-        inside: roomy,
-        is_all: nodes == 1 && cells.is_all_steps(),
-        ..Roomy::default()
-    };
-    if !outside.is_empty() {
-        out.inside = match masks.is_mostly_out {
-            true => cells.roomy_in(&masks.inside, linked),
-            false => roomy - cells.roomy_in(&masks.out, linked),
-        };
-        if masks.is_only_forbidden {
-            out.forbidden = roomy - out.inside;
-        } else {
-            out.forbidden = cells.roomy_in(&masks.forbidden, linked);
-            out.far = cells.roomy_in(&masks.far, linked);
-            out.excluded = roomy - out.inside - out.forbidden - out.far;
-        }
-        out.is_all = false;
-    }
-    Some(out)
-}
-
 /// Asks for the price of an aisle, in one country or in those not priced apart; its place.
-fn ask_price<P: Borrow<AislePrice>>(
-    walk: &mut Walk<'_, P>,
-    price: &impl Fn(&Aisle, Option<Country>) -> P,
+pub(super) fn ask_price<L: Prices>(
+    walk: &mut Walk<'_, L::Price>,
+    list: &L,
     aisle: u32,
     country: Option<Country>,
 ) -> u32 {
     let place = u32::try_from(walk.prices.len()).expect("prices are fewer than offers");
     let book = walk.book;
     let highest = i64::from(book.stocks[aisle as usize].price_max);
-    let price = price(&book.aisles[aisle as usize], country);
+    let price = list.price(&book.aisles[aisle as usize], country);
     let is_small = match price.borrow() {
         AislePrice::Sold(sale) => {
             sale.rate.is_small_up_to(highest) && sale.useful.is_small_up_to(highest)
@@ -156,18 +100,18 @@ fn ask_price<P: Borrow<AislePrice>>(
 }
 
 /// Counts every offer of a book for an ask.
-pub(super) fn survey<'a, P: Borrow<AislePrice>>(
+pub(super) fn survey<'a, L: Prices>(
     book: &'a Book,
-    ask: &'a Ask,
-    price: impl Fn(&Aisle, Option<Country>) -> P,
+    (ask, rooms): (&'a Ask, &Rooms),
+    list: &L,
     now: WorldTime,
-) -> Survey<'a, P> {
+) -> Survey<'a, L::Price> {
     let walk = Walk {
         book,
         ask,
-        test: RowTest::of(ask, now),
-        prices: Vec::with_capacity(book.stocks.len()),
-        are_small: Vec::with_capacity(book.stocks.len()),
+        test: RowTest::of(ask, rooms.masks(), now),
+        prices: Vec::with_capacity(PRICES_EXPECTED),
+        are_small: Vec::with_capacity(PRICES_EXPECTED),
         is_counting: true,
         tally: Tally::default(),
         lanes: Vec::with_capacity(LANES_EXPECTED),
@@ -181,7 +125,7 @@ pub(super) fn survey<'a, P: Borrow<AislePrice>>(
         out.walk.refuse(Refusal::PriceInvalid, stock.invalid);
         match refusal_of_aisle(ask, stock) {
             Some(why) => out.walk.refuse(why, stock.valid),
-            None => out.aisle(number, stock, &price),
+            None => out.aisle((number, stock), rooms, list),
         }
     }
     let in_lanes = out.walk.lanes.iter().map(|lane| u64::from(lane.fitting));
@@ -190,26 +134,37 @@ pub(super) fn survey<'a, P: Borrow<AislePrice>>(
 }
 
 impl<P: Borrow<AislePrice>> Survey<'_, P> {
-    fn aisle(&mut self, aisle: u32, stock: &Stock, price: &impl Fn(&Aisle, Option<Country>) -> P) {
+    fn aisle(
+        &mut self,
+        (aisle, stock): (u32, &Stock),
+        rooms: &Rooms,
+        list: &impl Prices<Price = P>,
+    ) {
         let book = self.walk.book;
-        let masks = self.walk.test.masks(stock.export);
-        let roomy = roomy(book, self.walk.ask, masks, stock);
-        let apart = masks.apart;
-        if let Some(none) = roomy.as_ref().filter(|roomy| roomy.inside == 0) {
+        let roomy = rooms.roomy(book, (aisle, stock), self.walk.ask.exact_nodes);
+        if let Some(none) = roomy.filter(|roomy| roomy.inside == 0) {
             self.refuse(none);
             return;
         }
-        let common = ask_price(&mut self.walk, price, aisle, None);
-        if let Some(roomy) = &roomy
-            && self.is_settled(aisle, stock, roomy, common)
-        {
-            self.refuse(roomy);
-            return;
+        let mut common = None;
+        if let Some(roomy) = roomy {
+            let outlook = list.outlook(&book.aisles[aisle as usize]);
+            let offered = self.by_outlook(stock, outlook).unwrap_or_else(|| {
+                let place = ask_price(&mut self.walk, list, aisle, None);
+                common = Some(place);
+                self.by_price(stock, place)
+            });
+            if self.is_settled(aisle, stock, (rooms, roomy), offered) {
+                self.refuse(roomy);
+                return;
+            }
         }
-        let apart = stock.places.set.and(&apart).codes();
+        let common = common.unwrap_or_else(|| ask_price(&mut self.walk, list, aisle, None));
+        let apart = &self.walk.test.masks(stock.export).apart;
+        let apart = stock.places.set.and(apart).codes();
         let apart = apart.map(|code| {
             let country = Some(country_of(code));
-            (code, ask_price(&mut self.walk, price, aisle, country))
+            (code, ask_price(&mut self.walk, list, aisle, country))
         });
         let priced = Priced {
             common,
@@ -236,63 +191,111 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
         }
     }
 
-    /// Counts what the price function, age and price limit leave of an aisle, if that is known
-    /// without its shelves; else counts nothing.
-    fn is_settled(&mut self, aisle: u32, stock: &Stock, roomy: &Roomy, price: u32) -> bool {
+    /// The lowest price of an aisle's offers with the nodes that are asked for.
+    fn lowest(&self, stock: &Stock) -> i64 {
+        let (level, _) = level_of(self.walk.test.nodes);
+        i64::from(stock.price_min[level])
+    }
+
+    /// How an aisle is offered, as far as that is known without its price; none where it is not.
+    fn by_outlook(&self, stock: &Stock, outlook: Outlook) -> Option<Result<Offered, Refusal>> {
+        match outlook {
+            Outlook::NotSold(why) => Some(Err(why)),
+            Outlook::Sold {
+                useful_min,
+                small_up_to,
+                speed_permille,
+                price_max,
+            } if self.walk.ask.price_limit.is_none()
+                && i64::from(stock.price_max) <= small_up_to =>
+            {
+                Some(Ok(Offered {
+                    speed_permille,
+                    cap: price_max.map_or(u32::MAX, |most| cap_of(Some(most.get()))),
+                    useful_min: useful_min.apply(self.lowest(stock)),
+                    is_small: true,
+                    price: None,
+                }))
+            }
+            Outlook::Sold { .. } | Outlook::Unknown => None,
+        }
+    }
+
+    /// How an aisle is offered whose price was asked for.
+    fn by_price(&self, stock: &Stock, place: u32) -> Result<Offered, Refusal> {
+        let sale = match self.walk.prices[place as usize].borrow() {
+            AislePrice::Sold(sale) => sale,
+            AislePrice::NotSold(why) => return Err(*why),
+        };
+        let limit = self.walk.ask.price_limit;
+        let limit = limit.map(|limit| sale.rate.inverse(limit.get()));
+        let sold = sale.price_max.map(|most| Some(most.get()));
+        let caps = [limit, sold].into_iter().flatten().map(cap_of);
+        Ok(Offered {
+            speed_permille: sale.speed_permille,
+            cap: caps.min().unwrap_or(u32::MAX),
+            useful_min: sale.useful.apply(self.lowest(stock)).unwrap_or(0),
+            is_small: self.walk.are_small[place as usize],
+            price: Some(place),
+        })
+    }
+
+    /// Counts what price, age and price limit leave of an aisle, if that is known without its
+    /// shelves; else counts nothing.
+    fn is_settled(
+        &mut self,
+        aisle: u32,
+        stock: &Stock,
+        (rooms, roomy): (&Rooms, &Roomy),
+        offered: Result<Offered, Refusal>,
+    ) -> bool {
         let (ask, test) = (self.walk.ask, &self.walk.test);
         let inside = u64::from(roomy.inside);
-        let sale = match self.walk.prices[price as usize].borrow() {
-            AislePrice::Sold(sale) => sale,
-            AislePrice::NotSold(why) => {
-                let why = *why;
-                self.walk.refuse(why, inside);
+        let refused = match &offered {
+            Err(why) => Some(*why),
+            Ok(o) if ask.work.is_some_and(|w| w.is_too_late(o.speed_permille)) => {
+                Some(Refusal::TooLate)
+            }
+            Ok(_) => test.is_stale(stock.newest).then_some(Refusal::Stale),
+        };
+        let offered = match (offered, refused) {
+            (Ok(offered), None) => offered,
+            (_, why) => {
+                why.into_iter()
+                    .for_each(|why| self.walk.refuse(why, inside));
                 return true;
             }
         };
-        if ask.work.is_some_and(|work| sale.is_too_late(&work)) {
-            self.walk.refuse(Refusal::TooLate, inside);
-            return true;
-        }
-        if test.is_stale(stock.newest) {
-            self.walk.refuse(Refusal::Stale, inside);
-            return true;
-        }
-        let is_small = self.walk.are_small[price as usize];
         let has_budget = ask.work.is_some_and(|work| work.budget.is_some());
-        if test.is_stale(stock.oldest) || has_budget || !is_small {
+        if test.is_stale(stock.oldest) || has_budget || !offered.is_small {
             return false;
         }
-        let (level, _) = level_of(test.nodes);
-        let lowest = stock.price_min[level];
-        let limit = ask.price_limit.map(|limit| sale.rate.inverse(limit.get()));
-        let sold = sale.price_max.map(|most| Some(most.get()));
-        let caps = [limit, sold].into_iter().flatten().map(cap_of);
-        let cap = caps.min().unwrap_or(u32::MAX);
-        let within = if cap >= stock.price_max {
-            roomy.inside
-        } else if cap < lowest {
-            0
-        } else if roomy.is_all {
-            let prices = stock.prices.start as usize..stock.prices.end as usize;
-            let prices = &self.walk.book.aisle_prices[prices];
-            let within = prices.partition_point(|price| *price <= cap);
-            u32::try_from(within).expect("a book has at most OFFERS_MAX rows")
-        } else {
+        let Some(within) = self.within(stock, (rooms, roomy), offered.cap) else {
             return false;
         };
         let gpus = i64::from(ask.gpus_rented(0, true));
-        let useful = sale.useful.apply(i64::from(lowest));
-        let useful_hour_min = useful.map_or(0, |useful| useful.saturating_mul(gpus));
         let above = roomy.inside - within;
         self.walk.refuse(Refusal::AbovePriceLimit, u64::from(above));
         if within > 0 {
             self.fitting += u64::from(within);
             self.closed.push(Closed {
                 aisle,
-                price,
-                useful_hour_min,
+                price: offered.price,
+                useful_hour_min: offered.useful_min.saturating_mul(gpus),
             });
         }
         true
+    }
+
+    /// How many of an aisle's offers that are left cost the network price `cap` or less; none where
+    /// only its shelves tell.
+    fn within(&self, stock: &Stock, (rooms, roomy): (&Rooms, &Roomy), cap: u32) -> Option<u32> {
+        if cap >= stock.price_max {
+            return Some(roomy.inside);
+        }
+        if i64::from(cap) < self.lowest(stock) {
+            return Some(0);
+        }
+        rooms.within(self.walk.book, stock, roomy, cap)
     }
 }

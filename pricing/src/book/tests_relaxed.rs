@@ -9,7 +9,6 @@ use tandem_model::time::WorldTime;
 use super::tests::any_ask;
 use super::tests_support::*;
 use super::*;
-use tandem_model::workload::Tier;
 
 const NOW: WorldTime = WorldTime::from_micros(20 * SECOND);
 
@@ -54,13 +53,6 @@ fn expected(
             ..ask.clone()
         };
         all.extend(of(vec![(Change::NoFastLink, relaxed)]));
-    }
-    if ask.tier == Tier::Enterprise {
-        let relaxed = Ask {
-            tier: Tier::Consumer,
-            ..ask.clone()
-        };
-        all.extend(of(vec![(Change::AnyGrade, relaxed)]));
     }
     let one_more = COUNTRIES
         .map(country)
@@ -109,8 +101,8 @@ proptest! {
         let book = Book::build(&offers).unwrap();
         let rules = Rules { tries_max: 100, saves_permille_min: least, vram_gb_min };
         let best = book.rank(&ask, tariff.price(), NOW).next();
-        let price = |_: Tier, aisle: &Aisle, country| tariff.price()(aisle, country);
-        let found = counterfactuals(&book, &ask, best.as_ref(), price, NOW, rules);
+        let prices = PriceFn(tariff.price());
+        let found = counterfactuals(&book, &ask, best.as_ref(), &prices, NOW, rules);
         let found: Vec<_> = found.iter().map(|c| {
             let hour = i128::from(c.hit.useful_hour_micro_usd.get());
             let rate = i128::from(c.rate.price().get());
@@ -124,7 +116,8 @@ proptest! {
 fn said(offers: &[Offer], ask: &Ask, rules: Rules) -> Vec<(Change, Option<u16>)> {
     let book = Book::build(offers).unwrap();
     let best = book.rank(ask, |_, _| as_it_is(), NOW).next();
-    let found = counterfactuals(&book, ask, best.as_ref(), |_, _, _| as_it_is(), NOW, rules);
+    let prices = PriceFn(|_: &_, _| as_it_is());
+    let found = counterfactuals(&book, ask, best.as_ref(), &prices, NOW, rules);
     found.iter().map(|c| (c.change, c.saves_permille)).collect()
 }
 

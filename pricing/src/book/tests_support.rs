@@ -245,7 +245,17 @@ pub(super) fn oracle(
 
 /// The book's ranking in the oracle's form.
 pub(super) fn ranked(book: &Book, ask: &Ask, tariff: &Tariff, now: WorldTime) -> Vec<Fitting> {
-    let hits = book.rank(ask, tariff.price(), now);
+    let all: Vec<Hit> = book.rank(ask, tariff.price(), now).collect();
+    for taken in [0, 1, 4] {
+        let mut ranking = book.rank(ask, tariff.price(), now);
+        ranking.by_ref().take(taken).for_each(drop);
+        let mut rest: Vec<Row> = ranking.unranked().collect();
+        let mut left: Vec<Row> = all.iter().skip(taken).map(|hit| hit.row).collect();
+        rest.sort_unstable();
+        left.sort_unstable();
+        assert_eq!(rest, left, "after {taken} were taken");
+    }
+    let hits = all.into_iter();
     hits.map(|hit| {
         let rate = hit.rate.price().get();
         assert_eq!(hit.hour_micro_usd.get(), rate * i64::from(hit.gpus));

@@ -37,6 +37,25 @@ impl Step {
     }
 }
 
+impl Step {
+    /// The highest price that it puts at `limit` or below, as [`Curve::inverse`] says.
+    pub(crate) fn inverse(&self, limit: i64) -> Option<i64> {
+        if limit < 0 {
+            return None;
+        }
+        match *self {
+            Self::Scale {
+                numerator,
+                denominator,
+            } => Some(scaled_down(limit, denominator, numerator)),
+            Self::Add(more) => Some(limit - signed(more)),
+            Self::AtLeast(floor) if limit < signed(floor) => None,
+            Self::AtMost(ceiling) if limit >= signed(ceiling) => Some(i64::MAX),
+            Self::AtLeast(_) | Self::AtMost(_) => Some(limit),
+        }
+    }
+}
+
 /// Why steps are no curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CurveError {
@@ -48,6 +67,55 @@ pub enum CurveError {
     StepOutOfRange(usize),
 }
 
+/// A straight line that a curve is never below: much quicker to follow than the curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line {
+    /// What a micro-dollar of the price becomes, times 2^32.
+    slope: u64,
+    add: u64,
+}
+
+impl Line {
+    /// The price itself.
+    const SAME: Self = Self {
+        slope: 1 << 32,
+        add: 0,
+    };
+
+    /// A line below what a step makes of anything that is not below this one.
+    pub(crate) fn then(self, step: &Step) -> Self {
+        let Self { slope, add } = self;
+        match *step {
+            Step::Scale {
+                numerator,
+                denominator,
+            } => {
+                let scaled = |n: u64| {
+                    let scaled = u128::from(n) * u128::from(numerator) / u128::from(denominator);
+                    u64::try_from(scaled).unwrap_or(u64::MAX)
+                };
+                Self {
+                    slope: scaled(slope),
+                    add: scaled(add),
+                }
+            }
+            Step::Add(more) => Self {
+                slope,
+                add: add.saturating_add(more),
+            },
+            Step::AtLeast(_) => self,
+            Step::AtMost(_) => Self { slope: 0, add: 0 },
+        }
+    }
+
+    /// A bound from below of what the curve gives for `price` (not negative).
+    pub fn apply(&self, price: i64) -> i64 {
+        let price = u128::try_from(price).unwrap_or(0);
+        let scaled = (price * u128::from(self.slope)) >> 32;
+        i64::try_from(scaled + u128::from(self.add)).unwrap_or(i64::MAX)
+    }
+}
+
 /// A monotone function of a price: up to [`CURVE_STEPS_MAX`] steps, one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Curve {
@@ -56,7 +124,7 @@ pub struct Curve {
 }
 
 /// An amount that as many as 2^32 GPUs can cost each, about 2,147 dollars.
-const SMALL: i64 = i64::MAX >> 32;
+pub(crate) const SMALL: i64 = i64::MAX >> 32;
 
 /// The product over the divisor, rounded up; wide only when it must be. None when it leaves `i64`.
 fn scaled_up(value: i64, by: u64, over: u64) -> Option<i64> {
@@ -149,23 +217,20 @@ impl Curve {
     /// The highest price, not negative, that this curve puts at `limit` or below; none when there
     /// is no such price. Exact: `apply(p) <= limit` holds for every `p` up to it and for no other.
     pub fn inverse(&self, limit: i64) -> Option<i64> {
-        let mut bound = limit;
-        for step in self.steps().iter().rev() {
-            if bound < 0 {
-                return None;
-            }
-            bound = match *step {
-                Step::Scale {
-                    numerator,
-                    denominator,
-                } => scaled_down(bound, denominator, numerator),
-                Step::Add(more) => bound - signed(more),
-                Step::AtLeast(floor) if bound < signed(floor) => return None,
-                Step::AtMost(ceiling) if bound >= signed(ceiling) => i64::MAX,
-                Step::AtLeast(_) | Step::AtMost(_) => bound,
-            };
-        }
-        (bound >= 0).then_some(bound)
+        let bound = self
+            .steps()
+            .iter()
+            .rev()
+            .try_fold(limit, |bound, step| step.inverse(bound));
+        bound.filter(|bound| *bound >= 0)
+    }
+
+    /// A line below it. Every step that rounds does so upwards, and every number of the line is
+    /// rounded down.
+    pub fn line_below(&self) -> Line {
+        self.steps()
+            .iter()
+            .fold(Line::SAME, |line, step| line.then(step))
     }
 
     /// Whether two different prices always stay different.
@@ -233,6 +298,7 @@ mod tests {
             let curve = Curve::new(&steps).unwrap();
             let Some(low) = curve.apply(price) else { return Ok(()) };
             prop_assert!(low > 0);
+            prop_assert!(curve.line_below().apply(price) <= low);
             let most = low.checked_mul(i64::from(u32::MAX));
             prop_assert!(most.is_some() || !curve.is_small_up_to(price));
             prop_assert_eq!(curve.is_small_up_to(price), low <= i64::MAX >> 32);

@@ -12,7 +12,8 @@ use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::{Product, RefundRule};
 
 pub use checkpoint::{Interval, optimal_interval};
-pub use curve::{CURVE_STEPS_MAX, Curve, CurveError, Step};
+pub(crate) use curve::SMALL;
+pub use curve::{CURVE_STEPS_MAX, Curve, CurveError, Line, Step};
 
 use crate::quote::PRICE_MAX;
 

@@ -6,6 +6,7 @@
 //! [`apply`] and [`rollback`] make the next [`Version`]. `docs/policies.md` documents the file.
 
 mod apart;
+mod bounds;
 mod condition;
 mod diff;
 mod grid;
@@ -50,6 +51,8 @@ pub use terms::{Exhausted, Origins, PromotionIndex, RuleIndex, Terms};
 pub use version::{Applied, ApplyError, Change, Live, NOTE_BYTES_MAX, Version, apply, rollback};
 
 use crate::countries::{self, CountrySet};
+pub(crate) use bounds::{Buyer, PriceBounds};
+
 use apart::Accounts;
 use condition::Condition;
 use rule::{Promotion, Rule};

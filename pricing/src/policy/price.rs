@@ -14,7 +14,7 @@ use super::terms::Terms;
 use crate::cost::Step;
 
 /// Ten thousand basis points are the whole.
-const BASIS_POINTS: u64 = 10_000;
+pub(super) const BASIS_POINTS: u64 = 10_000;
 
 /// Why a price was moved after everything was added up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -142,10 +142,19 @@ pub fn price(cost: MicroUsd, terms: &Terms) -> Result<Priced, NotSold> {
 
 /// Price over cost after the discount, before the bounds.
 fn discounted(terms: &Terms) -> (u64, u64) {
-    let added = terms.surge_basis_points + terms.rate_risk_basis_points + terms.margin_basis_points;
-    let left = BASIS_POINTS.saturating_sub(u64::from(terms.discount_basis_points));
-    let listed = BASIS_POINTS + u64::from(added);
-    (listed * left, BASIS_POINTS * BASIS_POINTS)
+    let added = [
+        terms.surge_basis_points,
+        terms.rate_risk_basis_points,
+        terms.margin_basis_points,
+    ];
+    let ratio = ratio_of(added, terms.discount_basis_points);
+    (ratio, BASIS_POINTS * BASIS_POINTS)
+}
+
+/// What is added to the cost, less a discount, as a ratio over the square of [`BASIS_POINTS`].
+pub(super) fn ratio_of(added: [u32; 3], discount_basis_points: u32) -> u64 {
+    let listed = BASIS_POINTS + added.map(u64::from).iter().sum::<u64>();
+    listed * BASIS_POINTS.saturating_sub(u64::from(discount_basis_points))
 }
 
 fn crossed(terms: &Terms) -> Result<(), NotSold> {

@@ -6,9 +6,10 @@ use tandem_model::id::AccountId;
 use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::workload::{Tier, WorkloadClass};
 
+use super::bounds::Buyer;
 use super::problem::Position;
 use super::subject::Subject;
-use crate::countries::CountrySet;
+use crate::countries::{CountrySet, country_of};
 
 /// Most networks that one policy can name; one more bit stands for every other network.
 pub(super) const NETWORKS_MAX: usize = 47;
@@ -137,6 +138,20 @@ pub(super) struct Coordinates<'a> {
     term_seconds: u64,
 }
 
+impl<'a> Coordinates<'a> {
+    /// What is known before a machine is: no bit of grade, network and card, which any list of them
+    /// admits, and no country that means anything.
+    pub(super) fn of_buyer(buyer: &Buyer<'a>) -> Self {
+        Self {
+            names: class_bit(buyer.class).with(tier_bit(buyer.tier)),
+            country: country_of(0),
+            account: buyer.account,
+            gpu_hours: buyer.gpu_hours,
+            term_seconds: u64::from(buyer.term_seconds),
+        }
+    }
+}
+
 pub(super) fn class_bit(class: WorkloadClass) -> Bits {
     Kind::CLASS.bit(class as usize)
 }
@@ -211,6 +226,12 @@ impl Names {
 impl Selector {
     /// Whether the subject is meant.
     pub(super) fn matches(&self, at: &Coordinates<'_>) -> bool {
+        let country = self.countries.as_ref();
+        self.could_match(at) && country.is_none_or(|set| set.contains(at.country))
+    }
+
+    /// The same wherever the subject stands.
+    pub(super) fn could_match(&self, at: &Coordinates<'_>) -> bool {
         let within = |ranges: &Option<Vec<Range>>, value: u64| {
             ranges
                 .as_ref()
@@ -221,10 +242,6 @@ impl Selector {
                 at.account
                     .is_some_and(|account| accounts.binary_search(account).is_ok())
             })
-            && self
-                .countries
-                .as_ref()
-                .is_none_or(|set| set.contains(at.country))
             && within(&self.gpu_hours, at.gpu_hours)
             && within(&self.term_seconds, at.term_seconds)
     }

@@ -38,6 +38,11 @@ impl Surge {
         low.1 + u32::try_from(rise / steps).expect("a part of a rise of 32 bits fits 32 bits")
     }
 
+    /// The highest surcharge in basis points.
+    pub(super) fn most(&self) -> u32 {
+        self.points.last().map_or(0, |last| last.1)
+    }
+
     /// The utilisations at which the line bends.
     pub(super) fn bends(&self) -> impl Iterator<Item = u16> {
         self.points.iter().map(|point| point.0)

@@ -14,8 +14,8 @@ use super::{Effort, Pricing};
 use crate::book::{Ask, Work};
 use crate::policy::PolicyDigest;
 
-/// Most sellers of a supply whose answers are kept: one bit each.
-const SELLERS_MAX: usize = 64;
+/// Most products of a supply whose answers are kept: one bit each. Two networks have four.
+const PRODUCTS_MAX: usize = 64;
 
 /// All that the answer to a request depends on, beside the book and its supply.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -28,7 +28,7 @@ pub(super) struct Alike {
     class: WorkloadClass,
     effort: Effort,
     term_seconds: u32,
-    /// A bit for each seller.
+    /// A bit for each product.
     startable: u64,
     /// GPUs that may need the backstop already.
     promised: u64,
@@ -56,8 +56,8 @@ fn from_zero(work: Work) -> Option<Work> {
 
 impl Desk<'_> {
     /// What of this request its answer depends on; none where that cannot be said in so few words:
-    /// while some offers of an aisle are stale and others are not, on more than [`SELLERS_MAX`]
-    /// sellers, and at the ends of time.
+    /// while some offers of an aisle are stale and others are not, on more than [`PRODUCTS_MAX`]
+    /// products, and at the ends of time.
     pub(super) fn alike(&self) -> Option<Alike> {
         // Every field is named, so that a new one does not compile before it was thought about.
         let Pricing {
@@ -99,12 +99,12 @@ impl Desk<'_> {
         })
     }
 
-    /// A bit for each seller on whose product the work can start.
+    /// A bit for each product on which the work can start.
     fn startable(&self) -> Option<u64> {
-        let sellers = self.pricing.supply.sellers();
-        (sellers <= SELLERS_MAX).then(|| {
-            let starts = (0..sellers).filter(|seller| self.starts_at(*seller));
-            starts.fold(0, |all, seller| all | 1 << seller)
+        let products = self.pricing.supply.products().len();
+        (products <= PRODUCTS_MAX).then(|| {
+            let starts = (0..products).filter(|product| self.starts_on(*product));
+            starts.fold(0, |all, product| all | 1 << product)
         })
     }
 }

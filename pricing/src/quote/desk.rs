@@ -1,22 +1,19 @@
-//! One request for prices: what it asks of the book on each tier, and what each aisle of the book
-//! costs the customer.
+//! One request for prices: what it asks of the book on each tier, of whom, and for what work.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tandem_model::money::MicroUsd;
 use tandem_model::network::Country;
 use tandem_model::quote::START_SECONDS;
 use tandem_model::workload::{Tier, Workload, WorkloadClass};
 
 use super::tiers::Drafts;
 use super::{Effort, Pricing, Refusal};
-use crate::backstop;
-use crate::book::{Aisle, AislePrice, Ask, Book, Sale, Work};
+use crate::book::{Aisle, Ask, Book, Rooms, Work};
 use crate::classify::Classification;
-use crate::cost::{CostModel, Curve};
-use crate::policy::{NotSold, Subject, Terms, slope};
+use crate::cost::CostModel;
+use crate::policy::{Buyer, PriceBounds, Subject};
 
 const HOUR_SECONDS: u64 = 3_600;
 /// From acceptance to the start of the work: what is promised.
@@ -32,29 +29,15 @@ pub struct Desk<'a> {
     pub(super) effort: Effort,
     pub(super) term_seconds: u32,
     /// Stands for every country that is not priced apart.
-    elsewhere: Country,
+    pub(super) elsewhere: Country,
     /// What is asked of the book, but for the tier.
     pub(super) ask: Ask,
     /// The cost at each seller, once it was asked for.
     costs: Vec<OnceCell<Result<CostModel, Refusal>>>,
-    /// Prices on consumer and enterprise, which several searches ask for.
-    known: [OnceCell<Known>; 2],
+    /// Counts that the searches of every tier share.
+    pub(super) rooms: OnceCell<Rooms>,
     /// What was found for every tier, once it was asked for.
     pub(super) drafts: OnceCell<Arc<Drafts>>,
-}
-
-/// Prices by the number of the aisle, each once it was asked for.
-type Known = Box<[OnceCell<AislePrice>]>;
-
-/// What one aisle costs, before any offer's price is known.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Tariff {
-    pub(super) model: CostModel,
-    pub(super) terms: Terms,
-    /// Expected speed in thousandths of a good card.
-    speed_permille: u32,
-    /// The cost on the backstop and its expected share of the run, on `assured`.
-    pub(super) backstop: Option<(MicroUsd, u64)>,
 }
 
 impl<'a> Desk<'a> {
@@ -86,7 +69,7 @@ impl<'a> Desk<'a> {
             elsewhere: pricing.policy.country_elsewhere(),
             ask,
             costs: vec![OnceCell::new(); pricing.supply.sellers()],
-            known: Default::default(),
+            rooms: OnceCell::new(),
             drafts: OnceCell::new(),
         }
     }
@@ -112,7 +95,6 @@ impl<'a> Desk<'a> {
         aisle: &'b Aisle,
         country: Country,
     ) -> Subject<'b> {
-        let gpu_seconds = u64::from(self.effort.gpus()) * u64::from(self.term_seconds);
         Subject {
             class: self.class(),
             tier,
@@ -121,93 +103,48 @@ impl<'a> Desk<'a> {
             gpu: aisle.gpu,
             network: &aisle.network,
             country,
-            gpu_hours: gpu_seconds.div_ceil(HOUR_SECONDS),
+            gpu_hours: self.gpu_hours(),
             term_seconds: self.term_seconds,
             utilisation_permille: self.pricing.supply.utilisation_permille(aisle),
         }
     }
 
-    /// Whether the workload can start on what a seller sells.
-    pub(super) fn starts_at(&self, seller: usize) -> bool {
-        let (network, product) = self.pricing.supply.product(seller);
-        (self.pricing.can_start)(network, product)
+    /// Whether the workload can start on a product, by its place in the supply.
+    pub(super) fn starts_on(&self, product: usize) -> bool {
+        let (network, name) = &self.pricing.supply.products()[product];
+        (self.pricing.can_start)(network, name)
     }
 
-    /// The cost of the workload at the seller of an aisle, whatever the price.
-    fn model(&self, aisle: &Aisle) -> Result<CostModel, Refusal> {
-        let supply = self.pricing.supply;
-        let seller = supply.seller(aisle);
+    /// The cost of the workload at a seller, whatever the price.
+    pub(super) fn model(&self, seller: usize) -> Result<CostModel, Refusal> {
         *self.costs[seller].get_or_init(|| {
-            if !self.starts_at(seller) {
+            if !self.starts_on(self.pricing.supply.machines(seller).product) {
                 return Err(Refusal::CannotStart);
             }
-            let model = supply.model(&self.effort, seller);
+            let model = self.pricing.supply.model(&self.effort, seller);
             model.map_err(|_| Refusal::WouldNotEnd)
         })
     }
 
-    /// What an aisle costs on a tier in a country; none where nothing can be sold.
-    pub(super) fn tariff(
-        &self,
-        (tier, backstop): (Tier, Option<MicroUsd>),
-        aisle: &Aisle,
-        country: Country,
-    ) -> Result<Tariff, Refusal> {
-        let model = self.model(aisle);
-        if tier == Tier::Assured && aisle.is_enterprise() && model != Err(Refusal::CannotStart) {
-            return Err(Refusal::IsBackstop);
-        }
-        let subject = self.subject(tier, aisle, country);
-        let speed_permille = self.pricing.supply.speed_permille(aisle);
-        Ok(Tariff {
-            model: model?,
-            speed_permille,
-            terms: {
-                let pricing = &self.pricing;
-                pricing
-                    .policy
-                    .terms_without(&subject, pricing.now, pricing.exhausted)
-            },
-            backstop: backstop.map(|cost| {
-                let failures = self.pricing.supply.failures(aisle);
-                let gpu_seconds = self.effort.gpu_seconds(speed_permille);
-                let share = backstop::share_ppb(gpu_seconds, failures, backstop::RUN_PERMILLE);
-                (cost, share)
-            }),
-        })
-    }
-
-    /// The price function of the book for a tier; on `assured` with the cost of the backstop. What
-    /// several searches ask for is worked out once.
-    pub(super) fn price(
-        &self,
-        tier: (Tier, Option<MicroUsd>),
-        aisle: &Aisle,
-        apart: Option<Country>,
-    ) -> AislePrice {
-        let known = match (tier, apart) {
-            ((Tier::Consumer, None), None) => &self.known[0],
-            ((Tier::Enterprise, None), None) => &self.known[1],
-            _ => return self.aisle_price(tier, aisle, apart),
+    /// Bounds of the policy's prices on a tier.
+    pub(super) fn bounds(&self, tier: Tier) -> Option<PriceBounds> {
+        let pricing = &self.pricing;
+        let buyer = Buyer {
+            class: self.class(),
+            tier,
+            account: pricing.account,
+            gpu_hours: self.gpu_hours(),
+            term_seconds: self.term_seconds,
         };
-        let none = || self.book.aisles().iter().map(|_| OnceCell::new()).collect();
-        let known = &known.get_or_init(none)[aisle.number()];
-        *known.get_or_init(|| self.aisle_price(tier, aisle, None))
+        pricing
+            .policy
+            .bounds(&buyer, pricing.now, pricing.exhausted)
     }
 
-    /// The same, worked out.
-    pub fn aisle_price(
-        &self,
-        tier: (Tier, Option<MicroUsd>),
-        aisle: &Aisle,
-        apart: Option<Country>,
-    ) -> AislePrice {
-        let country = apart.unwrap_or(self.elsewhere);
-        let tariff = self.tariff(tier, aisle, country);
-        match tariff.and_then(|tariff| tariff.sale().map_err(|_| Refusal::NotSold)) {
-            Ok(sale) => AislePrice::Sold(sale),
-            Err(why) => AislePrice::NotSold(why),
-        }
+    /// GPU-hours of the term, rounded up.
+    fn gpu_hours(&self) -> u64 {
+        let gpu_seconds = u64::from(self.effort.gpus()) * u64::from(self.term_seconds);
+        gpu_seconds.div_ceil(HOUR_SECONDS)
     }
 }
 
@@ -222,42 +159,4 @@ fn work(workload: &Workload, effort: &Effort, pricing: &Pricing<'_>) -> Option<W
         finish_by: by.map(|seconds| now.after(Duration::from_secs(u64::from(seconds)))),
         budget: limits.budget_micro_usd,
     })
-}
-
-impl Tariff {
-    /// What a GPU-hour costs us at a network price, with the backstop.
-    pub(super) fn cost(&self) -> Curve {
-        let own = self.model.billed();
-        let curve = match self.backstop {
-            None => Curve::new(&own),
-            Some((cost, share)) => {
-                let [scale, add] = backstop::steps(share, cost);
-                Curve::new(&[own[0], own[1], scale, add])
-            }
-        };
-        curve.expect("ratios and amounts were bounded when they were computed")
-    }
-
-    /// Prices of the aisle as functions of the network's price.
-    ///
-    /// Fails where no cost has a price.
-    fn sale(&self) -> Result<Sale, NotSold> {
-        let slope = slope(&self.terms)?;
-        let cost = self.cost();
-        let rate = cost.then(&slope.steps).map_err(|_| NotSold::OutOfRange)?;
-        let useful = rate.then(&[self.model.waste()]);
-        let below_ceiling = slope.cost_max.map(|most| cost.inverse(most.get()));
-        let below_backstop = self.backstop.map(|(cost, _)| {
-            let own = Curve::new(&self.model.billed()).ok()?;
-            own.inverse(cost.get() - 1)
-        });
-        let bounds = [below_ceiling, below_backstop].into_iter().flatten();
-        let price_max = bounds.map(|bound| bound.unwrap_or(0)).min();
-        Ok(Sale {
-            rate,
-            useful: useful.map_err(|_| NotSold::OutOfRange)?,
-            speed_permille: self.speed_permille,
-            price_max: price_max.map(MicroUsd::new),
-        })
-    }
 }

@@ -10,9 +10,10 @@ use tandem_model::token::TokenLeg;
 use tandem_model::workload::Tier;
 
 use super::cost_of;
-use super::desk::{Desk, Tariff};
+use super::desk::Desk;
+use super::list::PriceList;
 use crate::book::{Hit, View};
-use crate::policy::{Priced, price};
+use crate::policy::{Priced, Terms, price};
 
 /// Ten thousand basis points are the whole.
 const BASIS_POINTS: i128 = 10_000;
@@ -21,7 +22,7 @@ const MICROS: u64 = 1_000_000;
 /// The price of an offer with what it is made of.
 #[derive(Debug)]
 pub(super) struct Itemised {
-    pub(super) tariff: Tariff,
+    pub(super) terms: Terms,
     pub(super) priced: Priced,
     lines: Vec<QuoteLine>,
 }
@@ -33,20 +34,17 @@ fn gpu_microseconds(gpus: u32, term_seconds: u32) -> Option<u64> {
         .checked_mul(MICROS)
 }
 
-impl Desk<'_> {
+impl PriceList<'_, '_> {
     /// The price of an offer by its parts; none when it is not sold.
-    pub(super) fn itemised(
-        &self,
-        tier: (Tier, Option<MicroUsd>),
-        view: &View<'_>,
-    ) -> Option<Itemised> {
-        let tariff = self.tariff(tier, view.aisle(), view.country()).ok()?;
+    pub(super) fn itemised(&self, view: &View<'_>) -> Option<Itemised> {
+        let at_seller = self.cost(view.aisle()).ok()?;
+        let terms = self.terms(view.aisle(), view.country());
         let network_price = view.price().price();
-        let own = tariff.model.billed_lines(network_price).ok()?;
+        let own = at_seller.model.billed_lines(network_price).ok()?;
         let without: i64 = own.iter().map(|(_, amount)| amount.get()).sum();
-        let cost = MicroUsd::new(tariff.cost().apply(network_price.get())?);
+        let cost = MicroUsd::new(at_seller.curve.apply(network_price.get())?);
         let backstop = MicroUsd::new(cost.get() - without);
-        let priced = price(cost, &tariff.terms).ok()?;
+        let priced = price(cost, &terms).ok()?;
         let [(_, _), rest @ ..] = priced.lines();
         let lines = own
             .into_iter()
@@ -58,12 +56,14 @@ impl Desk<'_> {
                 micro_usd_per_gpu_hour: amount,
             });
         Some(Itemised {
-            tariff,
+            terms,
             priced,
             lines: lines.collect(),
         })
     }
+}
 
+impl Desk<'_> {
     /// The firm price of an offer; none when an amount leaves its range.
     pub(super) fn firm(
         &self,
@@ -74,7 +74,7 @@ impl Desk<'_> {
     ) -> Option<Quote> {
         let view = self.book.view(hit.row);
         let rate = RatePerGpuHour::new(item.priced.price);
-        let terms = &item.tariff.terms;
+        let terms = &item.terms;
         let gpu_microseconds = gpu_microseconds(hit.gpus, terms.term_seconds)?;
         let valid = Duration::from_secs(u64::from(terms.valid_seconds));
         let promotion = self.promotion(item);
@@ -101,7 +101,7 @@ impl Desk<'_> {
 
     /// The promotion behind a discount.
     fn promotion(&self, item: &Itemised) -> Option<String> {
-        let promotion = item.tariff.terms.origins.promotion;
+        let promotion = item.terms.origins.promotion;
         let promotion = promotion.filter(|_| item.priced.discount < MicroUsd::ZERO)?;
         self.pricing
             .policy

@@ -10,7 +10,7 @@ use super::alike::Alike;
 use super::memo::Memo;
 use super::tiers::Drafts;
 use super::{Effort, SeenByKind};
-use crate::book::{Aisle, AislePrice, Book, FreeKey, Hit, Sale};
+use crate::book::{Aisle, AislePrice, Book, FreeKey, Row, Sale};
 use crate::cost::{CostError, CostModel, Curve, Prepaid, Step};
 use crate::failures;
 use crate::probes::{ProbedKind, ProbesSeen};
@@ -29,13 +29,13 @@ const BACKSTOPS_LOOKED_AT_MAX: usize = 10_000;
 /// The free GPUs that were counted, when it is not.
 pub fn share_holds(
     book: &Book,
-    offers: impl Iterator<Item = Hit>,
+    offers: impl Iterator<Item = Row>,
     share_permille: u32,
     needed: u64,
 ) -> Result<(), u64> {
     let mut free = 0u64;
-    for hit in offers.take(BACKSTOPS_LOOKED_AT_MAX) {
-        let view = book.view(hit.row);
+    for row in offers.take(BACKSTOPS_LOOKED_AT_MAX) {
+        let view = book.view(row);
         let gpus = u64::from(view.shelf().gpus_per_node);
         free = free.saturating_add(gpus * u64::from(view.nodes_available()));
         if free.saturating_mul(share_permille.into()) / u64::from(PERMILLE) >= needed {
@@ -64,6 +64,7 @@ pub struct Usage {
 #[derive(Debug, Clone, Default)]
 pub struct Supply {
     usage: Usage,
+    products: Vec<(NetworkId, Box<str>)>,
     sellers: Vec<Seller>,
     /// By the number of the aisle.
     aisles: Vec<Stand>,
@@ -74,8 +75,8 @@ pub struct Supply {
 /// Aisles on which a workload starts and costs alike, whatever their prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Seller {
-    network: NetworkId,
-    product: Box<str>,
+    /// Place among the products.
+    pub(super) product: usize,
     pub(super) fee_basis_points: u16,
     /// Expected failures in a billion GPU-hours.
     pub(super) failures: u32,
@@ -108,8 +109,7 @@ impl Supply {
                 .find(|p| p.network == aisle.network && p.name == &*aisle.product);
             let probed = supply.probed(aisle);
             let seller = Seller {
-                network: aisle.network.clone(),
-                product: aisle.product.clone(),
+                product: supply.product_of(aisle),
                 fee_basis_points: aisle.fee_basis_points,
                 failures: supply.failures_of(aisle),
                 prepaid: product.map(Prepaid::of),
@@ -127,6 +127,19 @@ impl Supply {
             supply.aisles.push(stand);
         }
         supply
+    }
+
+    /// The place of an aisle's product, which is added where it is new.
+    fn product_of(&mut self, aisle: &Aisle) -> usize {
+        let is_it = |(network, name): &(NetworkId, Box<str>)| {
+            *network == aisle.network && *name == aisle.product
+        };
+        let known = self.products.iter().position(is_it);
+        known.unwrap_or_else(|| {
+            let product = (aisle.network.clone(), aisle.product.clone());
+            self.products.push(product);
+            self.products.len() - 1
+        })
     }
 
     /// What was seen of it.
@@ -192,10 +205,9 @@ impl Supply {
         self.sellers.len()
     }
 
-    /// The network and the product of a seller.
-    pub(super) fn product(&self, seller: usize) -> (&NetworkId, &str) {
-        let seller = &self.sellers[seller];
-        (&seller.network, &seller.product)
+    /// Every product with its network.
+    pub(super) fn products(&self) -> &[(NetworkId, Box<str>)] {
+        &self.products
     }
 
     /// Answers that were made from this supply.
@@ -208,14 +220,9 @@ impl Supply {
         self.stand(aisle).seller
     }
 
-    /// Expected failures of an aisle's machines in a billion GPU-hours.
-    pub(super) fn failures(&self, aisle: &Aisle) -> u32 {
-        self.sellers[self.seller(aisle)].failures
-    }
-
-    /// Expected speed of an aisle's machines in thousandths of a good card.
-    pub(super) fn speed_permille(&self, aisle: &Aisle) -> u32 {
-        self.sellers[self.seller(aisle)].speed_permille
+    /// What is known of a seller's machines.
+    pub(super) fn machines(&self, seller: usize) -> &Seller {
+        &self.sellers[seller]
     }
 
     /// How much of an aisle's capacity is taken, 0 to 1,000 permille.
@@ -245,7 +252,7 @@ impl Supply {
         AislePrice::Sold(Sale {
             rate,
             useful,
-            speed_permille: self.speed_permille(aisle),
+            speed_permille: self.machines(self.seller(aisle)).speed_permille,
             price_max: None,
         })
     }

@@ -21,6 +21,7 @@ use crate::jurisdiction::{Digester, Rules};
 use crate::policy::Exhausted;
 
 mod assured;
+mod outlook;
 mod places;
 mod probed;
 mod under_a_policy;
@@ -281,8 +282,8 @@ fn any_offer() -> impl Strategy<Value = Offer> {
 }
 
 /// Price of a useful hour of so many GPUs, and the rate.
-fn hour(item: &firm::Itemised, gpus: u32) -> (i64, i64) {
-    let (ratio, of) = match item.tariff.model.waste() {
+fn hour(item: &firm::Itemised, waste: Step, gpus: u32) -> (i64, i64) {
+    let (ratio, of) = match waste {
         Step::Scale {
             numerator,
             denominator,
@@ -296,25 +297,36 @@ fn hour(item: &firm::Itemised, gpus: u32) -> (i64, i64) {
 
 /// Every offer that fits with its price, one by one, the cheapest useful hour first.
 fn brute_force(desk: &Desk<'_>, offers: &[Offer], wanted: Tier) -> Vec<(i64, i64)> {
+    let list = desk.list(wanted, None);
     let ranking = plain::rank(wanted, desk.workload, desk.classification, offers, None);
     let priced = |fit: &plain::Fit<'_>| {
         let view = desk.book.find(&fit.offer.id).unwrap();
-        let item = desk.itemised((wanted, None), &view)?;
-        Some(hour(&item, fit.gpus))
+        let item = list.itemised(&view)?;
+        let waste = list.cost(view.aisle()).unwrap().model.waste();
+        Some(hour(&item, waste, fit.gpus))
     };
     let mut hours: Vec<_> = ranking.fitting.iter().filter_map(priced).collect();
     hours.sort_unstable();
     hours
 }
 
+/// Cost of the backstop per needed GPU-hour.
+fn backstop_of(desk: &Desk<'_>) -> MicroUsd {
+    let prices = desk.list(Tier::Enterprise, None);
+    desk.backing(&prices).unwrap().0
+}
+
 /// A policy with bounds on the price, and a share of everything for the backstop.
-fn bounded(floor: u32, ceiling: u32) -> Policy {
+fn bounded(floor: u32, ceiling: Option<u32>) -> Policy {
+    let ceiling = ceiling.map_or(String::new(), |most| {
+        format!(", ceiling_micro_usd_per_gpu_hour: {most}")
+    });
     let text = format!(
         "tandem_policy: 1\nname: a\ndefaults: {{margin_basis_points: 1_000, rate_risk_basis_points: 100, \
          term_seconds: 86_400, valid_seconds: 60, assured_share_permille: 1_000, \
          replacement_rate_max_basis_points: 12_500}}\n\
          guard_rails: {{price_change_max_permille: 100, margin_min_basis_points: 0}}\nrules:\n\
-         \x20 - {{id: a, priority: 1, set: {{floor_micro_usd_per_gpu_hour: {floor}, ceiling_micro_usd_per_gpu_hour: {ceiling}}}}}\n"
+         \x20 - {{id: a, priority: 1, set: {{floor_micro_usd_per_gpu_hour: {floor}{ceiling}}}}}\n"
     );
     Policy::parse(&text).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -327,7 +339,7 @@ proptest! {
         gpus in 1u16..5,
         nodes in 1u16..3,
         run in prop::sample::select(vec!["./x", "torchrun train.py --model a/m-7b", "vllm serve a/m-13b"]),
-        (floor, ceiling) in (1u32..3_000_000, 3_000_000u32..6_000_000),
+        (floor, ceiling) in (1u32..3_000_000, prop::option::of(3_000_000u32..6_000_000)),
         probes in prop::collection::vec((0u64..40, 500u32..1_100, 0u64..10), 0..40),
     ) {
         let text = format!("tandem: 1\nname: a\nrun: {run}\nresources: {{gpu: {gpu}, gpus_per_node: {gpus}, nodes: {nodes}}}\nlimits: {{countries_denied: [US]}}\n");
@@ -348,7 +360,7 @@ proptest! {
             prop_assert_eq!(refused + tier.fitting, offers.len());
             if tier.tier == Tier::Assured {
                 let Some(quote) = &tier.quote else { continue };
-                let backstop = desk.backing().unwrap().0;
+                let backstop = backstop_of(&desk);
                 let best = &tier.ranked[0];
                 let expected = assured::brute_force(&desk, &offers, backstop);
                 let found = (best.useful_hour_micro_usd.get(), best.rate.price().get());
@@ -370,7 +382,7 @@ proptest! {
             let sum: i64 = quote.lines.iter().map(|l| l.micro_usd_per_gpu_hour.get()).sum();
             prop_assert_eq!(sum, quote.rate.price().get());
             prop_assert_eq!(quote.rate, tier.ranked[0].rate);
-            let item = desk.itemised((tier.tier, None), &book.view(tier.ranked[0].row)).unwrap();
+            let item = desk.list(tier.tier, None).itemised(&book.view(tier.ranked[0].row)).unwrap();
             prop_assert!(quote.rate.price() >= item.priced.cost);
             prop_assert_eq!(quote.cost(), item.priced.cost);
         }

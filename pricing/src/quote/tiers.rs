@@ -10,15 +10,16 @@ use tandem_model::workload::Tier;
 
 use super::desk::Desk;
 use super::firm::Itemised;
+use super::list::PriceList;
 use super::supply::share_holds;
 use super::{Basis, NoQuote, QuoteReport, RANKED_MAX, Refusal, TierReport};
-use crate::book::{Ask, Change, Counterfactual, Hit, Rules, Work, counterfactuals};
+use crate::book::{Ask, Counterfactual, Hit, Ranking, Rules, Work, counterfactuals};
 use crate::jurisdiction::Denial;
 
 /// Kinds without their grade that a reason names.
 const GRADES_TOLD_MAX: usize = 3;
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
     /// Every tier without a price, because the customer may buy nothing.
     fn denied(&self, why: &Denial) -> QuoteReport {
         let tiers = Tier::ALL.map(|tier| TierReport {
@@ -74,10 +75,11 @@ impl Desk<'_> {
 
     /// Looks for the best offers of every tier.
     fn find(&self) -> Drafts {
-        let enterprise = self.tier(Tier::Enterprise, None);
-        let mut consumer = self.tier(Tier::Consumer, None);
+        let prices = self.list(Tier::Enterprise, None);
+        let enterprise = self.draft(&prices);
+        let mut consumer = self.draft(&self.list(Tier::Consumer, None));
         self.refuse_dearer(&mut consumer, &enterprise);
-        let assured = self.assured(&enterprise, &consumer);
+        let assured = self.assured((&prices, &enterprise), &consumer);
         Drafts {
             tiers: [consumer, assured, enterprise],
         }
@@ -101,37 +103,39 @@ impl Desk<'_> {
             vram_gb_min: self.classification.needs.vram_gb_per_gpu,
             ..Rules::default()
         };
-        let price = |tier, aisle: &_, country| self.price((tier, None), aisle, country);
         let (ask, now) = (self.ask(draft.tier), self.pricing.world_now);
-        let mut found = counterfactuals(self.book, &ask, draft.best(), price, now, rules);
-        // Hardware of any grade is what the consumer tier sells: it has a quote of its own.
-        found.retain(|found| found.change != Change::AnyGrade);
-        found
+        let prices = self.list(draft.tier, None);
+        counterfactuals(self.book, &ask, draft.best(), &prices, now, rules)
     }
 
     fn is_wanted(&self, tier: Tier) -> bool {
         self.workload.tier.is_none_or(|wanted| wanted == tier)
     }
 
-    /// The best offers of a tier, with their cost on the backstop where there is one.
-    fn tier(&self, tier: Tier, backstop: Option<MicroUsd>) -> Draft {
-        self.draft(&self.ask(tier), backstop)
+    /// The offers that fit an ask, best first by a list.
+    fn rank<'b, 'd>(
+        &'b self,
+        ask: &'b Ask,
+        list: &'b PriceList<'d, 'a>,
+    ) -> Ranking<'b, &'b PriceList<'d, 'a>> {
+        let rooms = self.rooms.get_or_init(|| self.book.rooms(ask));
+        self.book.rank_in(rooms, ask, list, self.pricing.world_now)
     }
 
-    fn draft(&self, ask: &Ask, backstop: Option<MicroUsd>) -> Draft {
-        let tier = (ask.tier, backstop);
-        let price = |aisle: &_, country| self.price(tier, aisle, country);
-        let mut ranking = self.book.rank(ask, price, self.pricing.world_now);
+    /// The best offers of a tier by its price list.
+    fn draft(&self, list: &PriceList<'_, '_>) -> Draft {
+        let ask = self.ask(list.tier);
+        let mut ranking = self.rank(&ask, list);
         let mut ranked = Vec::with_capacity(RANKED_MAX.min(ranking.fitting()));
         ranked.extend(ranking.by_ref().take(RANKED_MAX));
         let best = ranked.first().map(|hit: &Hit| self.book.view(hit.row));
         Draft {
-            backstop,
-            item: best.and_then(|view| self.itemised(tier, &view)),
+            backstop: list.backstop,
+            item: best.and_then(|view| list.itemised(&view)),
             fitting: ranking.fitting(),
             refused: ranking.refused(),
             ranked,
-            ..Draft::of(ask.tier)
+            ..Draft::of(list.tier)
         }
     }
 
@@ -152,7 +156,11 @@ impl Desk<'_> {
     }
 
     /// `assured`: the consumer price and the expected cost of the backstop, where there is one.
-    fn assured(&self, enterprise: &Draft, consumer: &Draft) -> Draft {
+    fn assured(
+        &self,
+        (prices, enterprise): (&PriceList<'_, '_>, &Draft),
+        consumer: &Draft,
+    ) -> Draft {
         let refused = |text: String| {
             let mut draft = self.not_offered(Tier::Assured);
             draft.no_quote = Some(NoQuote::because(text));
@@ -161,7 +169,7 @@ impl Desk<'_> {
         if let Some(dearer) = &consumer.no_quote {
             return refused(format!("as for consumer: {}", dearer.text));
         }
-        let cost = match self.backing() {
+        let cost = match self.backing(prices) {
             Some((cost, Ok(()))) => cost,
             Some((_, Err(why))) => return refused(why),
             None => {
@@ -169,7 +177,7 @@ impl Desk<'_> {
                 return refused(format!("{none}{}", self.grades_lost()));
             }
         };
-        let mut draft = self.tier(Tier::Assured, Some(cost));
+        let mut draft = self.draft(&self.list(Tier::Assured, Some(cost)));
         self.refuse_dearer(&mut draft, enterprise);
         draft
     }
@@ -203,17 +211,18 @@ impl Desk<'_> {
 
     /// What the best backstop costs us for each GPU-hour that is needed, and whether the share of the
     /// free GPUs that may back this tier holds one job more, or why not. None without a backstop.
-    pub(super) fn backing(&self) -> Option<(MicroUsd, Result<(), String>)> {
+    pub(super) fn backing(
+        &self,
+        prices: &PriceList<'_, '_>,
+    ) -> Option<(MicroUsd, Result<(), String>)> {
         let share = self.pricing.policy.defaults().assured_share_permille;
         let promised = self.pricing.supply.usage().assured_gpus;
         let gpus = self.effort.gpus();
-        let price = |aisle: &_, country| self.price((Tier::Enterprise, None), aisle, country);
         let ask = self.backstop_ask();
-        let mut fitting = self
-            .book
-            .rank(&ask, price, self.pricing.world_now)
-            .peekable();
-        let cost = self.cost_per_needed_gpu(fitting.peek()?)?;
+        let mut ranking = self.rank(&ask, prices);
+        let best = ranking.next()?;
+        let cost = self.cost_per_needed_gpu(prices, &best)?;
+        let fitting = std::iter::once(best.row).chain(ranking.unranked());
         let needed = promised.saturating_add(gpus.into());
         let holds = share_holds(self.book, fitting, share, needed).map_err(|free| {
             format!(
@@ -226,9 +235,9 @@ impl Desk<'_> {
 
     /// What an enterprise offer costs us for each GPU-hour that is needed: whole nodes that cannot
     /// be split cost more than they give.
-    fn cost_per_needed_gpu(&self, hit: &Hit) -> Option<MicroUsd> {
+    fn cost_per_needed_gpu(&self, prices: &PriceList<'_, '_>, hit: &Hit) -> Option<MicroUsd> {
         let view = self.book.view(hit.row);
-        let item = self.itemised((Tier::Enterprise, None), &view)?;
+        let item = prices.itemised(&view)?;
         let all = i128::from(item.priced.cost.get()) * i128::from(hit.gpus);
         let needed = i128::from(self.effort.gpus());
         let each = (all + needed - 1) / needed;

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 
 use super::*;
+use crate::cost::Curve;
 
 const CLASSES: [WorkloadClass; 2] = [WorkloadClass::Rendering, WorkloadClass::Interactive];
 const TIERS: [Tier; 2] = [Tier::Consumer, Tier::Enterprise];
@@ -327,5 +328,45 @@ proptest! {
             }
         });
         prop_assert_eq!(wrong, None, "{}", text);
+    }
+
+    #[test]
+    fn every_price_lies_within_the_bounds_of_its_buyer_and_none_says_that_a_ceiling_may_hold(
+        rules in vec(rule(), 1..4), promoted in spec(), discount in 1u32..3_000, costs in vec(1i64..200, 3),
+    ) {
+        let text: String = (0..).zip(&rules).map(|(id, r)| r.yaml(id, id as u32)).collect();
+        let promotion = format!(
+            "promotions:\n- {{id: p, match: {}, discount_basis_points: {discount}, \
+             from: 1969-01-01T00:00:00Z, until: 1971-01-01T00:00:00Z}}\n",
+            promoted.yaml()
+        );
+        let policy = policy(&format!("rules:\n{text}{promotion}"));
+        let (now, none) = (WallTime::default(), Exhausted::NONE);
+        let mut wrong = None;
+        world(|subject| {
+            let buyer = Buyer {
+                class: subject.class,
+                tier: subject.tier,
+                account: subject.account,
+                gpu_hours: subject.gpu_hours,
+                term_seconds: subject.term_seconds,
+            };
+            let bounds = policy.bounds(&buyer, now, none);
+            let terms = policy.terms_without(subject, now, none);
+            let is_within = |price: i64, cost: i64| bounds.is_none_or(|bounds| {
+                let least = Curve::new(&[bounds.least]).unwrap().apply(cost).unwrap();
+                let most = Curve::new(&bounds.most).unwrap().apply(cost).unwrap();
+                (least..=most).contains(&price)
+            });
+            let holds = |cost: &i64| match price(MicroUsd::new(*cost), &terms) {
+                Ok(priced) => is_within(priced.price.get(), *cost),
+                Err(_) => bounds.is_none(),
+            };
+            let has_ceiling = terms.ceiling.is_some();
+            if !(costs.iter().all(holds) && (bounds.is_none() || !has_ceiling)) && wrong.is_none() {
+                wrong = Some((subject.to_record(), terms, bounds));
+            }
+        });
+        prop_assert_eq!(wrong, None, "{}{}", text, promotion);
     }
 }

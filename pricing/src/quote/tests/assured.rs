@@ -147,15 +147,18 @@ pub(super) fn brute_force(
         offers,
         None,
     );
+    let assured = desk.list(Tier::Assured, Some(backstop));
+    let alone = desk.list(Tier::Consumer, None);
     let needed = desk.effort.gpus();
     let each = consumer.fitting.iter().filter(|fit| fit.gpus == needed);
     let each = each
         .filter(|fit| !fit.offer.is_enterprise())
         .filter_map(|fit| {
             let view = desk.book.find(&fit.offer.id)?;
-            let item = desk.itemised((Tier::Assured, Some(backstop)), &view)?;
-            let own = desk.itemised((Tier::Consumer, None), &view)?;
-            (own.priced.cost < backstop).then(|| hour(&item, fit.gpus))
+            let item = assured.itemised(&view)?;
+            let own = alone.itemised(&view)?;
+            let waste = alone.cost(view.aisle()).unwrap().model.waste();
+            (own.priced.cost < backstop).then(|| hour(&item, waste, fit.gpus))
         });
     each.min()
 }

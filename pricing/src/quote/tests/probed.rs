@@ -227,7 +227,7 @@ fn a_slower_first_machine_makes_its_backstop_dearer_because_the_run_is_longer() 
     let slow = usage(&[(&offers[0], seen(20, 800, 0))]);
     let supply = supply(&book, &slow);
     let desk = Desk::new(&w, &found, &book, under(&policy, &supply));
-    let backstop = desk.backing().unwrap().0;
+    let backstop = backstop_of(&desk);
     let report = desk.quote(fresh());
     let quote = tier(&report, Tier::Assured).quote.clone().unwrap();
     let line = |kind: &str| {
