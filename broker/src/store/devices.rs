@@ -99,7 +99,8 @@ pub struct DeviceRecord {
     pub failed_since_lifted: u64,
     /// The ban that holds.
     pub ban: Option<DeviceBan>,
-    /// The job, attempt and node that showed it last, while that attempt is live.
+    /// The job, attempt and node that showed it and did not fail, while that attempt is live; the
+    /// first one, where several did.
     pub in_use_by: Option<(JobId, Epoch, u16)>,
 }
 

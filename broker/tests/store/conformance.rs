@@ -50,6 +50,7 @@ pub(crate) const STORIES: &[(&str, Story)] = stories![
     "latencies stand beside the last ones of the same device": devices::latencies_beside_the_last_ones,
     "the first record of a verdict stands": devices::verdicts_of_a_job,
     "a device is in use while the attempt that showed it is live": devices::in_use_while_live,
+    "a device has one live user, and none by a verdict that fails it": devices::in_use_by_one_live_node,
     "late and repeated heartbeats change nothing": live::heartbeats,
     "ten thousand heartbeats at once": live::many,
     "a heartbeat that makes no sense spoils no other": live::nonsense,

@@ -94,6 +94,42 @@ pub(crate) async fn in_use_while_live(store: Arc<dyn Store>) {
     assert_eq!(by(known), None);
 }
 
+pub(crate) async fn in_use_by_one_live_node(store: Arc<dyn Store>) {
+    let born = Changes {
+        jobs: (1..=3).map(new_job).collect(),
+        placements: (1..=3).map(|n| placement(n, 1, true)).collect(),
+        devices: vec![seen(1, 1, Pass, 5), seen(2, 2, Fail, 5)],
+        ..Changes::default()
+    };
+    store.commit(born).await.unwrap();
+    let user = async |device| {
+        let known = store.devices(vec![uuid(device)]).await.unwrap();
+        known[0].in_use_by.map(|(job, ..)| job)
+    };
+    assert_eq!(user(2).await, None, "who fails a device uses nothing");
+    // Whatever another node says of it, it stays with the one that runs on it.
+    for (n, outcome) in [(2, Fail), (3, CouldNotRun), (3, Pass), (1, Fail)] {
+        let said = all(vec![seen(1, n, outcome, 6)]);
+        store.commit(said).await.unwrap();
+        assert_eq!(user(1).await, Some(job_id(1)), "{n} {outcome:?}");
+    }
+    // That one is gone: what fails now takes nothing either, what only could not run works on it.
+    let left = Changes {
+        placements: vec![placement(1, 1, false)],
+        ..Changes::default()
+    };
+    store.commit(left).await.unwrap();
+    for (n, outcome, expected) in [
+        (2, Fail, None),
+        (3, CouldNotRun, Some(job_id(3))),
+        (2, Pass, Some(job_id(3))),
+    ] {
+        let said = all(vec![seen(1, n, outcome, 7)]);
+        store.commit(said).await.unwrap();
+        assert_eq!(user(1).await, expected, "{n} {outcome:?}");
+    }
+}
+
 fn asks(device: u8, banned: bool, reason: &str, second: i64) -> BanChange {
     BanChange {
         uuid: uuid(device),
