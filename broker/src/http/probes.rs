@@ -271,7 +271,8 @@ async fn known(
     facts.stayed_the_same = known.len() == named && known.iter().all(has_stayed);
     let own = (key.job, key.epoch, key.rank);
     for device in known {
-        if device.ban.is_some() {
+        // A ban is for what starts from now on; work that runs goes on.
+        if device.ban.is_some() && key.moment.is_none() {
             facts.banned.insert(device.uuid);
         }
         if device.in_use_by.is_some_and(|by| by != own) {

@@ -111,6 +111,11 @@ impl<'s> Node<'s> {
         }
     }
 
+    /// The node's device, as operators name it.
+    fn path(&self) -> String {
+        format!("/v1/nodes/{}", uuid(&card(self.seed)))
+    }
+
     /// Proves its card for a moment; each message is said twice, as by who lost the answer.
     async fn prove(&self, moment: MomentId) -> Verdict {
         let mut prover = EmulatedProver::new(&card(self.seed));
@@ -266,4 +271,38 @@ async fn nodes_that_compute_at_one_moment_with_old_devices_reach_level_two() {
         "{shown}"
     );
     assert_eq!(shown["state"], "running");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_held_against_a_device_ends_no_running_work_and_lowers_its_level() {
+    let stage = stage().await;
+    let mut nodes = Vec::new();
+    for seed in 1..=2 {
+        nodes.push(Node::placed(&stage, seed).await);
+    }
+    for (node, _) in &nodes {
+        node.agent.bind().await;
+    }
+    let path = nodes[1].0.path();
+    let ban = json!({"reason": "lies"});
+    assert_eq!(stage.post(&format!("{path}/ban"), ban).await.status, 200);
+    let is_over = Cell::new(false);
+    let story = async {
+        let moment = until_the_moment(&nodes).await;
+        let proofs = tokio::join!(nodes[0].0.prove(moment), nodes[1].0.prove(moment));
+        is_over.set(true);
+        proofs
+    };
+    let ((), (good, banned)) = tokio::join!(beat_all(&nodes, &is_over), story);
+    for (verdict, level) in [
+        (&good, ProofLevel::Continuous),
+        (&banned, ProofLevel::TimedProof),
+    ] {
+        assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
+        assert_eq!(verdict.proof_level, level, "{verdict:?}");
+        assert!(!verdict.has(ReasonCode::DeviceBanned));
+    }
+    let job = stage.get(&format!("/v1/jobs/{}", nodes[1].1)).await.json();
+    assert_eq!(job["state"], "running", "{job}");
+    assert_eq!(stage.get(&path).await.json()["ban"]["reason"], "lies");
 }
