@@ -89,6 +89,8 @@ pub struct DeviceRecord {
     pub first_seen: Option<WorldTime>,
     /// When it was seen last, or named by an operator before it was ever seen.
     pub last_seen: WorldTime,
+    /// Since when no verdict failed it and no ban of it was lifted: at first since it was seen first.
+    pub spotless_since: Option<WorldTime>,
     /// Verdicts that passed it.
     pub passed: u64,
     /// Verdicts that could not judge it.

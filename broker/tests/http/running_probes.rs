@@ -145,11 +145,12 @@ impl<'s> Node<'s> {
     }
 }
 
-/// As if devices had been seen a week and a day ago.
-async fn known_for_days(stage: &Stage, now: WorldTime, cards: &[u64]) {
-    let seen = cards.iter().map(|seed| DeviceSeen {
-        uuid: uuid(&card(*seed)),
-        at: WorldTime::from_micros(now.micros() - 8 * DAY_US),
+/// As if a card had been judged so many days ago.
+async fn judged(stage: &Stage, seed: u64, days: i64, outcome: VerdictOutcome) {
+    let now = SystemClock::new(FACTOR).world();
+    let seen = DeviceSeen {
+        uuid: uuid(&card(seed)),
+        at: WorldTime::from_micros(now.micros() - days * DAY_US),
         ban_after_fails: 3,
         latency: None,
         verdict: DeviceVerdict {
@@ -159,13 +160,13 @@ async fn known_for_days(stage: &Stage, now: WorldTime, cards: &[u64]) {
             rank: 0,
             network: NetworkId::from_static("ionet"),
             model: Some(CARD.to_owned()),
-            outcome: VerdictOutcome::Pass,
+            outcome,
             proof_level: 1,
             speed_permille: None,
         },
-    });
+    };
     let changes = Changes {
-        devices: seen.collect(),
+        devices: vec![seen],
         ..Changes::default()
     };
     stage.store.commit(changes).await.unwrap();
@@ -219,7 +220,9 @@ async fn stage() -> Stage {
         ..Choices::default()
     })
     .await;
-    known_for_days(&stage, now, &[1, 2, 3]).await;
+    for seed in 1..=3 {
+        judged(&stage, seed, 8, VerdictOutcome::Pass).await;
+    }
     stage
 }
 
@@ -276,27 +279,43 @@ async fn nodes_that_compute_at_one_moment_with_old_devices_reach_level_two() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_held_against_a_device_ends_no_running_work_and_lowers_its_level() {
     let stage = stage().await;
+    // The third failed before it was known for a week, the fourth later, in a ban that was lifted.
+    judged(&stage, 3, 730, VerdictOutcome::Fail).await;
+    judged(&stage, 4, 800, VerdictOutcome::Pass).await;
+    judged(&stage, 4, 2, VerdictOutcome::Fail).await;
     let mut nodes = Vec::new();
-    for seed in 1..=2 {
+    for seed in 1..=4 {
         nodes.push(Node::placed(&stage, seed).await);
     }
     for (node, _) in &nodes {
         node.agent.bind().await;
     }
-    let path = nodes[1].0.path();
-    let ban = json!({"reason": "lies"});
-    assert_eq!(stage.post(&format!("{path}/ban"), ban).await.status, 200);
+    let change = async |seed: usize, how: &str| {
+        let path = format!("{}/{how}", nodes[seed - 1].0.path());
+        let changed = stage.post(&path, json!({"reason": "lies"})).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+    };
+    change(2, "ban").await;
+    change(4, "ban").await;
+    change(4, "unban").await;
     let is_over = Cell::new(false);
     let story = async {
         let moment = until_the_moment(&nodes).await;
-        let proofs = tokio::join!(nodes[0].0.prove(moment), nodes[1].0.prove(moment));
+        let proofs = tokio::join!(
+            nodes[0].0.prove(moment),
+            nodes[1].0.prove(moment),
+            nodes[2].0.prove(moment),
+            nodes[3].0.prove(moment),
+        );
         is_over.set(true);
         proofs
     };
-    let ((), (good, banned)) = tokio::join!(beat_all(&nodes, &is_over), story);
+    let ((), (good, banned, long_ago, lifted)) = tokio::join!(beat_all(&nodes, &is_over), story);
     for (verdict, level) in [
         (&good, ProofLevel::Continuous),
         (&banned, ProofLevel::TimedProof),
+        (&long_ago, ProofLevel::Continuous),
+        (&lifted, ProofLevel::TimedProof),
     ] {
         assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
         assert_eq!(verdict.proof_level, level, "{verdict:?}");
@@ -304,5 +323,6 @@ async fn what_was_held_against_a_device_ends_no_running_work_and_lowers_its_leve
     }
     let job = stage.get(&format!("/v1/jobs/{}", nodes[1].1)).await.json();
     assert_eq!(job["state"], "running", "{job}");
-    assert_eq!(stage.get(&path).await.json()["ban"]["reason"], "lies");
+    let shown = stage.get(&nodes[1].0.path()).await.json();
+    assert_eq!(shown["ban"]["reason"], "lies");
 }

@@ -45,6 +45,7 @@ pub(crate) const STORIES: &[(&str, Story)] = stories![
     "brokers that claim at once share without overlap": sharing::claim_race,
     "a device is counted, and banned after its failures": devices::counted_and_banned,
     "a lifted ban begins to count anew": devices::lifted_bans,
+    "a device is spotless since its last failure or lifted ban": devices::spotless_since,
     "operators ban once, whatever is asked at once": devices::bans_by_operators,
     "pages of devices and histories stay while rows are added": devices::pages_while_lines_are_added,
     "latencies stand beside the last ones of the same device": devices::latencies_beside_the_last_ones,

@@ -130,6 +130,35 @@ pub(crate) async fn in_use_by_one_live_node(store: Arc<dyn Store>) {
     }
 }
 
+pub(crate) async fn spotless_since(store: Arc<dyn Store>) {
+    let since = async |device| {
+        let known = store.devices(vec![uuid(device)]).await.unwrap();
+        known[0].spotless_since
+    };
+    // What passes or cannot run changes nothing, nor does an older failure that comes late.
+    for (outcome, second, expected) in [
+        (Pass, 5, 5),
+        (Pass, 6, 5),
+        (Fail, 7, 7),
+        (CouldNotRun, 8, 7),
+        (Fail, 6, 7),
+    ] {
+        let said = all(vec![seen(1, 1, outcome, second)]);
+        store.commit(said).await.unwrap();
+        assert_eq!(since(1).await, Some(at(expected)), "{outcome:?} {second}");
+    }
+    store.ban_device(asks(1, true, "x", 20)).await.unwrap();
+    store.ban_device(asks(1, false, "x", 30)).await.unwrap();
+    store.ban_device(asks(1, false, "again", 40)).await.unwrap();
+    assert_eq!(since(1).await, Some(at(30)), "when its ban was lifted");
+    // One that was banned before it was ever seen counts from then.
+    store.ban_device(asks(2, true, "x", 1)).await.unwrap();
+    store.ban_device(asks(2, false, "x", 2)).await.unwrap();
+    assert_eq!(since(2).await, None);
+    store.commit(all(vec![seen(2, 1, Pass, 9)])).await.unwrap();
+    assert_eq!(since(2).await, Some(at(9)));
+}
+
 fn asks(device: u8, banned: bool, reason: &str, second: i64) -> BanChange {
     BanChange {
         uuid: uuid(device),

@@ -42,8 +42,8 @@ pub(super) fn see(connection: &Connection, seen: &[DeviceSeen]) -> Result<(), St
 fn count_verdict(connection: &Connection, device: &DeviceSeen) -> rusqlite::Result<()> {
     const SQL: &str = "
         INSERT INTO devices (uuid, model, network, first_seen_us, last_seen_us, passed,
-                             could_not_run, failed, failed_since_lifted)
-        VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?7)
+                             could_not_run, failed, failed_since_lifted, spotless_since_us)
+        VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?7, ?4)
         ON CONFLICT (uuid) DO UPDATE SET
             model = ifnull(excluded.model, model), network = excluded.network,
             first_seen_us = ifnull(first_seen_us, excluded.first_seen_us),
@@ -51,7 +51,10 @@ fn count_verdict(connection: &Connection, device: &DeviceSeen) -> rusqlite::Resu
             passed = passed + excluded.passed,
             could_not_run = could_not_run + excluded.could_not_run,
             failed = failed + excluded.failed,
-            failed_since_lifted = failed_since_lifted + excluded.failed";
+            failed_since_lifted = failed_since_lifted + excluded.failed,
+            spotless_since_us = max(
+                ifnull(spotless_since_us, excluded.spotless_since_us),
+                iif(excluded.failed, excluded.spotless_since_us, 0))";
     let verdict = &device.verdict;
     let is = |outcome| i64::from(verdict.outcome == outcome);
     connection.prepare_cached(SQL)?.execute(params![
@@ -127,7 +130,8 @@ pub(super) fn change_ban(
         VALUES (?1, ?2, 0, 0, 0, 0) ON CONFLICT (uuid) DO NOTHING";
     const LIFT: &str = "
         UPDATE devices SET banned_at_us = NULL, ban_reason = NULL, banned_by = NULL,
-                           failed_since_lifted = 0
+                           failed_since_lifted = 0,
+                           spotless_since_us = max(spotless_since_us, ?2)
         WHERE uuid = ?1 AND banned_at_us IS NOT NULL";
     let (uuid, reason, by) = (asked.uuid, asked.reason.clone(), Some(asked.by.clone()));
     let (is_changed, entry) = if asked.banned {
@@ -141,7 +145,8 @@ pub(super) fn change_ban(
         let is_changed = put_ban(connection, uuid, &ban)?;
         (is_changed, DeviceEntry::Banned { reason, by })
     } else {
-        let lifted = connection.prepare_cached(LIFT)?.execute(params![uuid.0])?;
+        let lifted = params![uuid.0, asked.at.micros()];
+        let lifted = connection.prepare_cached(LIFT)?.execute(lifted)?;
         (lifted == 1, DeviceEntry::Lifted { reason, by })
     };
     if is_changed {
@@ -169,10 +174,11 @@ const IN_USE: &str = "EXISTS (SELECT 1 FROM placements AS p
 
 /// Columns of a device, in the order of [`record`], but for [`IN_USE`], which comes last.
 const DEVICE: &str = "uuid, model, network, first_seen_us, last_seen_us, passed, could_not_run,
-    failed, failed_since_lifted, ban_reason, banned_by, banned_at_us, job, epoch, rank";
+    failed, failed_since_lifted, ban_reason, banned_by, banned_at_us, job, epoch, rank,
+    spotless_since_us";
 
 fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
-    let is_live: bool = row.get(15)?;
+    let is_live: bool = row.get(16)?;
     let by = match is_live {
         true => Some((
             id(row, 12, JobId::PREFIX)?,
@@ -196,6 +202,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
         network: network.map(|name| word::<NetworkId>(2, name)).transpose()?,
         first_seen: row.get::<_, Option<i64>>(3)?.map(WorldTime::from_micros),
         last_seen: time(row, 4)?,
+        spotless_since: row.get::<_, Option<i64>>(15)?.map(WorldTime::from_micros),
         passed: row.get(5)?,
         could_not_run: row.get(6)?,
         failed: row.get(7)?,
