@@ -105,9 +105,10 @@ impl<'s> Node<'s> {
         let reply = self.agent.ok(HEARTBEATS_PATH, body).await;
         assert_eq!(reply["granted"], true, "{reply}");
         if !reply["spot_probe"].is_null() {
-            let order = serde_json::from_value(reply["spot_probe"].clone()).unwrap();
+            let order: SpotOrder = serde_json::from_value(reply["spot_probe"].clone()).unwrap();
             let before = self.order.replace(Some(order));
-            assert_eq!(before, None, "one moment is ordered once");
+            let is_same = before.is_none_or(|before| before.moment == order.moment);
+            assert!(is_same, "one moment, said until it has come");
         }
     }
 
@@ -192,6 +193,7 @@ async fn until_the_moment(nodes: &[(Node<'_>, String)]) -> MomentId {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    // They are told until the moment: the last answer says best how long that is.
     let orders: Vec<SpotOrder> = nodes.iter().map(|(node, _)| node.order()).collect();
     let moment = orders[0].moment;
     assert!(orders.iter().all(|order| order.moment == moment));
