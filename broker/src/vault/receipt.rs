@@ -168,7 +168,7 @@ pub fn verify(text: &str, keys: &[ReceiptKey]) -> Result<Claims, NotAReceipt> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use gpu_probe::hex::HexBytes;
     use gpu_probe::report::Kind;
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(verify(&text, &keys[..1]), Err(NotAReceipt::UnknownKey));
     }
 
-    fn probe_receipt() -> ProbeReceipt {
+    pub(crate) fn probe_receipt() -> ProbeReceipt {
         ProbeReceipt {
             version: ProbeReceipt::VERSION,
             installation: InstallationId::from_parts(1, &[1; 10]),
