@@ -38,7 +38,7 @@ pub struct ProbeReceipt {
     pub kind: Kind,
     /// The outcome.
     pub outcome: VerdictOutcome,
-    /// Whether the workload might start after it.
+    /// Whether the workload might start, or go on, after it.
     pub accepted: bool,
     /// How much was shown, 0 to 3; 1 is no verified hardware.
     pub proof_level: u8,
