@@ -8,7 +8,7 @@ use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
-/// A verdict on a node, kept for good.
+/// A verdict on a node, kept beyond its job, up to a number of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeRecord {
     /// Number within the store, rising; 0 when it is to be written.

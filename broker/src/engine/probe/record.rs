@@ -1,5 +1,5 @@
-//! What is kept of a verdict for good: what its receipt says, and a line in the history of each of
-//! its devices. The one place where a verdict becomes rows of the store, whenever it was made.
+//! What is kept of a verdict beyond its job: what its receipt says, and a line in the history of each
+//! of its devices. The one place where a verdict becomes rows of the store, whenever it was made.
 
 use gpu_probe::report::{ChallengeId, Digest, Kind};
 use gpu_probe::verdict::VerdictOutcome;
