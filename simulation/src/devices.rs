@@ -25,8 +25,17 @@ struct Device {
     failed: u64,
     first: WorldTime,
     last: WorldTime,
-    /// Who showed it last, and several in one moment: which of them is not told apart.
-    shown_by: Vec<Node>,
+    /// Who showed it and was not failed for it.
+    shown_by: Vec<Showing>,
+}
+
+/// A node that showed a device.
+#[derive(Debug, Clone, Copy)]
+struct Showing {
+    node: Node,
+    at: WorldTime,
+    /// By when its attempt was surely over, once that is known.
+    over_by: Option<WorldTime>,
 }
 
 /// Devices by what was seen.
@@ -55,10 +64,16 @@ impl Devices {
     fn of(jobs: &BTreeMap<JobId, Seen>) -> Self {
         let mut all = Self::default();
         for (id, seen) in jobs {
-            for attempt in &seen.attempts {
+            let next = seen.attempts.iter().skip(1).map(|a| Some(a.decided_at));
+            let overs = next.chain([seen.document.ended_at]);
+            for (attempt, over_by) in seen.attempts.iter().zip(overs) {
                 for (rank, probed) in &attempt.probes {
                     all.verdicts += 1;
-                    let node = (*id, attempt.placement.epoch, *rank);
+                    let showing = Showing {
+                        node: (*id, attempt.placement.epoch, *rank),
+                        at: probed.at,
+                        over_by,
+                    };
                     for device in &probed.devices {
                         // A machine's verdict is each of its devices', but that another one failed.
                         let outcome = if device.failed {
@@ -66,7 +81,7 @@ impl Devices {
                         } else {
                             probed.outcome.min(VerdictOutcome::CouldNotRun)
                         };
-                        all.see(device.uuid, outcome, node, probed.at);
+                        all.see(device.uuid, outcome, showing);
                     }
                 }
             }
@@ -74,8 +89,9 @@ impl Devices {
         all
     }
 
-    fn see(&mut self, uuid: DeviceUuid, outcome: VerdictOutcome, node: Node, at: WorldTime) {
+    fn see(&mut self, uuid: DeviceUuid, outcome: VerdictOutcome, showing: Showing) {
         self.shown += 1;
+        let at = showing.at;
         let is_new = !self.by_uuid.contains_key(&uuid);
         let device = self.by_uuid.entry(uuid).or_default();
         match outcome {
@@ -88,10 +104,9 @@ impl Devices {
         }
         if is_new || at > device.last {
             device.last = at;
-            device.shown_by.clear();
         }
-        if at == device.last {
-            device.shown_by.push(node);
+        if outcome != VerdictOutcome::Fail {
+            device.shown_by.push(showing);
         }
     }
 }
@@ -107,15 +122,25 @@ impl Device {
         ban_after_fails: u32,
         live: impl Fn(&Node) -> bool,
     ) -> bool {
-        let in_use = |node: &Node| live(node).then_some(*node);
         (record.passed, record.could_not_run, record.failed)
             == (self.passed, self.could_not_run, self.failed)
             && (record.first_seen, record.last_seen) == (Some(self.first), self.last)
             && record.ban.is_some() == self.is_banned(ban_after_fails)
-            && self
-                .shown_by
-                .iter()
-                .any(|node| in_use(node) == record.in_use_by)
+            && self.is_used_by(record.in_use_by, live)
+    }
+
+    /// Nobody works on a card who failed for it or is gone; and who does work on it is passed over
+    /// only for another one that may still have worked on it by then.
+    fn is_used_by(&self, user: Option<Node>, live: impl Fn(&Node) -> bool) -> bool {
+        let mut working = self.shown_by.iter().filter(|showing| live(&showing.node));
+        let is_second = |to: &Showing| {
+            let mut others = self.shown_by.iter().filter(|s| s.node != to.node);
+            others.any(|s| s.at <= to.at && s.over_by.is_none_or(|over| over >= to.at))
+        };
+        match user {
+            Some(user) => working.any(|showing| showing.node == user),
+            None => working.all(is_second),
+        }
     }
 }
 

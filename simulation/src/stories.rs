@@ -221,6 +221,18 @@ pub const STORIES: &[Story] = &[
         ends: SUCCEEDED,
     },
     Story {
+        name: "a second job is shown the card of the first, which keeps it",
+        lasts: 240,
+        deaths: (44, 60),
+        tell: |sim| {
+            sim.machines_are(&[Nature::Honest, Nature::Copy]);
+            let text = format!("{ONE}{KEPT}");
+            sim.tells(&text, 150);
+            sim.customer_comes(second(40), Wish::new("job", 15, &text), None, false);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
         name: "a patched agent works without its probe and earns nothing",
         lasts: 120,
         deaths: WHOLE,

@@ -49,7 +49,7 @@ pub struct DeviceView {
     pub failed_since_lifted: u64,
     /// The ban that holds.
     pub ban: Option<BanView>,
-    /// Who showed it last, while that attempt is live.
+    /// Who showed it and did not fail, while that attempt is live.
     pub in_use_by: Option<DeviceUseView>,
 }
 

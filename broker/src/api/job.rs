@@ -194,7 +194,7 @@ pub struct JobProbeView {
     pub network: NetworkId,
     /// The id of the card that was sold.
     pub sold_as: String,
-    /// `quick`, `full` or `soak`.
+    /// `quick`, `full`, `soak` or `spot`.
     #[schema(value_type = String, example = "quick")]
     pub kind: Kind,
     /// What came of it.

@@ -8,8 +8,8 @@ use tandem_model::placement::Epoch;
 use super::connection::Connection;
 use super::output::{say, table, tell};
 use super::watch;
-use super::words::{hourly, moment, word};
-use crate::api::{CancelReply, JobSummary, JobView, PerformanceBreachView, ProbeView};
+use super::words::{PROBED_WHILE_RUNNING, hourly, made, moment, word};
+use crate::api::{CancelReply, JobSummary, JobView, NodeView, PerformanceBreachView, ProbeView};
 use crate::client::Answer;
 
 /// Arguments of `tandem jobs`.
@@ -106,6 +106,9 @@ fn print(job: &JobView) -> anyhow::Result<()> {
         hourly(rate, quote.gpus),
         quote.not_to_exceed_micro_usd
     ))?;
+    if job.probe_while_running {
+        say(&format!("  probes    {PROBED_WHILE_RUNNING}"))?;
+    }
     if let Some(queue) = &job.queue {
         say(&format!("  queue     {} before it", queue.before))?;
     }
@@ -119,14 +122,23 @@ fn print(job: &JobView) -> anyhow::Result<()> {
         ))?;
     }
     for node in &job.nodes {
-        let phase = node.phase.as_deref().unwrap_or("heard");
-        let step = match (node.step, node.total_steps) {
-            (Some(step), Some(total)) => format!(", step {step} of {total}"),
-            (Some(step), None) => format!(", step {step}"),
-            _ => String::new(),
-        };
-        say(&format!("  node {:<4} {phase}{step}", node.rank))?;
+        say(&node_line(node))?;
     }
+    print_attempts(job)
+}
+
+/// What a node was heard to do.
+fn node_line(node: &NodeView) -> String {
+    let phase = node.phase.as_deref().unwrap_or("heard");
+    let step = match (node.step, node.total_steps) {
+        (Some(step), Some(total)) => format!(", step {step} of {total}"),
+        (Some(step), None) => format!(", step {step}"),
+        _ => String::new(),
+    };
+    format!("  node {:<4} {phase}{step}", node.rank)
+}
+
+fn print_attempts(job: &JobView) -> anyhow::Result<()> {
     let mut rows = table(&["attempt", "on", "decided", "left", "because"]);
     for placement in &job.placements {
         rows.add_row([
@@ -184,9 +196,10 @@ fn probe_line(epoch: Epoch, probe: &ProbeView) -> String {
         format!(": {}", reasons.join("; "))
     };
     format!(
-        "  probe     attempt {}, node {}: {}, proof level {}{speed}{why}",
+        "  probe     attempt {}, node {}, {}: {}, proof level {}{speed}{why}",
         epoch.0,
         probe.rank,
+        made(probe.while_running),
         word(&probe.outcome),
         probe.proof_level,
     )
@@ -205,4 +218,38 @@ pub async fn cancel(arguments: CancelArguments, json: bool) -> anyhow::Result<()
         arguments.id,
         word(&stopped.view.state)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use gpu_probe::verdict::VerdictOutcome;
+    use tandem_model::time::WorldTime;
+
+    use super::*;
+
+    #[test]
+    fn a_probe_of_running_work_reads_unlike_one_at_the_start() {
+        let start = ProbeView {
+            rank: 2,
+            outcome: VerdictOutcome::Pass,
+            while_running: false,
+            accepted: true,
+            proof_level: 1,
+            speed_permille: Some(940),
+            reasons: Vec::new(),
+            at: WorldTime::default().into(),
+        };
+        let running = ProbeView {
+            while_running: true,
+            ..start.clone()
+        };
+        let lines = [start, running].map(|probe| probe_line(Epoch(1), &probe));
+        assert_eq!(
+            lines,
+            [
+                "  probe     attempt 1, node 2, at the start: pass, proof level 1, speed 940 of 1000",
+                "  probe     attempt 1, node 2, while running: pass, proof level 1, speed 940 of 1000",
+            ]
+        );
+    }
 }

@@ -46,7 +46,7 @@ pub struct Look {
 /// What changes a ban.
 #[derive(Debug, clap::Subcommand)]
 pub enum Change {
-    /// Ban a device: it fails every probe from now on; work that runs on it goes on.
+    /// Ban a device: it fails the probe of every start from now on; work that runs on it goes on.
     Ban(BanArguments),
     /// Lift a ban; what failed until now no longer counts towards one.
     Unban(BanArguments),

@@ -6,7 +6,7 @@ use tandem_model::id::{JobId, ProbeId};
 use super::connection::Connection;
 use super::failure::Failure;
 use super::output::{say, table, tell};
-use super::words::{device, moment, word};
+use super::words::{device, made, moment, word};
 use crate::api::JobProbeView;
 use crate::client::Answer;
 
@@ -67,7 +67,7 @@ fn receipt(probes: &[JobProbeView], job: JobId, wanted: ProbeId, json: bool) -> 
 /// The table of verdicts, and below it the devices and reasons of each.
 fn rendered(probes: &[JobProbeView]) -> String {
     let mut rows = table(&[
-        "probe", "judged", "attempt", "node", "sold as", "outcome", "level", "speed",
+        "probe", "judged", "attempt", "node", "made", "sold as", "outcome", "level", "speed",
     ]);
     let mut lines = Vec::new();
     for probe in probes {
@@ -78,6 +78,7 @@ fn rendered(probes: &[JobProbeView]) -> String {
             moment(said.at),
             probe.epoch.0.to_string(),
             said.rank.to_string(),
+            made(said.while_running).to_owned(),
             format!("{} on {}", probe.sold_as, probe.network),
             word(&said.outcome),
             said.proof_level.to_string(),
@@ -94,4 +95,51 @@ fn rendered(probes: &[JobProbeView]) -> String {
         }
     }
     format!("{rows}\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use gpu_probe::report::Kind;
+    use gpu_probe::verdict::VerdictOutcome;
+    use tandem_model::network::NetworkId;
+    use tandem_model::placement::Epoch;
+    use tandem_model::time::WorldTime;
+
+    use super::*;
+    use crate::api::ProbeView;
+
+    fn view(kind: Kind) -> JobProbeView {
+        JobProbeView {
+            id: ProbeId::from_parts(1, &[1; 10]),
+            epoch: Epoch(1),
+            network: NetworkId::from_static("ionet"),
+            sold_as: "rtx4090".to_owned(),
+            kind,
+            probe: ProbeView {
+                rank: 0,
+                outcome: VerdictOutcome::Pass,
+                while_running: kind == Kind::Spot,
+                accepted: true,
+                proof_level: 1,
+                speed_permille: None,
+                reasons: Vec::new(),
+                at: WorldTime::default().into(),
+            },
+            devices: Vec::new(),
+            challenge_id: None,
+            report_sha256: None,
+            receipt: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_table_tells_probes_of_running_work_from_those_of_a_start() {
+        let shown = rendered(&[view(Kind::Quick), view(Kind::Spot)]);
+        let rows: Vec<&str> = shown
+            .lines()
+            .filter(|line| line.contains("ionet"))
+            .collect();
+        assert!(rows[0].contains("at the start"), "{shown}");
+        assert!(rows[1].contains("while running"), "{shown}");
+    }
 }

@@ -9,7 +9,7 @@ use tandem_model::workload::Tier;
 use super::connection::Connection;
 use super::failure::Failure;
 use super::output::{read_file, say, table, tell};
-use super::words::{hourly, moment};
+use super::words::{PROBED_WHILE_RUNNING, hourly, moment};
 use crate::api::{QuoteReply, QuoteRequest, QuoteView, TierView};
 use crate::client::failure::refused;
 use crate::client::{Answer, Client, ClientError};
@@ -139,6 +139,9 @@ pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
     }
     for line in explanation::beside(reply) {
         say(&line)?;
+    }
+    if reply.probe_while_running {
+        say(PROBED_WHILE_RUNNING)?;
     }
     if !reply.secrets.is_empty() {
         let names = reply.secrets.join(", ");

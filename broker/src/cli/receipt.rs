@@ -4,12 +4,13 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
+use gpu_probe::report::Kind;
 use serde_json::json;
 use tandem_model::id::JobId;
 
 use super::connection::Connection;
 use super::output::{say, tell};
-use super::words::{device, moment, word};
+use super::words::{device, made, moment, word};
 use crate::api::{ReceiptKeys, ReceiptReply};
 use crate::engine::probe::ProbeReceipt;
 use crate::vault::receipt::{self, Claims, Receipt};
@@ -112,6 +113,11 @@ fn probed(receipt: &ProbeReceipt) -> String {
             "  sold as         {} on {}",
             receipt.sold_as, receipt.network
         ),
+        format!(
+            "  made            {}, {}",
+            made(receipt.kind == Kind::Spot),
+            word(&receipt.kind)
+        ),
         format!("  judged          {}", moment(receipt.judged_at.into())),
         format!("  outcome         {}", word(&receipt.outcome)),
         format!("  shown           {}", shown(receipt.proof_level)),
@@ -150,4 +156,29 @@ fn shown(level: u8) -> String {
         _ => "more than this program knows",
     };
     format!("level {level}: {what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::receipt::tests::probe_receipt;
+
+    #[test]
+    fn a_receipt_says_whether_the_work_ran_when_its_node_was_probed() {
+        let of = |kind| {
+            probed(&ProbeReceipt {
+                kind,
+                ..probe_receipt()
+            })
+        };
+        let (start, running) = (of(Kind::Quick), of(Kind::Spot));
+        assert!(
+            start.contains("  made            at the start, quick\n"),
+            "{start}"
+        );
+        assert!(
+            running.contains("  made            while running, spot\n"),
+            "{running}"
+        );
+    }
 }

@@ -40,6 +40,18 @@ pub fn device(uuid: DeviceUuid, model: Option<&str>, failed: bool) -> String {
     format!("{uuid} {model}{failed}")
 }
 
+/// What a customer agrees to by `probe_while_running`.
+pub const PROBED_WHILE_RUNNING: &str =
+    "while it runs, it may be paused now and then for a probe of its GPUs: its file agrees to that";
+
+/// When a probe was made.
+pub const fn made(while_running: bool) -> &'static str {
+    match while_running {
+        true => "while running",
+        false => "at the start",
+    }
+}
+
 /// What several GPUs cost in an hour.
 pub fn hourly(rate: RatePerGpuHour, gpus: u32) -> MicroUsd {
     MicroUsd::new(rate.price().get().saturating_mul(i64::from(gpus)))

@@ -36,7 +36,8 @@ impl ProbeConfig {
     /// of the broker ended is begun anew.
     const EXCHANGES: u32 = 3;
 
-    /// What the engine is told but for the key of moments, which is the vault's, in a world that runs so many times faster than the wall clock.
+    /// What the engine is told, in a world that runs so many times faster than the wall clock; but
+    /// for the key of moments, which is the vault's.
     pub fn terms(&self, time_factor: u32) -> ProbeTerms {
         ProbeTerms {
             at_start: self.at_start,

@@ -264,14 +264,14 @@ async fn known(
     let needed = Duration::from_secs(u64::from(days) * 86_400);
     let now = shared.state.clock.world();
     let has_stayed = |device: &DeviceRecord| {
-        let is_spotless = device.ban.is_none() && device.failed_since_lifted == 0;
-        let first = device.first_seen.filter(|_| is_spotless);
-        first.is_some_and(|first| now.since(first) >= needed)
+        let since = device.spotless_since.filter(|_| device.ban.is_none());
+        since.is_some_and(|since| now.since(since) >= needed)
     };
     facts.stayed_the_same = known.len() == named && known.iter().all(has_stayed);
     let own = (key.job, key.epoch, key.rank);
     for device in known {
-        if device.ban.is_some() {
+        // A ban is for what starts from now on; work that runs goes on.
+        if device.ban.is_some() && key.moment.is_none() {
             facts.banned.insert(device.uuid);
         }
         if device.in_use_by.is_some_and(|by| by != own) {

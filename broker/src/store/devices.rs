@@ -8,7 +8,7 @@ use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
-/// A verdict on a node, kept for good.
+/// A verdict on a node, kept beyond its job, up to a number of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeRecord {
     /// Number within the store, rising; 0 when it is to be written.
@@ -89,6 +89,8 @@ pub struct DeviceRecord {
     pub first_seen: Option<WorldTime>,
     /// When it was seen last, or named by an operator before it was ever seen.
     pub last_seen: WorldTime,
+    /// Since when no verdict failed it and no ban of it was lifted: at first since it was seen first.
+    pub spotless_since: Option<WorldTime>,
     /// Verdicts that passed it.
     pub passed: u64,
     /// Verdicts that could not judge it.
@@ -99,7 +101,8 @@ pub struct DeviceRecord {
     pub failed_since_lifted: u64,
     /// The ban that holds.
     pub ban: Option<DeviceBan>,
-    /// The job, attempt and node that showed it last, while that attempt is live.
+    /// The job, attempt and node that showed it and did not fail, while that attempt is live; the
+    /// first one, where several did.
     pub in_use_by: Option<(JobId, Epoch, u16)>,
 }
 

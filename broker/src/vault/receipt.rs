@@ -89,6 +89,12 @@ struct Header {
     typ: String,
 }
 
+/// What every form of claims has.
+#[derive(Deserialize)]
+struct Form {
+    version: u32,
+}
+
 /// Why a text is no receipt of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAReceipt {
@@ -98,6 +104,11 @@ pub enum NotAReceipt {
     /// None of the keys given is the one that its header names.
     #[error("it is signed with a key that is not among those given")]
     UnknownKey,
+    /// Its claims are of another form than this release reads.
+    #[error(
+        "its claims are of version {0}, which this release does not know: check it with a newer one"
+    )]
+    Version(u32),
     /// The signature is not that of the key.
     #[error("the signature does not fit: it was changed, or never made by this key")]
     Signature,
@@ -160,7 +171,16 @@ pub fn verify(text: &str, keys: &[ReceiptKey]) -> Result<Claims, NotAReceipt> {
         .verify(signed.as_bytes(), &bytes(signature)?)
         .map_err(|_| NotAReceipt::Signature)?;
     let claims = bytes(claims)?;
-    let claims = match header.typ == PROBE_TYPE {
+    let is_probe = header.typ == PROBE_TYPE;
+    let Form { version } = serde_json::from_slice(&claims).map_err(|_| NotAReceipt::Form)?;
+    let known = match is_probe {
+        true => ProbeReceipt::VERSION,
+        false => Receipt::VERSION,
+    };
+    if version != known {
+        return Err(NotAReceipt::Version(version));
+    }
+    let claims = match is_probe {
         true => serde_json::from_slice(&claims).map(|c| Claims::Probed(Box::new(c))),
         false => serde_json::from_slice(&claims).map(|c| Claims::Agreed(Box::new(c))),
     };
@@ -168,7 +188,7 @@ pub fn verify(text: &str, keys: &[ReceiptKey]) -> Result<Claims, NotAReceipt> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use gpu_probe::hex::HexBytes;
     use gpu_probe::report::Kind;
@@ -212,7 +232,7 @@ mod tests {
         assert_eq!(verify(&text, &keys[..1]), Err(NotAReceipt::UnknownKey));
     }
 
-    fn probe_receipt() -> ProbeReceipt {
+    pub(crate) fn probe_receipt() -> ProbeReceipt {
         ProbeReceipt {
             version: ProbeReceipt::VERSION,
             installation: InstallationId::from_parts(1, &[1; 10]),
@@ -283,6 +303,31 @@ mod tests {
             verify(&mixed, &[vault.receipt_key()]),
             Err(NotAReceipt::Signature)
         );
+    }
+
+    #[test]
+    fn claims_of_another_version_are_refused_for_that_whatever_else_they_say() {
+        let vault = vault("11");
+        let keys = [vault.receipt_key()];
+        let mut agreed = receipt();
+        agreed.version = 2;
+        let mut probed = probe_receipt();
+        probed.version = 0;
+        let probed = serde_json::to_string(&probed).unwrap();
+        let other = r#"{"version":7,"said":"in words of its own"}"#;
+        for (text, version) in [
+            (vault.receipt(&agreed), 2),
+            (vault.probe_receipt(&probed), 0),
+            (vault.probe_receipt(other), 7),
+            (vault.signed(TYPE, other.as_bytes()), 7),
+        ] {
+            assert_eq!(verify(&text, &keys), Err(NotAReceipt::Version(version)));
+        }
+        let none = vault.probe_receipt(r#"{"said":"without a version"}"#);
+        assert_eq!(verify(&none, &keys), Err(NotAReceipt::Form));
+        // Who did not sign it is told that first.
+        let strange = self::vault("22").receipt(&agreed);
+        assert_eq!(verify(&strange, &keys), Err(NotAReceipt::UnknownKey));
     }
 
     #[test]

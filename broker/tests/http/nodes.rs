@@ -29,7 +29,7 @@ async fn ended(stage: &Stage, agent: &Agent<'_>, job: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ban_lets_running_work_go_on_and_fails_the_next_probe_until_it_is_lifted() {
+async fn a_ban_lets_running_work_go_on_and_fails_the_next_start_until_it_is_lifted() {
     let stage = stage().await;
     let (agent, job, uuid, _) = judged(&stage).await;
     let node = format!("/v1/nodes/{uuid}");

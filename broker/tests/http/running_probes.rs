@@ -105,10 +105,16 @@ impl<'s> Node<'s> {
         let reply = self.agent.ok(HEARTBEATS_PATH, body).await;
         assert_eq!(reply["granted"], true, "{reply}");
         if !reply["spot_probe"].is_null() {
-            let order = serde_json::from_value(reply["spot_probe"].clone()).unwrap();
+            let order: SpotOrder = serde_json::from_value(reply["spot_probe"].clone()).unwrap();
             let before = self.order.replace(Some(order));
-            assert_eq!(before, None, "one moment is ordered once");
+            let is_same = before.is_none_or(|before| before.moment == order.moment);
+            assert!(is_same, "one moment, said until it has come");
         }
+    }
+
+    /// The node's device, as operators name it.
+    fn path(&self) -> String {
+        format!("/v1/nodes/{}", uuid(&card(self.seed)))
     }
 
     /// Proves its card for a moment; each message is said twice, as by who lost the answer.
@@ -140,11 +146,12 @@ impl<'s> Node<'s> {
     }
 }
 
-/// As if devices had been seen a week and a day ago.
-async fn known_for_days(stage: &Stage, now: WorldTime, cards: &[u64]) {
-    let seen = cards.iter().map(|seed| DeviceSeen {
-        uuid: uuid(&card(*seed)),
-        at: WorldTime::from_micros(now.micros() - 8 * DAY_US),
+/// As if a card had been judged so many days ago.
+async fn judged(stage: &Stage, seed: u64, days: i64, outcome: VerdictOutcome) {
+    let now = SystemClock::new(FACTOR).world();
+    let seen = DeviceSeen {
+        uuid: uuid(&card(seed)),
+        at: WorldTime::from_micros(now.micros() - days * DAY_US),
         ban_after_fails: 3,
         latency: None,
         verdict: DeviceVerdict {
@@ -154,13 +161,13 @@ async fn known_for_days(stage: &Stage, now: WorldTime, cards: &[u64]) {
             rank: 0,
             network: NetworkId::from_static("ionet"),
             model: Some(CARD.to_owned()),
-            outcome: VerdictOutcome::Pass,
+            outcome,
             proof_level: 1,
             speed_permille: None,
         },
-    });
+    };
     let changes = Changes {
-        devices: seen.collect(),
+        devices: vec![seen],
         ..Changes::default()
     };
     stage.store.commit(changes).await.unwrap();
@@ -186,6 +193,7 @@ async fn until_the_moment(nodes: &[(Node<'_>, String)]) -> MomentId {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    // They are told until the moment: the last answer says best how long that is.
     let orders: Vec<SpotOrder> = nodes.iter().map(|(node, _)| node.order()).collect();
     let moment = orders[0].moment;
     assert!(orders.iter().all(|order| order.moment == moment));
@@ -214,7 +222,9 @@ async fn stage() -> Stage {
         ..Choices::default()
     })
     .await;
-    known_for_days(&stage, now, &[1, 2, 3]).await;
+    for seed in 1..=3 {
+        judged(&stage, seed, 8, VerdictOutcome::Pass).await;
+    }
     stage
 }
 
@@ -266,4 +276,55 @@ async fn nodes_that_compute_at_one_moment_with_old_devices_reach_level_two() {
         "{shown}"
     );
     assert_eq!(shown["state"], "running");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_held_against_a_device_ends_no_running_work_and_lowers_its_level() {
+    let stage = stage().await;
+    // The third failed before it was known for a week, the fourth later, in a ban that was lifted.
+    judged(&stage, 3, 730, VerdictOutcome::Fail).await;
+    judged(&stage, 4, 800, VerdictOutcome::Pass).await;
+    judged(&stage, 4, 2, VerdictOutcome::Fail).await;
+    let mut nodes = Vec::new();
+    for seed in 1..=4 {
+        nodes.push(Node::placed(&stage, seed).await);
+    }
+    for (node, _) in &nodes {
+        node.agent.bind().await;
+    }
+    let change = async |seed: usize, how: &str| {
+        let path = format!("{}/{how}", nodes[seed - 1].0.path());
+        let changed = stage.post(&path, json!({"reason": "lies"})).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+    };
+    change(2, "ban").await;
+    change(4, "ban").await;
+    change(4, "unban").await;
+    let is_over = Cell::new(false);
+    let story = async {
+        let moment = until_the_moment(&nodes).await;
+        let proofs = tokio::join!(
+            nodes[0].0.prove(moment),
+            nodes[1].0.prove(moment),
+            nodes[2].0.prove(moment),
+            nodes[3].0.prove(moment),
+        );
+        is_over.set(true);
+        proofs
+    };
+    let ((), (good, banned, long_ago, lifted)) = tokio::join!(beat_all(&nodes, &is_over), story);
+    for (verdict, level) in [
+        (&good, ProofLevel::Continuous),
+        (&banned, ProofLevel::TimedProof),
+        (&long_ago, ProofLevel::Continuous),
+        (&lifted, ProofLevel::TimedProof),
+    ] {
+        assert_eq!(verdict.outcome, VerdictOutcome::Pass, "{verdict:?}");
+        assert_eq!(verdict.proof_level, level, "{verdict:?}");
+        assert!(!verdict.has(ReasonCode::DeviceBanned));
+    }
+    let job = stage.get(&format!("/v1/jobs/{}", nodes[1].1)).await.json();
+    assert_eq!(job["state"], "running", "{job}");
+    let shown = stage.get(&nodes[1].0.path()).await.json();
+    assert_eq!(shown["ban"]["reason"], "lies");
 }

@@ -94,6 +94,71 @@ pub(crate) async fn in_use_while_live(store: Arc<dyn Store>) {
     assert_eq!(by(known), None);
 }
 
+pub(crate) async fn in_use_by_one_live_node(store: Arc<dyn Store>) {
+    let born = Changes {
+        jobs: (1..=3).map(new_job).collect(),
+        placements: (1..=3).map(|n| placement(n, 1, true)).collect(),
+        devices: vec![seen(1, 1, Pass, 5), seen(2, 2, Fail, 5)],
+        ..Changes::default()
+    };
+    store.commit(born).await.unwrap();
+    let user = async |device| {
+        let known = store.devices(vec![uuid(device)]).await.unwrap();
+        known[0].in_use_by.map(|(job, ..)| job)
+    };
+    assert_eq!(user(2).await, None, "who fails a device uses nothing");
+    // Whatever another node says of it, it stays with the one that runs on it.
+    for (n, outcome) in [(2, Fail), (3, CouldNotRun), (3, Pass), (1, Fail)] {
+        let said = all(vec![seen(1, n, outcome, 6)]);
+        store.commit(said).await.unwrap();
+        assert_eq!(user(1).await, Some(job_id(1)), "{n} {outcome:?}");
+    }
+    // That one is gone: what fails now takes nothing either, what only could not run works on it.
+    let left = Changes {
+        placements: vec![placement(1, 1, false)],
+        ..Changes::default()
+    };
+    store.commit(left).await.unwrap();
+    for (n, outcome, expected) in [
+        (2, Fail, None),
+        (3, CouldNotRun, Some(job_id(3))),
+        (2, Pass, Some(job_id(3))),
+    ] {
+        let said = all(vec![seen(1, n, outcome, 7)]);
+        store.commit(said).await.unwrap();
+        assert_eq!(user(1).await, expected, "{n} {outcome:?}");
+    }
+}
+
+pub(crate) async fn spotless_since(store: Arc<dyn Store>) {
+    let since = async |device| {
+        let known = store.devices(vec![uuid(device)]).await.unwrap();
+        known[0].spotless_since
+    };
+    // What passes or cannot run changes nothing, nor does an older failure that comes late.
+    for (outcome, second, expected) in [
+        (Pass, 5, 5),
+        (Pass, 6, 5),
+        (Fail, 7, 7),
+        (CouldNotRun, 8, 7),
+        (Fail, 6, 7),
+    ] {
+        let said = all(vec![seen(1, 1, outcome, second)]);
+        store.commit(said).await.unwrap();
+        assert_eq!(since(1).await, Some(at(expected)), "{outcome:?} {second}");
+    }
+    store.ban_device(asks(1, true, "x", 20)).await.unwrap();
+    store.ban_device(asks(1, false, "x", 30)).await.unwrap();
+    store.ban_device(asks(1, false, "again", 40)).await.unwrap();
+    assert_eq!(since(1).await, Some(at(30)), "when its ban was lifted");
+    // One that was banned before it was ever seen counts from then.
+    store.ban_device(asks(2, true, "x", 1)).await.unwrap();
+    store.ban_device(asks(2, false, "x", 2)).await.unwrap();
+    assert_eq!(since(2).await, None);
+    store.commit(all(vec![seen(2, 1, Pass, 9)])).await.unwrap();
+    assert_eq!(since(2).await, Some(at(9)));
+}
+
 fn asks(device: u8, banned: bool, reason: &str, second: i64) -> BanChange {
     BanChange {
         uuid: uuid(device),

@@ -98,7 +98,9 @@ impl Kernel {
             let request = Request::Agent(AgentRequest::Heartbeat(beat.clone()));
             return self.wait(beat.job, Waiting::Request(ticket, Box::new(request)));
         }
-        let reply = held.job.doc.session.heartbeat(beat, now);
+        let again = probe::running::again(&held.job, beat, now);
+        let mut reply = held.job.doc.session.heartbeat(beat, now);
+        reply.spot_probe = again.filter(|_| reply.granted);
         // What one node says may decide whose failure it was that another one reported.
         let is_judged = held.job.doc.session.verdict(now) != Verdict::Running;
         let listens = held.listens() || is_judged || works_barred;

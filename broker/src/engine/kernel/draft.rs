@@ -137,7 +137,9 @@ fn agent(
             // One that is to be told of a probe: the order is durable before it is given.
             let (beat, _) = probe::hear(job, beat);
             let due = probe::running::to_order(job, &beat, &terms.probe, now);
+            let again = probe::running::again(job, &beat, now);
             let mut reply = job.doc.session.heartbeat(&beat, now);
+            reply.spot_probe = again.filter(|_| reply.granted);
             if let Some(ordered) = due.filter(|_| reply.granted) {
                 reply.spot_probe = probe::running::order(job, &beat, ordered, now);
             }

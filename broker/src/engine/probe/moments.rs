@@ -15,7 +15,7 @@ use tandem_model::time::WorldTime;
 
 /// Most moments of a model and day.
 pub const PER_DAY_MAX: u32 = 4;
-/// Least time between the order and its moment: one of two heartbeats may be lost.
+/// Least time between the order and its moment: it is said with two heartbeats, and one may be lost.
 pub const LEAD_MIN: Duration = HEARTBEAT_INTERVAL.saturating_mul(2);
 /// Most time between the order and its moment.
 pub const LEAD_MAX: Duration = HEARTBEAT_INTERVAL.saturating_mul(6);

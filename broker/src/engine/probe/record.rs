@@ -1,5 +1,5 @@
-//! What is kept of a verdict for good: what its receipt says, and a line in the history of each of
-//! its devices. The one place where a verdict becomes rows of the store, whenever it was made.
+//! What is kept of a verdict beyond its job: what its receipt says, and a line in the history of each
+//! of its devices. The one place where a verdict becomes rows of the store, whenever it was made.
 
 use gpu_probe::report::{ChallengeId, Digest, Kind};
 use gpu_probe::verdict::VerdictOutcome;
@@ -38,7 +38,7 @@ pub struct ProbeReceipt {
     pub kind: Kind,
     /// The outcome.
     pub outcome: VerdictOutcome,
-    /// Whether the workload might start after it.
+    /// Whether the workload might start, or go on, after it.
     pub accepted: bool,
     /// How much was shown, 0 to 3; 1 is no verified hardware.
     pub proof_level: u8,

@@ -1,7 +1,8 @@
 //! Probes inside running work: ordered by the answer to a heartbeat, judged like the one at the start,
 //! remembered with the attempt. Nothing is barred meanwhile; a fail leaves the placement. Pure.
 //!
-//! Nobody is told of a moment before its order lies on the disk.
+//! Nobody is told of a moment before its order lies on the disk, and from then on every answer to a
+//! heartbeat says it, until the moment has come.
 //!
 //! What could not run says nothing and leaves nobody. But a node that lets [`MISSED_MAX`] moments in a
 //! row pass without an answer, or gives up once it knows what it must open, fails: to ignore the
@@ -118,6 +119,15 @@ fn is_withheld(probed: &Probed) -> bool {
     probed.outcome == VerdictOutcome::CouldNotRun && probed.reasons.iter().any(withheld)
 }
 
+/// The live attempt of a node whose work runs, when this is the newest heartbeat of it.
+fn heard_running<'a>(job: &'a Job, beat: &HeartbeatRequest) -> Option<&'a Attempt> {
+    let runs = job.doc.state == JobState::Running && beat.phase == Phase::Running;
+    let session = &job.doc.session;
+    let is_live = session.standing() == Some(Standing::Granting) && session.is_news(beat);
+    let attempt = job.last().filter(|a| a.placement.epoch == beat.epoch);
+    attempt.filter(|_| runs && is_live)
+}
+
 /// What a running node is to be told at its heartbeat, if anything: a moment of its card lies so far
 /// ahead that the order arrives, the work agreed to it, and no other moment is open.
 pub(in crate::engine) fn to_order(
@@ -129,13 +139,7 @@ pub(in crate::engine) fn to_order(
     let workload = &job.spec.workload;
     let has_gpus = workload.resources.gpus_per_node > 0;
     let agreed = workload.probe_while_running && has_gpus && terms.while_running_per_day > 0;
-    let runs = job.doc.state == JobState::Running && beat.phase == Phase::Running;
-    let session = &job.doc.session;
-    let is_live = session.standing() == Some(Standing::Granting) && session.is_news(beat);
-    if !agreed || !runs || !is_live {
-        return None;
-    }
-    let attempt = job.last().filter(|a| a.placement.epoch == beat.epoch)?;
+    let attempt = heard_running(job, beat).filter(|_| agreed)?;
     let probes = attempt.running_probes.get(&beat.rank);
     if probes.is_some_and(|probes| probes.ordered.is_some()) {
         return None;
@@ -160,12 +164,28 @@ pub(in crate::engine) fn order(
     let attempt = job.attempt_mut(beat.epoch)?;
     let probes = attempt.running_probes.entry(beat.rank).or_default();
     probes.ordered = Some(ordered);
+    Some(worded(&ordered, now))
+}
+
+fn worded(ordered: &Ordered, now: WorldTime) -> SpotOrder {
     // Rounded up: an agent that comes before its moment is turned away.
     let in_ms = ordered.at.since(now).as_micros().div_ceil(1_000);
-    Some(SpotOrder {
+    SpotOrder {
         moment: ordered.moment,
         in_ms: u64::try_from(in_ms).unwrap_or(u64::MAX),
-    })
+    }
+}
+
+/// The order that a running node was given, while its moment lies ahead: the answer that told it may
+/// be lost, or never given by a broker that died, so each one until then says it.
+pub(in crate::engine) fn again(
+    job: &Job,
+    beat: &HeartbeatRequest,
+    now: WorldTime,
+) -> Option<SpotOrder> {
+    let probes = heard_running(job, beat)?.running_probes.get(&beat.rank)?;
+    let ahead = probes.ordered.filter(|ordered| now < ordered.at)?;
+    Some(worded(&ahead, now))
 }
 
 /// What the verifier is told of a node whose running work is probed.

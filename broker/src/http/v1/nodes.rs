@@ -125,8 +125,8 @@ pub(in crate::http) async fn show(
 
 /// Bans a device
 ///
-/// It fails every probe from now on; work that runs on it goes on. A device that no probe saw yet
-/// can be banned, too. One that is banned keeps the ban that it has.
+/// It fails the probe of every start from now on; work that runs on it goes on. A device that no
+/// probe saw yet can be banned, too. One that is banned keeps the ban that it has.
 #[utoipa::path(
     post,
     path = "/v1/nodes/{uuid}/ban",

@@ -24,6 +24,9 @@ pub(super) fn see(connection: &Connection, seen: &[DeviceSeen]) -> Result<(), St
     }
     for device in seen {
         count_verdict(connection, device)?;
+        if device.verdict.outcome != VerdictOutcome::Fail {
+            note_use(connection, device)?;
+        }
         let verdict = DeviceEntry::Verdict(device.verdict.clone());
         let latency = device.latency.as_ref();
         history::add(connection, device.uuid, device.at, &verdict, latency)?;
@@ -39,8 +42,8 @@ pub(super) fn see(connection: &Connection, seen: &[DeviceSeen]) -> Result<(), St
 fn count_verdict(connection: &Connection, device: &DeviceSeen) -> rusqlite::Result<()> {
     const SQL: &str = "
         INSERT INTO devices (uuid, model, network, first_seen_us, last_seen_us, passed,
-                             could_not_run, failed, failed_since_lifted, job, epoch, rank)
-        VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?7, ?8, ?9, ?10)
+                             could_not_run, failed, failed_since_lifted, spotless_since_us)
+        VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, ?7, ?7, ?4)
         ON CONFLICT (uuid) DO UPDATE SET
             model = ifnull(excluded.model, model), network = excluded.network,
             first_seen_us = ifnull(first_seen_us, excluded.first_seen_us),
@@ -49,7 +52,9 @@ fn count_verdict(connection: &Connection, device: &DeviceSeen) -> rusqlite::Resu
             could_not_run = could_not_run + excluded.could_not_run,
             failed = failed + excluded.failed,
             failed_since_lifted = failed_since_lifted + excluded.failed,
-            job = excluded.job, epoch = excluded.epoch, rank = excluded.rank";
+            spotless_since_us = max(
+                ifnull(spotless_since_us, excluded.spotless_since_us),
+                iif(excluded.failed, excluded.spotless_since_us, 0))";
     let verdict = &device.verdict;
     let is = |outcome| i64::from(verdict.outcome == outcome);
     connection.prepare_cached(SQL)?.execute(params![
@@ -60,10 +65,24 @@ fn count_verdict(connection: &Connection, device: &DeviceSeen) -> rusqlite::Resu
         is(VerdictOutcome::Pass),
         is(VerdictOutcome::CouldNotRun),
         is(VerdictOutcome::Fail),
-        bytes(verdict.job.uuid()),
-        verdict.epoch.0,
-        verdict.rank,
     ])?;
+    Ok(())
+}
+
+/// Notes which node uses a device, unless a live one does: who showed it first keeps it. A node whose
+/// verdict failed the device is left and uses nothing; one that could not run works on it.
+fn note_use(connection: &Connection, device: &DeviceSeen) -> rusqlite::Result<()> {
+    let verdict = &device.verdict;
+    connection
+        .prepare_cached(&format!(
+            "UPDATE devices SET job = ?2, epoch = ?3, rank = ?4 WHERE uuid = ?1 AND NOT {IN_USE}"
+        ))?
+        .execute(params![
+            device.uuid.0,
+            bytes(verdict.job.uuid()),
+            verdict.epoch.0,
+            verdict.rank,
+        ])?;
     Ok(())
 }
 
@@ -111,7 +130,8 @@ pub(super) fn change_ban(
         VALUES (?1, ?2, 0, 0, 0, 0) ON CONFLICT (uuid) DO NOTHING";
     const LIFT: &str = "
         UPDATE devices SET banned_at_us = NULL, ban_reason = NULL, banned_by = NULL,
-                           failed_since_lifted = 0
+                           failed_since_lifted = 0,
+                           spotless_since_us = max(spotless_since_us, ?2)
         WHERE uuid = ?1 AND banned_at_us IS NOT NULL";
     let (uuid, reason, by) = (asked.uuid, asked.reason.clone(), Some(asked.by.clone()));
     let (is_changed, entry) = if asked.banned {
@@ -125,7 +145,8 @@ pub(super) fn change_ban(
         let is_changed = put_ban(connection, uuid, &ban)?;
         (is_changed, DeviceEntry::Banned { reason, by })
     } else {
-        let lifted = connection.prepare_cached(LIFT)?.execute(params![uuid.0])?;
+        let lifted = params![uuid.0, asked.at.micros()];
+        let lifted = connection.prepare_cached(LIFT)?.execute(lifted)?;
         (lifted == 1, DeviceEntry::Lifted { reason, by })
     };
     if is_changed {
@@ -147,14 +168,17 @@ fn forget(connection: &Connection, most: u64) -> rusqlite::Result<usize> {
         .execute(params![count(most)])
 }
 
-/// Columns of a device, in the order of [`record`].
-const DEVICE: &str = "uuid, model, network, first_seen_us, last_seen_us, passed, could_not_run,
-    failed, failed_since_lifted, ban_reason, banned_by, banned_at_us, job, epoch, rank,
-    EXISTS (SELECT 1 FROM placements AS p
+/// Whether the attempt that is noted with a device is live.
+const IN_USE: &str = "EXISTS (SELECT 1 FROM placements AS p
             WHERE p.job = devices.job AND p.epoch = devices.epoch AND p.live = 1)";
 
+/// Columns of a device, in the order of [`record`], but for [`IN_USE`], which comes last.
+const DEVICE: &str = "uuid, model, network, first_seen_us, last_seen_us, passed, could_not_run,
+    failed, failed_since_lifted, ban_reason, banned_by, banned_at_us, job, epoch, rank,
+    spotless_since_us";
+
 fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
-    let is_live: bool = row.get(15)?;
+    let is_live: bool = row.get(16)?;
     let by = match is_live {
         true => Some((
             id(row, 12, JobId::PREFIX)?,
@@ -178,6 +202,7 @@ fn record(row: &Row<'_>) -> rusqlite::Result<DeviceRecord> {
         network: network.map(|name| word::<NetworkId>(2, name)).transpose()?,
         first_seen: row.get::<_, Option<i64>>(3)?.map(WorldTime::from_micros),
         last_seen: time(row, 4)?,
+        spotless_since: row.get::<_, Option<i64>>(15)?.map(WorldTime::from_micros),
         passed: row.get(5)?,
         could_not_run: row.get(6)?,
         failed: row.get(7)?,
@@ -195,7 +220,7 @@ pub(super) fn of(
     let uuids = array(uuids.iter().map(|uuid| hex(&uuid.0)));
     connection
         .prepare_cached(&format!(
-            "SELECT {DEVICE} FROM devices
+            "SELECT {DEVICE}, {IN_USE} FROM devices
              WHERE uuid IN (SELECT unhex(value) FROM json_each(?1)) ORDER BY uuid"
         ))?
         .query_map(params![uuids], record)?
@@ -215,7 +240,7 @@ pub(super) fn page(
     let after = after.map_or_else(Vec::new, |uuid| uuid.0.to_vec());
     connection
         .prepare_cached(&format!(
-            "SELECT {DEVICE} FROM devices
+            "SELECT {DEVICE}, {IN_USE} FROM devices
              WHERE uuid > ?1
                AND (?2 IS NULL OR network = ?2)
                AND (?3 IS NULL OR model IN (SELECT value FROM json_each(?3)))

@@ -283,6 +283,13 @@ CREATE TABLE probes (
 ) STRICT;
 CREATE INDEX probes_by_job ON probes (job, sequence);
 ",
+    "
+ALTER TABLE devices ADD COLUMN spotless_since_us INTEGER;
+UPDATE devices SET spotless_since_us = max(first_seen_us, ifnull(
+    (SELECT max(at_us) FROM device_history AS h WHERE h.uuid = devices.uuid
+         AND (document ->> '$.verdict.outcome' = 'fail' OR document -> '$.lifted' IS NOT NULL)),
+    iif(failed > 0, last_seen_us, first_seen_us)));
+",
 ];
 
 /// Settings of every connection: a write-ahead log that gives space back which one large commit

@@ -209,6 +209,33 @@ fn a_moment_is_probed_once_and_one_at_a_time() {
 }
 
 #[test]
+fn an_order_that_is_said_again_starts_one_probe_and_does_not_put_it_off() {
+    let mut rig = Rig::running();
+    let begins = |rig: &Rig| rig.last.contains(&Do::ProbeSpot(MOMENT));
+    rig.order(MOMENT, 10_000);
+    rig.wait(5);
+    rig.order(MOMENT, 8_000);
+    rig.wait(5);
+    assert!(begins(&rig), "when it was said first: {:?}", rig.last);
+    // As its answers come late or again: while the work stands still, while it goes on, and after.
+    let ends = [
+        Input::SpotMeasured(MOMENT),
+        Input::SpotProbed(MOMENT, Ok(())),
+    ];
+    for then in ends.map(Some).into_iter().chain([None]) {
+        rig.order(MOMENT, 0);
+        assert!(!rig.pauses() && !begins(&rig), "{then:?}");
+        rig.wait(5);
+        assert!(!rig.pauses() && !begins(&rig), "{then:?}");
+        if let Some(then) = then {
+            rig.give(then);
+        }
+    }
+    rig.order(HexBytes([8; 16]), 0);
+    assert!(rig.pauses(), "another moment is another probe");
+}
+
+#[test]
 fn only_running_work_is_probed_and_no_order_reaches_far_ahead() {
     let mut rig = Rig::bound(WorkloadKind::Job, terms());
     rig.order(MOMENT, 0);

@@ -10,7 +10,7 @@ use tandem_pricing::probes::{ProbedKind, ProbesSeen, Shown, Speeds};
 use super::probes::{BOOT, boot, judged, opens, probing, rig, said, verdict};
 use super::*;
 use crate::engine::market::GradeLost;
-use crate::engine::probe::{OnCouldNotRun, PerformanceBreach, ProbeTerms, note_speed};
+use crate::engine::probe::{OnCouldNotRun, PerformanceBreach, ProbeTerms};
 
 /// A pass at a speed, by a measured reference or another one.
 fn passes_at(permille: u32, basis: Basis) -> Verdict {
@@ -100,24 +100,6 @@ fn a_node_that_is_slower_than_promised_is_recorded_once_whatever_is_said_again()
     let attempt = &rig.the_job().attempts[0];
     assert_eq!(attempt.performance_breaches, [(0, expected)].into());
     assert_eq!(rig.the_job().state(), JobState::Running);
-}
-
-#[test]
-fn a_later_probe_of_running_work_opens_a_breach_where_there_is_none_yet() {
-    let mut rig = promised(Some(850));
-    assert!(rig.may_start(5, says(900)));
-    let mut job = rig.the_job().clone();
-    assert!(job.attempts[0].performance_breaches.is_empty());
-    let mut later = job.attempts[0].probes[&0].clone();
-    let mut changes = Changes::default();
-    for (permille, at_second) in [(850, 60), (820, 90), (800, 120)] {
-        (later.speed_permille, later.at) = (Some(permille), at(at_second));
-        note_speed(&mut job, (Epoch(1), 0), &later, &mut changes);
-    }
-    note_speed(&mut job, (Epoch(9), 0), &later, &mut changes);
-    let breach = job.attempts[0].performance_breaches[&0];
-    assert_eq!((breach.measured_permille, breach.at), (820, at(90)));
-    assert_eq!(changes.events.len(), 1);
 }
 
 #[test]

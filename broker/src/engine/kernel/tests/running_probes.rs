@@ -10,6 +10,7 @@ use gpu_probe::verdict::{
 };
 
 use tandem_model::id::ProbeId;
+use tandem_model::quote::Objectives;
 
 use super::*;
 use crate::engine::probe::moments::{COHORT_MAX, LEAD_MAX, LEAD_MIN, MomentKey, SETTLE, of_day};
@@ -51,7 +52,7 @@ struct Running {
     moments: Vec<(u64, MomentId)>,
     key: MomentKey,
     second: u64,
-    /// Orders that were told, with the second of the answer.
+    /// Orders that were told, each as often as it was, with the second of the answer.
     told: Vec<(u64, SpotOrder)>,
 }
 
@@ -64,9 +65,18 @@ fn probe_terms(key: MomentKey) -> ProbeTerms {
     }
 }
 
+/// A speed of 850 is promised.
 fn accepts(n: u64, agrees: bool) -> Request {
     let mut spec = Box::new(spec(FILE, &offer("ionet", "1")));
     spec.workload.probe_while_running = agrees;
+    spec.quote.objectives = Some(Objectives {
+        start_seconds: 900,
+        detection_seconds: 32,
+        recovery_seconds: 932,
+        work_lost_seconds: None,
+        finish_by_seconds: None,
+        speed_permille_min: Some(850),
+    });
     Request::Accept {
         job: job(n),
         spec,
@@ -202,6 +212,13 @@ impl Running {
         moment
     }
 
+    /// The moments of which it was told.
+    fn moments_told(&self) -> Vec<MomentId> {
+        let mut told: Vec<_> = self.told.iter().map(|(_, order)| order.moment).collect();
+        told.dedup();
+        told
+    }
+
     fn reply(&mut self, request: Request) -> AgentReply {
         let ticket = self.rig.ask(self.second, request);
         let replies = self.rig.work(self.second).replies;
@@ -239,8 +256,8 @@ fn the_first_verdict_of_a_moment_stands_and_the_work_goes_on() {
     assert!(running.judge(moment, VerdictOutcome::Fail), "a second one");
     running.until(running.moments[1].0 - 40);
     assert_eq!(
-        running.told.len(),
-        1,
+        running.moments_told(),
+        [moment],
         "an answered moment is not ordered again"
     );
     let kept = &running.probes().answered;
@@ -295,7 +312,7 @@ fn a_node_that_ignores_three_moments_in_a_row_fails() {
     let mut running = Running::new();
     let (last, _) = running.moments[2];
     running.until(last + WITHIN_S - 1);
-    assert_eq!(running.told.len(), 3);
+    assert_eq!(running.moments_told().len(), 3);
     assert!(
         running.is_left().is_none(),
         "the third may still be answered"
@@ -346,4 +363,26 @@ fn later_probes_expect_the_devices_that_were_shown_first() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_slow_pass_while_the_work_runs_opens_one_breach_and_the_work_goes_on() {
+    let mut running = Running::new();
+    let mut breaches = Vec::new();
+    for (number, permille) in [900, 820, 800].into_iter().enumerate() {
+        let moment = running.at_moment(number);
+        let said = Verdict {
+            speed_permille: Some(permille),
+            ..verdict(VerdictOutcome::Pass)
+        };
+        running.rig.ask(running.second, judged(moment, said));
+        let turn = running.rig.turn(running.second).unwrap();
+        let after = running.rig.kernel.committed(turn);
+        let known = &running.job().attempts[0].performance_breaches;
+        let measured = known.get(&0).map(|breach| breach.measured_permille);
+        breaches.push((after.performance_breaches, measured));
+    }
+    // The first stands.
+    assert_eq!(breaches, [(0, None), (1, Some(820)), (0, Some(820))]);
+    assert!(running.is_left().is_none());
 }

@@ -64,3 +64,52 @@ fn devices_of_the_fifth_schema_keep_their_counts_and_bans() {
     .concat();
     assert_eq!(rows, [first, second]);
 }
+
+#[test]
+fn devices_of_the_sixth_schema_are_spotless_since_their_last_failure_or_lifted_ban() {
+    let mut connection = Connection::open_in_memory().unwrap();
+    for step in &MIGRATIONS[..6] {
+        connection.execute_batch(step).unwrap();
+    }
+    let uuid = |n: u8| format!("x'{}0{n}'", "00".repeat(15));
+    // First seen, last seen, verdicts that failed it; of the fifth nothing was ever seen, and the
+    // fourth's history was forgotten.
+    let devices = [
+        (1, "3, 9", 0),
+        (2, "3, 9", 1),
+        (3, "3, 9", 1),
+        (4, "3, 9", 2),
+        (5, "NULL, 9", 0),
+    ];
+    for (n, seen, failed) in devices {
+        let sql = format!(
+            "INSERT INTO devices (uuid, first_seen_us, last_seen_us, passed, could_not_run, failed,
+                                  failed_since_lifted)
+             VALUES ({}, {seen}, 0, 0, {failed}, 0)",
+            uuid(n)
+        );
+        connection.execute_batch(&sql).unwrap();
+    }
+    let verdict = |outcome| format!(r#"{{"verdict":{{"outcome":"{outcome}"}}}}"#);
+    let lifted = r#"{"lifted":{"reason":"x","by":null}}"#.to_owned();
+    for (n, at, document) in [
+        (1, 3, verdict("pass")),
+        (2, 5, verdict("fail")),
+        (2, 9, verdict("pass")),
+        (3, 5, verdict("fail")),
+        (3, 7, lifted),
+        (3, 9, verdict("could_not_run")),
+    ] {
+        let line = "INSERT INTO device_history (uuid, at_us, by_operator, document)";
+        let line = format!("{line} VALUES ({}, {at}, 0, ?1)", uuid(n));
+        connection.execute(&line, [document]).unwrap();
+    }
+    connection.pragma_update(None, "user_version", 6).unwrap();
+    migrate(&mut connection).unwrap();
+    let mut read = connection
+        .prepare("SELECT spotless_since_us FROM devices ORDER BY uuid")
+        .unwrap();
+    let since = read.query_map([], |row| row.get(0)).unwrap();
+    let since: Vec<Option<i64>> = since.collect::<Result<_, _>>().unwrap();
+    assert_eq!(since, [Some(3), Some(5), Some(7), Some(9), None]);
+}

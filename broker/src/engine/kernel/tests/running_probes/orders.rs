@@ -3,22 +3,49 @@
 use super::*;
 
 #[test]
-fn each_moment_is_ordered_once_in_time_and_lies_on_the_disk_before() {
+fn each_moment_is_ordered_in_time_and_said_again_until_it_has_come() {
     let mut running = Running::new();
     let (second, moment) = running.moments[0];
     running.until(second + 200);
-    let told: Vec<_> = running
-        .told
-        .iter()
-        .filter(|(_, o)| o.moment == moment)
-        .collect();
-    let [(when, order)] = told[..] else {
-        panic!("{told:?}");
-    };
+    assert_eq!(running.moments_told(), [moment]);
+    let (first, order) = running.told[0];
     let lead_ms = (LEAD_MIN.as_millis()..=LEAD_MAX.as_millis()).contains(&order.in_ms.into());
     assert!(lead_ms, "{order:?}");
-    let begins = when + order.in_ms / 1_000;
-    assert!(begins.abs_diff(second) <= 1, "{begins} instead of {second}");
+    let seconds: Vec<u64> = running.told.iter().map(|(when, _)| *when).collect();
+    let every: Vec<u64> = (first..=second).step_by(5).collect();
+    assert_eq!(
+        seconds, every,
+        "in every answer until then, and in none after it"
+    );
+    for (when, order) in &running.told {
+        let begins = when + order.in_ms / 1_000;
+        assert!(begins.abs_diff(second) <= 1, "{begins} instead of {second}");
+    }
+}
+
+#[test]
+fn an_order_that_is_said_again_writes_nothing_and_is_for_the_newest_heartbeat_alone() {
+    let mut running = Running::new();
+    let (second, moment) = running.moments[0];
+    running.until(second - 15);
+    assert_eq!(running.moments_told(), [moment]);
+    running.second = second - 12;
+    let again = beat(job(1), 0, running.second, String::new());
+    let old = beat(job(1), 0, second - 20, String::new());
+    let [again, old] = [again, old].map(|said| running.rig.ask(second - 12, said));
+    assert!(
+        running.rig.turn(second - 12).is_none(),
+        "nothing is decided"
+    );
+    let flush = running.rig.kernel.flush(at(second - 11)).unwrap();
+    for (ticket, reply) in flush.written() {
+        let Reply::Agent(AgentReply::Heartbeat(reply)) = reply else {
+            panic!("{reply:?}");
+        };
+        let said = reply.spot_probe.map(|order| order.moment);
+        assert!(ticket == again || ticket == old);
+        assert_eq!(said, (ticket == again).then_some(moment));
+    }
 }
 
 #[test]
@@ -138,7 +165,10 @@ fn dies_after_the_order() -> (Running, Claimed) {
 
 impl Running {
     fn adopts(&mut self, claimed: &Claimed, second: u64) {
-        let probe = probe_terms(self.key);
+        self.adopts_under(probe_terms(self.key), claimed, second);
+    }
+
+    fn adopts_under(&mut self, probe: ProbeTerms, claimed: &Claimed, second: u64) {
         self.rig.kernel = Kernel::new(Terms { probe, ..terms() }, at(second));
         self.rig.read(two());
         self.rig.kernel.adopt(claimed, at(second)).unwrap();
@@ -151,10 +181,30 @@ fn a_restart_between_order_and_verdict_changes_nothing() {
     let (mut running, claimed) = dies_after_the_order();
     let (second, moment) = running.moments[0];
     running.adopts(&claimed, second - 15);
-    assert_eq!(running.beat(), None, "it was ordered before");
+    // The broker died before it answered: the agent hears the order now.
+    let order = running.beat().expect("it is said again");
+    assert_eq!(order.moment, moment);
+    assert!((14_000..=16_000).contains(&order.in_ms), "{order:?}");
     running.until(second + 1);
     assert!(running.judge(moment, VerdictOutcome::Pass));
     assert_eq!(running.probes().answered.len(), 1);
+    running.until(second + WITHIN_S + 10);
+    assert_eq!(
+        (running.probes().missed, running.moments_told()),
+        (0, vec![moment])
+    );
+}
+
+#[test]
+fn an_order_stays_ordered_where_probes_of_running_work_are_turned_off_since() {
+    let (mut running, claimed) = dies_after_the_order();
+    let (second, moment) = running.moments[0];
+    let probe = ProbeTerms {
+        while_running_per_day: 0,
+        ..probe_terms(running.key)
+    };
+    running.adopts_under(probe, &claimed, second - 15);
+    assert_eq!(running.beat().map(|order| order.moment), Some(moment));
 }
 
 #[test]
