@@ -26,18 +26,23 @@ fn says(permille: u32) -> Request {
     said(1, 0, boot(BOOT), passes_at(permille, Basis::Measured))
 }
 
-/// A job of one node, with a promised speed.
-fn promised(permille: Option<u32>) -> Rig {
-    let mut rig = rig(probing());
-    let mut spec = Box::new(spec(FILE, &offer("ionet", "1")));
-    spec.quote.objectives = Some(Objectives {
+/// What is promised beside a speed.
+pub(super) fn objectives(speed_permille_min: Option<u32>) -> Objectives {
+    Objectives {
         start_seconds: 900,
         detection_seconds: 32,
         recovery_seconds: 932,
         work_lost_seconds: None,
         finish_by_seconds: None,
-        speed_permille_min: permille,
-    });
+        speed_permille_min,
+    }
+}
+
+/// A job of one node, with a promised speed.
+fn promised(permille: Option<u32>) -> Rig {
+    let mut rig = rig(probing());
+    let mut spec = Box::new(spec(FILE, &offer("ionet", "1")));
+    spec.quote.objectives = Some(objectives(permille));
     let request = Request::Accept {
         job: job(1),
         spec,

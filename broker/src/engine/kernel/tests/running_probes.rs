@@ -10,7 +10,6 @@ use gpu_probe::verdict::{
 };
 
 use tandem_model::id::ProbeId;
-use tandem_model::quote::Objectives;
 
 use super::*;
 use crate::engine::probe::moments::{COHORT_MAX, LEAD_MAX, LEAD_MIN, MomentKey, SETTLE, of_day};
@@ -69,14 +68,7 @@ fn probe_terms(key: MomentKey) -> ProbeTerms {
 fn accepts(n: u64, agrees: bool) -> Request {
     let mut spec = Box::new(spec(FILE, &offer("ionet", "1")));
     spec.workload.probe_while_running = agrees;
-    spec.quote.objectives = Some(Objectives {
-        start_seconds: 900,
-        detection_seconds: 32,
-        recovery_seconds: 932,
-        work_lost_seconds: None,
-        finish_by_seconds: None,
-        speed_permille_min: Some(850),
-    });
+    spec.quote.objectives = Some(measured::objectives(Some(850)));
     Request::Accept {
         job: job(n),
         spec,
