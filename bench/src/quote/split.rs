@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use tandem_model::network::Country;
 use tandem_model::workload::Tier;
-use tandem_pricing::book::{Aisle, Ask, Book, Outlook, Prices};
+use tandem_pricing::book::{Aisle, Ask, Book, Outlook, Prices, Rooms};
 use tandem_pricing::quote::{Desk, PriceList, QuoteReport, RANKED_MAX};
 
 use super::asks::Asked;
@@ -58,7 +58,11 @@ fn one(stand: &Stand, asked: &Asked, book: &Book, section: &mut Section) {
     stand.with_desk(asked, (book, &stand.supply), |desk| {
         let all = searches(desk, &report, book);
         let searching = Times::of(CALLS, || {
-            let found = all.iter().map(|search| run(search, book));
+            let rooms = all.first().map(|search| book.rooms(&search.ask));
+            let found = rooms.iter().flat_map(|rooms| {
+                let found = all.iter().map(|search| run(search, (book, rooms)));
+                found.collect::<Vec<_>>()
+            });
             found.sum::<usize>()
         });
         let pricing = Times::of(CALLS, || {
@@ -117,8 +121,8 @@ fn searches<'d, 'a>(
 }
 
 /// A search with its prices at hand; how many offers fit.
-fn run(search: &Search<'_, '_>, book: &Book) -> usize {
-    let mut ranking = book.rank_by(&search.ask, &search.prices, market::now());
+fn run(search: &Search<'_, '_>, (book, rooms): (&Book, &Rooms)) -> usize {
+    let mut ranking = book.rank_in(rooms, &search.ask, &search.prices, market::now());
     let hits = ranking.by_ref().take(RANKED_MAX).count();
     hits + ranking.fitting() + ranking.refused().len()
 }

@@ -3,10 +3,11 @@
 //! Offers that agree in all that a price rule looks at, but for price and country, are an *aisle*;
 //! those that also have the same machines stand on one *shelf*, sorted by price. A search decides
 //! from counts kept for aisles, shelves and countries how many offers each reason refuses; then it
-//! merges shelves by price until it has as many offers as are wanted, and asks for the price of an
-//! aisle and opens it only when one of its offers could be next. Offers are looked at one by one only where a shelf mixes stale
-//! with fresh ones, or where an unusual number of nodes meets a price limit. The owner swaps a
-//! whole book for the next one.
+//! merges shelves by price until it has as many offers as are wanted, and opens an aisle only when
+//! one of its offers could be next. Its price is asked for then too, where what is known of prices
+//! before ([`Outlook`]) is enough to count it. Offers are looked at one by one only where a shelf
+//! mixes stale with fresh ones, or where an unusual number of nodes meets a price limit. The owner
+//! swaps a whole book for the next one.
 
 mod ages;
 mod ask;
@@ -210,8 +211,8 @@ impl Book {
         Rooms::of(self, ask)
     }
 
-    /// The same with counts that were made before, of this book; where they are those of another
-    /// ask, new ones are made.
+    /// The same with counts that were made before; where they are those of another ask or book, new
+    /// ones are made.
     pub fn rank_in<'a, L: Prices>(
         &'a self,
         rooms: &Rooms,
@@ -219,7 +220,7 @@ impl Book {
         list: L,
         now: WorldTime,
     ) -> Ranking<'a, L> {
-        let survey = match rooms.are_of(ask) {
+        let survey = match rooms.are_of(self, ask) {
             true => survey::survey(self, (ask, rooms), &list, now),
             false => survey::survey(self, (ask, &self.rooms(ask)), &list, now),
         };

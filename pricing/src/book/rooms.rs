@@ -27,6 +27,8 @@ struct Shape {
 /// Counts of a book's aisles, each made when it is asked for.
 #[derive(Debug, Clone)]
 pub struct Rooms {
+    /// Where the counts of the book's aisles lie in memory: no two books share it while they live.
+    book: usize,
     shape: Shape,
     masks: Rc<[Masks; 3]>,
     /// The same by the numbers of the book's countries.
@@ -108,6 +110,7 @@ impl Rooms {
         let none = || book.stocks.iter().map(|_| OnceCell::new()).collect();
         let masks = of_every_class(ask);
         Self {
+            book: book.stocks.as_ptr().addr(),
             shape: Shape::of(ask),
             numbered: [0, 1, 2].map(|class| Numbered::of(book, &masks[class])),
             masks: Rc::new(masks),
@@ -115,9 +118,9 @@ impl Rooms {
         }
     }
 
-    /// Whether they are those of an ask.
-    pub(super) fn are_of(&self, ask: &Ask) -> bool {
-        self.shape == Shape::of(ask)
+    /// Whether they are those of a book and an ask.
+    pub(super) fn are_of(&self, book: &Book, ask: &Ask) -> bool {
+        self.book == book.stocks.as_ptr().addr() && self.shape == Shape::of(ask)
     }
 
     pub(super) fn masks(&self) -> &Rc<[Masks; 3]> {

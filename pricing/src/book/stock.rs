@@ -52,7 +52,7 @@ pub(super) struct Stock {
     pub(super) numbered: CountrySet,
     ranks: Box<[u16]>,
     has_place_cells: bool,
-    /// Where the prices of each country end, in the book's list of ends.
+    /// Where the prices of each country begin, and those of the last end, in the book's list of it.
     place_ends: Range<u32>,
 }
 
@@ -329,7 +329,7 @@ fn add_cells(book: &mut Book, stock: &mut Stock) {
     let width = stock.width();
     let places = stock.places.set.len();
     let rows = stock.prices.len();
-    stock.has_place_cells = width * places <= rows * CELLS_PER_ROW_MAX;
+    stock.has_place_cells = !stock.steps.is_empty() && width * places <= rows * CELLS_PER_ROW_MAX;
     let mut all = vec![0u32; width];
     let mut by_place = match stock.has_place_cells {
         true => vec![0u32; width * places],

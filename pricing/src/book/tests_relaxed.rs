@@ -102,7 +102,7 @@ proptest! {
         let rules = Rules { tries_max: 100, saves_permille_min: least, vram_gb_min };
         let best = book.rank(&ask, tariff.price(), NOW).next();
         let prices = PriceFn(tariff.price());
-        let found = counterfactuals(&book, &ask, best.as_ref(), &prices, NOW, rules);
+        let found = counterfactuals((&book, &book.rooms(&ask)), &ask, best.as_ref(), &prices, NOW, rules);
         let found: Vec<_> = found.iter().map(|c| {
             let hour = i128::from(c.hit.useful_hour_micro_usd.get());
             let rate = i128::from(c.rate.price().get());
@@ -117,7 +117,14 @@ fn said(offers: &[Offer], ask: &Ask, rules: Rules) -> Vec<(Change, Option<u16>)>
     let book = Book::build(offers).unwrap();
     let best = book.rank(ask, |_, _| as_it_is(), NOW).next();
     let prices = PriceFn(|_: &_, _| as_it_is());
-    let found = counterfactuals(&book, ask, best.as_ref(), &prices, NOW, rules);
+    let found = counterfactuals(
+        (&book, &book.rooms(ask)),
+        ask,
+        best.as_ref(),
+        &prices,
+        NOW,
+        rules,
+    );
     found.iter().map(|c| (c.change, c.saves_permille)).collect()
 }
 

@@ -20,10 +20,9 @@ const BASIS_POINTS: u64 = 10_000;
 
 /// A thousand permille are the whole.
 const PERMILLE: u16 = 1_000;
-/// Most offers that are looked at for the capacity of a backstop: each has one GPU or more.
-const BACKSTOPS_LOOKED_AT_MAX: usize = 10_000;
 
-/// Whether a share of the free GPUs of some offers is so many GPUs or more.
+/// Whether a share of the free GPUs of some offers is so many GPUs or more; their order does not
+/// matter. All of them are looked at only where it is not.
 ///
 /// # Errors
 /// The free GPUs that were counted, when it is not.
@@ -34,7 +33,7 @@ pub fn share_holds(
     needed: u64,
 ) -> Result<(), u64> {
     let mut free = 0u64;
-    for row in offers.take(BACKSTOPS_LOOKED_AT_MAX) {
+    for row in offers {
         let view = book.view(row);
         let gpus = u64::from(view.shelf().gpus_per_node);
         free = free.saturating_add(gpus * u64::from(view.nodes_available()));

@@ -105,7 +105,9 @@ impl<'a> Desk<'a> {
         };
         let (ask, now) = (self.ask(draft.tier), self.pricing.world_now);
         let prices = self.list(draft.tier, None);
-        counterfactuals(self.book, &ask, draft.best(), &prices, now, rules)
+        let rooms = self.rooms.get_or_init(|| self.book.rooms(&ask));
+        let book = (self.book, rooms);
+        counterfactuals(book, &ask, draft.best(), &prices, now, rules)
     }
 
     fn is_wanted(&self, tier: Tier) -> bool {

@@ -50,6 +50,26 @@ fn assured_costs_the_consumer_price_and_the_backstop_at_the_measured_failure_rat
 }
 
 #[test]
+fn the_capacity_of_a_backstop_is_that_of_every_offer_that_fits() {
+    let single = |at: u32| Offer {
+        gpus_per_node: 1,
+        nodes_available: 1,
+        ..datacenter(&format!("a{at}"), "a100-sxm4-80gb", 150)
+    };
+    let mut offers: Vec<Offer> = (0..12_000).map(single).collect();
+    offers.push(offer("r", "rtx4090", 40));
+    // A quarter of 12,000 may back this tier.
+    let promised = |assured_gpus| Usage {
+        assured_gpus,
+        ..Usage::default()
+    };
+    assert!(of(JOB, &offers, &promised(2_999)).quote.is_some());
+    let refused = of(JOB, &offers, &promised(3_000));
+    let why = refused.no_quote.unwrap().text;
+    assert!(why.contains("of 12000 free enterprise GPUs"), "{why}");
+}
+
+#[test]
 fn assured_is_sold_only_while_enough_enterprise_gpus_are_free_and_says_so() {
     // 32 enterprise GPUs are free, and a quarter of them may back this tier: 8.
     let refused = of(
