@@ -58,11 +58,8 @@ fn one(stand: &Stand, asked: &Asked, book: &Book, section: &mut Section) {
     stand.with_desk(asked, (book, &stand.supply), |desk| {
         let all = searches(desk, &report, book);
         let searching = Times::of(CALLS, || {
-            let rooms = all.first().map(|search| book.rooms(&search.ask));
-            let found = rooms.iter().flat_map(|rooms| {
-                let found = all.iter().map(|search| run(search, (book, rooms)));
-                found.collect::<Vec<_>>()
-            });
+            let rooms = book.rooms(&desk.ask(Tier::Consumer));
+            let found = all.iter().map(|search| run(search, (book, &rooms)));
             found.sum::<usize>()
         });
         let pricing = Times::of(CALLS, || {

@@ -159,10 +159,10 @@ impl<L: Prices> Tries<'_, L> {
 
 /// The changes that would save enough beside the best offer as asked, the greatest saving first.
 ///
-/// `rooms` are those of the ask, and `best` is the first of [`Book::rank_by`] for the same ask, list and time; with none, the changes
-/// that would make an offer fit at all, the cheapest useful hour first. At most [`ALTERNATIVES_MAX`]
-/// of a kind, found by at most `rules.tries_max` searches: one without the fast link, then countries,
-/// then cards.
+/// `rooms` are those of the ask, and `best` is the first of [`Book::rank_by`] for the same ask, list
+/// and time; with none, the changes that would make an offer fit at all, the cheapest useful hour
+/// first. At most [`ALTERNATIVES_MAX`] of a kind, found by at most `rules.tries_max` searches: one
+/// without the fast link, then countries, then cards.
 pub fn counterfactuals<L: Prices>(
     (book, rooms): (&Book, &Rooms),
     ask: &Ask,

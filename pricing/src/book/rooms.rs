@@ -90,21 +90,6 @@ pub(super) struct Roomy {
     has_outside: bool,
 }
 
-impl Shape {
-    fn of(ask: &Ask) -> Self {
-        Self {
-            gpus_per_node: ask.gpus_per_node,
-            nodes: ask.nodes,
-            fast_link: ask.fast_link,
-            forbidden: ask.forbidden,
-            countries_allowed: ask.countries_allowed,
-            countries_denied: ask.countries_denied,
-            near: ask.near,
-            priced_apart: ask.priced_apart,
-        }
-    }
-}
-
 impl Rooms {
     pub(super) fn of(book: &Book, ask: &Ask) -> Self {
         let none = || book.stocks.iter().map(|_| OnceCell::new()).collect();
@@ -176,6 +161,19 @@ impl Rooms {
 }
 
 impl Shape {
+    fn of(ask: &Ask) -> Self {
+        Self {
+            gpus_per_node: ask.gpus_per_node,
+            nodes: ask.nodes,
+            fast_link: ask.fast_link,
+            forbidden: ask.forbidden,
+            countries_allowed: ask.countries_allowed,
+            countries_denied: ask.countries_denied,
+            near: ask.near,
+            priced_apart: ask.priced_apart,
+        }
+    }
+
     /// Counts an aisle as far as the price function; none when its shelves must be looked at.
     fn count(
         &self,

@@ -2,6 +2,7 @@
 //! arena, and an index from id to row.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::Country;
@@ -35,22 +36,18 @@ pub(super) struct Rows {
 const OWN_ID: u32 = 1 << 31;
 
 impl Rows {
-    /// All text of a row: its locator, where its id is the usual one.
-    fn bytes_of(&self, row: usize) -> &[u8] {
+    /// Where all text of a row lies: its locator, where its id is the usual one.
+    fn span(&self, row: usize) -> Range<usize> {
         let start = match row {
             0 => 0,
             _ => self.text_end[row - 1] as usize,
         };
-        &self.text.as_bytes()[start..self.text_end[row] as usize]
+        start..self.text_end[row] as usize
     }
 
     /// The locator, and the id where it is not the usual one.
     fn texts(&self, row: usize) -> (&str, Option<&str>) {
-        let start = match row {
-            0 => 0,
-            _ => self.text_end[row - 1] as usize,
-        };
-        let text = &self.text[start..self.text_end[row] as usize];
+        let text = &self.text[self.span(row)];
         let len = self.locator_len[row];
         let (locator, own) = text.split_at((len & !OWN_ID) as usize);
         (locator, (len & OWN_ID != 0).then_some(own))
@@ -205,7 +202,8 @@ impl<'a> View<'a> {
         let is_usual = |row: usize| rows.locator_len[row] & OWN_ID == 0;
         if self.shelf.aisle == other.shelf.aisle && is_usual(self.row) && is_usual(other.row) {
             // The names of an aisle differ in their locators.
-            return rows.bytes_of(self.row).cmp(rows.bytes_of(other.row));
+            let bytes = |row: usize| &rows.text.as_bytes()[rows.span(row)];
+            return bytes(self.row).cmp(bytes(other.row));
         }
         self.id_text().compare(&other.id_text())
     }
