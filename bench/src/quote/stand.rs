@@ -13,7 +13,7 @@ use tandem_pricing::classify::Classification;
 use tandem_pricing::failures::Seen;
 use tandem_pricing::jurisdiction::{Digest, Digester, Rules};
 use tandem_pricing::policy::{Exhausted, Policy};
-use tandem_pricing::quote::{Desk, Pricing, QuoteReport, SeenByKind, Supply, Usage};
+use tandem_pricing::quote::{Conditions, Desk, Pricing, QuoteReport, SeenByKind, Supply, Usage};
 
 use super::asks::{self, Asked};
 use super::market::{self, Chance};
@@ -49,6 +49,19 @@ impl Stand {
     /// The same supply without an answer, as it is after a reading of the market.
     pub(super) fn supply_afresh(&self, book: &Book) -> Supply {
         Supply::of(book, &self.products, self.usage.clone())
+    }
+
+    /// Under which quotes are made of a book with its supply.
+    pub(super) fn conditions<'a>(&'a self, book: &'a Book, supply: &'a Supply) -> Conditions<'a> {
+        Conditions {
+            book,
+            supply,
+            policy: &self.policy,
+            exhausted: Exhausted::NONE,
+            age_max: Some(AGE_MAX),
+            now: WallTime::from_micros(0),
+            world_now: market::now(),
+        }
     }
 
     /// Has `work` done with a desk for an ask.

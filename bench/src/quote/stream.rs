@@ -1,8 +1,9 @@
 //! A stream of quotes in which some asks come more often than others, and the market is read again
-//! now and then: how many of them were asked before, and how long one takes. How often asks repeat
-//! is an assumption, said beside the figures.
+//! now and then: how many of them are answered from memory, and how long one takes, with answers
+//! worked out ahead after a reading and without. How often asks repeat is an assumption, said beside
+//! the figures.
 
-use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use tandem_pricing::book::Book;
 use tandem_pricing::jurisdiction::{Digester, Rules};
@@ -81,28 +82,76 @@ pub(super) fn measure(seed: u64, stand: &Stand, book: &Book) -> Section {
     }
     let all = ends.last().copied().unwrap_or(1);
     let mut chance = Chance(!seed);
-    let (mut times, mut again) = (Vec::new(), 0);
-    for _ in 0..READINGS {
-        let supply = stand.supply_afresh(book);
-        let mut known = BTreeSet::new();
-        for _ in 0..QUOTES {
-            let drawn = chance.below(all);
-            let shape = ends.partition_point(|end| *end <= drawn);
-            again += u64::from(!known.insert(shape));
-            let quote = || stand.quote_on(&shapes[shape], book, &supply);
-            times.push(nanoseconds(quote));
-        }
-    }
-    let times: Times = times.into_iter().collect();
+    let mut drawn = || {
+        let drawn = chance.below(all);
+        &shapes[ends.partition_point(|end| *end <= drawn)]
+    };
     let mut section = Section::new("A stream of mixed quotes");
-    section.aimed("median", times.median_us(), "us", MEDIAN_US);
-    section.aimed("p99", times.percentile_us(99), "us", P99_US);
-    let share = again as f64 / (QUOTES * READINGS) as f64;
-    section.figure("asked before since the market was read", share, "of all");
+    let alone = Stream::of(stand, book, &mut drawn, false);
+    section.figure("nothing ahead: median", alone.times.median_us(), "us");
+    section.figure("nothing ahead: p99", alone.times.percentile_us(99), "us");
+    section.figure("nothing ahead: from memory", alone.from_memory, "of all");
+    let ahead = Stream::of(stand, book, &mut drawn, true);
+    section.aimed("median", ahead.times.median_us(), "us", MEDIAN_US);
+    section.aimed("p99", ahead.times.percentile_us(99), "us", P99_US);
+    section.figure("from memory", ahead.from_memory, "of all");
+    let (each, longest) = ahead.worked_ahead;
+    section.figure(
+        "worked out ahead after a reading, at most",
+        each as f64,
+        "answers",
+    );
+    section.figure("which took at most", longest.as_secs_f64() * 1e3, "ms");
     section.note(format!(
         "assumed: {} asks, the n-th most frequent a n-th as often as the first, {QUOTES} quotes \
-         between two readings",
+         between two of {READINGS} readings; of what was asked before, answers are worked out ahead \
+         of the quotes that follow a reading, in time that no quote waits for",
         shapes.len()
     ));
     section
+}
+
+/// What came of a stream that begins with nothing in memory.
+struct Stream {
+    times: Times,
+    /// Share of quotes whose answer was in memory.
+    from_memory: f64,
+    /// Most answers that were worked out ahead after a reading, and the longest time it took.
+    worked_ahead: (usize, Duration),
+}
+
+impl Stream {
+    fn of<'a>(
+        stand: &Stand,
+        book: &Book,
+        drawn: &mut impl FnMut() -> &'a Asked,
+        is_ahead: bool,
+    ) -> Self {
+        let (mut times, mut from_memory) = (Vec::new(), 0);
+        let mut worked_ahead = (0, Duration::ZERO);
+        let mut last = stand.supply_afresh(book);
+        for _ in 0..READINGS {
+            let supply = stand.supply_afresh(book);
+            if is_ahead {
+                let start = Instant::now();
+                let answers = last.answer_ahead(stand.conditions(book, &supply));
+                worked_ahead = (
+                    worked_ahead.0.max(answers),
+                    worked_ahead.1.max(start.elapsed()),
+                );
+            }
+            for _ in 0..QUOTES {
+                let worked_out = supply.answers_worked_out();
+                let asked = drawn();
+                times.push(nanoseconds(|| stand.quote_on(asked, book, &supply)));
+                from_memory += u64::from(supply.answers_worked_out() == worked_out);
+            }
+            last = supply;
+        }
+        Self {
+            times: times.into_iter().collect(),
+            from_memory: from_memory as f64 / (QUOTES * READINGS) as f64,
+            worked_ahead,
+        }
+    }
 }

@@ -72,6 +72,11 @@ impl EngineHandle {
         Arc::clone(&self.market.borrow())
     }
 
+    /// Every market as it is read, the present one first.
+    pub fn markets(&self) -> watch::Receiver<Arc<Market>> {
+        self.market.clone()
+    }
+
     /// Changes with every commit: whoever follows events reads the store again.
     pub fn changed(&self) -> watch::Receiver<u64> {
         self.changed.clone()

@@ -1,5 +1,5 @@
-//! Tasks beside the engine: the world's time marked in the store and in step with a sandbox's, and
-//! what was kept long enough forgotten.
+//! Tasks beside the engine: the world's time marked in the store and in step with a sandbox's,
+//! answers ahead of the customers, and what was kept long enough forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::rented::Sandbox;
-use super::{Disk, seen, world};
+use super::{Disk, ahead, seen, world};
 use crate::clock::SystemClock;
 use crate::engine::handle::EngineHandle;
 use crate::sales::Sales;
@@ -47,7 +47,13 @@ pub(super) fn start(
         let (_, time, until) = task();
         world::keep_following(sandbox.clock.clone(), time, until)
     });
-    [marking, forgetting, counting, observing]
+    let parts = ahead::Parts {
+        policies: Arc::clone(&disk.policies),
+        sales: Arc::clone(&disk.sales),
+        clock: Arc::clone(clock),
+    };
+    let answering = ahead::keep_ahead(engine.markets(), parts, stop.clone());
+    [marking, forgetting, counting, observing, answering]
         .into_iter()
         .chain(following)
         .collect()

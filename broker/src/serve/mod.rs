@@ -4,6 +4,7 @@
 //! left running. [`Broker::stop`] turns requests away first, lets what is under way end, gives the
 //! claims back for the next start, and ends within [`STOP_TIMEOUT`].
 
+mod ahead;
 mod folder;
 mod installation;
 mod keepers;

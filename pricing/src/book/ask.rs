@@ -52,10 +52,9 @@ impl Forbidden {
 pub struct Work {
     /// How long it takes on its GPUs at their reference speed, in seconds.
     pub useful_seconds: u64,
-    /// When it is expected to start.
-    pub starts_at: WorldTime,
-    /// When it must have ended: its start plus useful time over measured speed is not later.
-    pub finish_by: Option<WorldTime>,
+    /// Most seconds from its start to its end, when it has a deadline: useful time over measured
+    /// speed is not more.
+    pub seconds_max: Option<u64>,
     /// Most that it may cost: rate x GPUs x hours at the measured speed is not more.
     pub budget: Option<MicroUsd>,
 }
@@ -238,16 +237,10 @@ impl Work {
 
     /// Whether it ends after its deadline at such a speed.
     pub(super) fn is_too_late(&self, speed_permille: u32) -> bool {
-        let Some(finish_by) = self.finish_by else {
-            return false;
-        };
-        match self.seconds(speed_permille) {
-            Some(seconds) => {
-                let end = i128::from(self.starts_at.micros()) + i128::from(seconds) * 1_000_000;
-                end > i128::from(finish_by.micros())
-            }
-            None => true,
-        }
+        self.seconds_max.is_some_and(|most| {
+            let seconds = self.seconds(speed_permille);
+            seconds.is_none_or(|seconds| seconds > most)
+        })
     }
 }
 

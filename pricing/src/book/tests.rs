@@ -22,14 +22,14 @@ fn countries() -> impl Strategy<Value = CountrySet> {
 }
 
 fn any_work() -> impl Strategy<Value = Option<Work>> {
-    let by = prop::option::of((0i64..20_000).prop_map(at));
+    let most = prop::option::of(0u64..20_000);
     let budget = prop::option::of((-1i64..200_000_000).prop_map(MicroUsd::new));
-    let work = (1u64..20_000, by, budget).prop_map(|(useful_seconds, finish_by, budget)| Work {
-        useful_seconds,
-        starts_at: at(30),
-        finish_by,
-        budget,
-    });
+    let work =
+        (1u64..20_000, most, budget).prop_map(|(useful_seconds, seconds_max, budget)| Work {
+            useful_seconds,
+            seconds_max,
+            budget,
+        });
     prop::option::of(work)
 }
 

@@ -182,13 +182,9 @@ pub(super) fn verdict(
     };
     let speed = i128::from(sale.speed_permille);
     let seconds = |w: &Work| (i128::from(w.useful_seconds) * 1_000 + speed - 1).checked_div(speed);
-    if let Some((work, by)) = ask.work.and_then(|w| Some((w, w.finish_by?))) {
-        let start = i128::from(work.starts_at.micros());
-        let end = seconds(&work).map(|s| start + s * 1_000_000);
-        no(
-            end.is_none_or(|end| end > i128::from(by.micros())),
-            Refusal::TooLate,
-        )?;
+    if let Some((work, most)) = ask.work.and_then(|w| Some((w, w.seconds_max?))) {
+        let is_too_late = seconds(&work).is_none_or(|seconds| seconds > i128::from(most));
+        no(is_too_late, Refusal::TooLate)?;
     }
     let stale = ask
         .age_max

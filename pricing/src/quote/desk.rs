@@ -1,41 +1,29 @@
-//! One request for prices: what it asks of the book on each tier, of whom, and for what work.
+//! One request for prices: what it asks of the book on each tier, and the quotes that come of it.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tandem_model::network::Country;
-use tandem_model::quote::START_SECONDS;
-use tandem_model::workload::{Tier, Workload, WorkloadClass};
+use tandem_model::error::ErrorCode;
+use tandem_model::id::QuoteId;
+use tandem_model::money::MicroUsd;
+use tandem_model::workload::{Tier, Workload};
 
-use super::tiers::Drafts;
-use super::{Effort, Pricing, Refusal};
-use crate::book::{Aisle, Ask, Book, Rooms, Work};
+use super::draft::{Draft, Drafts};
+use super::inquiry::Inquiry;
+use super::search::{Conditions, Search};
+use super::{Basis, NoQuote, PriceList, Pricing, QuoteReport, Refusal, TierReport};
+use crate::book::{Ask, Book, Counterfactual};
 use crate::classify::Classification;
-use crate::cost::CostModel;
-use crate::policy::{Buyer, PriceBounds, Subject};
-
-const HOUR_SECONDS: u64 = 3_600;
-/// From acceptance to the start of the work: what is promised.
-const START: Duration = Duration::from_secs(START_SECONDS as u64);
+use crate::jurisdiction::Denial;
+use crate::policy::Subject;
 
 /// One request for prices.
 #[derive(Debug)]
 pub struct Desk<'a> {
     pub(super) workload: &'a Workload,
-    pub(super) classification: &'a Classification,
     pub(super) book: &'a Book,
     pub(super) pricing: Pricing<'a>,
-    pub(super) effort: Effort,
-    pub(super) term_seconds: u32,
-    /// Stands for every country that is not priced apart.
-    pub(super) elsewhere: Country,
-    /// What is asked of the book, but for the tier.
-    pub(super) ask: Ask,
-    /// The cost at each seller, once it was asked for.
-    costs: Vec<OnceCell<Result<CostModel, Refusal>>>,
-    /// Counts that the searches of every tier share.
-    pub(super) rooms: OnceCell<Rooms>,
+    pub(super) search: Search<'a>,
     /// What was found for every tier, once it was asked for.
     pub(super) drafts: OnceCell<Arc<Drafts>>,
 }
@@ -44,119 +32,126 @@ impl<'a> Desk<'a> {
     /// A request for prices of a workload from a book.
     pub fn new(
         workload: &'a Workload,
-        classification: &'a Classification,
+        classification: &Classification,
         book: &'a Book,
         pricing: Pricing<'a>,
     ) -> Self {
-        let term = pricing.policy.defaults().term_seconds;
-        let term_seconds = workload.limits.max_duration_seconds.unwrap_or(term);
-        let effort = Effort::of(workload, classification.class, term);
-        let limit = workload.limits.max_price_micro_usd;
-        let ask = Ask::of(Tier::Consumer, workload, classification, limit);
-        let ask = Ask {
-            priced_apart: pricing.policy.countries_apart(),
-            age_max: pricing.age_max,
-            work: work(workload, &effort, &pricing),
-            ..ask.under(pricing.places)
-        };
+        let inquiry = Inquiry::of(workload, classification, &pricing);
+        let conditions = Conditions::of(book, &pricing);
         Self {
-            effort,
+            search: Search::new(conditions, Arc::new(inquiry)),
             workload,
-            classification,
             book,
             pricing,
-            term_seconds,
-            elsewhere: pricing.policy.country_elsewhere(),
-            ask,
-            costs: vec![OnceCell::new(); pricing.supply.sellers()],
-            rooms: OnceCell::new(),
             drafts: OnceCell::new(),
         }
-    }
-
-    pub(super) fn class(&self) -> WorkloadClass {
-        self.classification.class
     }
 
     /// What is asked of the book for a tier. Prices of `assured` are those of the GPUs that are
     /// needed, so nodes of which more must be rented are out.
     pub fn ask(&self, tier: Tier) -> Ask {
-        Ask {
-            tier,
-            exact_nodes: tier == Tier::Assured,
-            ..self.ask.clone()
+        self.search.ask(tier)
+    }
+
+    /// The price list of a tier; on `assured` with the cost of the backstop per needed GPU-hour.
+    pub fn list(&self, tier: Tier, backstop: Option<MicroUsd>) -> PriceList<'_, 'a> {
+        self.search.list(tier, backstop)
+    }
+
+    /// Every tier without a price, because the customer may buy nothing.
+    fn denied(&self, why: &Denial) -> QuoteReport {
+        let tiers = Tier::ALL.map(|tier| TierReport {
+            no_quote: Some(NoQuote {
+                code: Some(ErrorCode::PLACE_DENIED),
+                text: why.to_string(),
+            }),
+            ..self.search.not_offered(tier).to_report()
+        });
+        self.report_of(tiers.into())
+    }
+
+    fn report_of(&self, tiers: Vec<TierReport>) -> QuoteReport {
+        QuoteReport {
+            offers: self.book.len(),
+            policy_version: self.pricing.policy_version,
+            tiers,
         }
     }
 
-    /// What the policy's rules are matched against.
-    pub(super) fn subject<'b>(
-        &'b self,
-        tier: Tier,
-        aisle: &'b Aisle,
-        country: Country,
-    ) -> Subject<'b> {
-        Subject {
-            class: self.class(),
-            tier,
-            grade: aisle.grade,
-            account: self.pricing.account,
-            gpu: aisle.gpu,
-            network: &aisle.network,
-            country,
-            gpu_hours: self.gpu_hours(),
-            term_seconds: self.term_seconds,
-            utilisation_permille: self.pricing.supply.utilisation_permille(aisle),
+    /// Quotes every tier that is asked for. The same input gives the same report, whatever the
+    /// order in which the book got its offers, and whether or not the supply knew the answer.
+    /// `fresh_id` is called once a quote.
+    pub fn quote(&self, mut fresh_id: impl FnMut() -> QuoteId) -> QuoteReport {
+        if let Some(why) = &self.pricing.places.customer {
+            return self.denied(why);
+        }
+        let tiers = self.drafts().tiers.iter();
+        self.report_of(
+            tiers
+                .map(|draft| self.settle(draft, &mut fresh_id))
+                .collect(),
+        )
+    }
+
+    /// What was found for every tier, for this request or one that is alike.
+    fn drafts(&self) -> &Drafts {
+        self.drafts.get_or_init(|| self.search.answer())
+    }
+
+    /// What one change of the request would save on a tier that was reported.
+    pub fn counterfactuals(&self, report: &TierReport) -> Vec<Counterfactual> {
+        let is_denied = self.pricing.places.customer.is_some();
+        if is_denied || report.tier == Tier::Assured || !self.is_wanted(report.tier) {
+            return Vec::new();
+        }
+        let mut drafts = self.drafts().tiers.iter();
+        match drafts.find(|draft| draft.tier == report.tier) {
+            Some(draft) => draft.others(&self.search).clone(),
+            None => Vec::new(),
         }
     }
 
-    /// Whether the workload can start on a product, by its place in the supply.
-    pub(super) fn starts_on(&self, product: usize) -> bool {
-        let (network, name) = &self.pricing.supply.products()[product];
-        (self.pricing.can_start)(network, name)
+    fn is_wanted(&self, tier: Tier) -> bool {
+        self.workload.tier.is_none_or(|wanted| wanted == tier)
     }
 
-    /// The cost of the workload at a seller, whatever the price.
-    pub(super) fn model(&self, seller: usize) -> Result<CostModel, Refusal> {
-        *self.costs[seller].get_or_init(|| {
-            if !self.starts_on(self.pricing.supply.machines(seller).product) {
-                return Err(Refusal::CannotStart);
+    /// Makes the quote of a tier, or says why there is none.
+    fn settle(&self, draft: &Draft, fresh_id: &mut impl FnMut() -> QuoteId) -> TierReport {
+        let tier = (draft.tier, draft.backstop);
+        if !self.is_wanted(draft.tier) {
+            return TierReport {
+                no_quote: Some(NoQuote::because("another tier is asked for")),
+                ..self.search.not_offered(draft.tier).to_report()
+            };
+        }
+        let best = draft.best().zip(draft.item.as_ref());
+        let mut report = draft.to_report();
+        report.basis = best.map(|(hit, item)| {
+            let view = self.book.view(hit.row);
+            let subject = Subject {
+                account: self.pricing.account,
+                ..self.search.subject(tier.0, view.aisle(), view.country())
+            };
+            Basis {
+                subject: subject.to_record(),
+                cost: item.priced.cost,
             }
-            let model = self.pricing.supply.model(&self.effort, seller);
-            model.map_err(|_| Refusal::WouldNotEnd)
-        })
+        });
+        if report.no_quote.is_some() {
+            return report;
+        }
+        report.quote = best.and_then(|(hit, item)| self.firm(tier, hit, item, fresh_id()));
+        if report.quote.is_none() && draft.best().is_some() {
+            let text = "the total of the best offer leaves the range of amounts";
+            report.no_quote = Some(NoQuote::because(text));
+        } else if report.quote.is_none() {
+            let last = report.refused.keys().max();
+            let only_places = matches!(last, Some(Refusal::Jurisdiction | Refusal::DataOnConsumer));
+            report.no_quote = Some(NoQuote::error(match only_places {
+                true => ErrorCode::PLACE_DENIED,
+                false => ErrorCode::NO_OFFER_FITS,
+            }));
+        }
+        report
     }
-
-    /// Bounds of the policy's prices on a tier.
-    pub(super) fn bounds(&self, tier: Tier) -> Option<PriceBounds> {
-        let pricing = &self.pricing;
-        let buyer = Buyer {
-            class: self.class(),
-            tier,
-            account: pricing.account,
-            gpu_hours: self.gpu_hours(),
-            term_seconds: self.term_seconds,
-        };
-        pricing
-            .policy
-            .bounds(&buyer, pricing.now, pricing.exhausted)
-    }
-
-    /// GPU-hours of the term, rounded up.
-    fn gpu_hours(&self) -> u64 {
-        let gpu_seconds = u64::from(self.effort.gpus()) * u64::from(self.term_seconds);
-        gpu_seconds.div_ceil(HOUR_SECONDS)
-    }
-}
-
-/// The work as deadline and budget look at it; none where there is neither.
-fn work(workload: &Workload, effort: &Effort, pricing: &Pricing<'_>) -> Option<Work> {
-    let limits = &workload.limits;
-    let now = pricing.world_now;
-    let by = limits.finish_by_seconds;
-    (by.is_some() || limits.budget_micro_usd.is_some()).then(|| Work {
-        useful_seconds: effort.billed_seconds(),
-        starts_at: now.after(START),
-        finish_by: by.map(|seconds| now.after(Duration::from_secs(u64::from(seconds)))),
-        budget: limits.budget_micro_usd,
-    })
 }

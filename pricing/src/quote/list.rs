@@ -13,7 +13,7 @@ use tandem_model::network::Country;
 use tandem_model::workload::Tier;
 
 use super::Refusal;
-use super::desk::Desk;
+use super::search::Search;
 use crate::backstop;
 use crate::book::{Aisle, AislePrice, Outlook, Prices, Sale};
 use crate::cost::{CostModel, Curve, Line, SMALL};
@@ -22,7 +22,7 @@ use crate::policy::{NotSold, PriceBounds, Terms, slope};
 /// The price list of a tier, filled as it is asked.
 #[derive(Debug)]
 pub struct PriceList<'d, 'a> {
-    pub(super) desk: &'d Desk<'a>,
+    pub(super) search: &'d Search<'a>,
     pub(super) tier: Tier,
     /// Cost of the backstop per needed GPU-hour, on `assured`.
     pub(super) backstop: Option<MicroUsd>,
@@ -70,17 +70,23 @@ impl Extent {
     }
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Search<'a> {
     /// The price list of a tier; on `assured` with the cost of the backstop per needed GPU-hour.
-    pub fn list(&self, tier: Tier, backstop: Option<MicroUsd>) -> PriceList<'_, 'a> {
+    pub(super) fn list(&self, tier: Tier, backstop: Option<MicroUsd>) -> PriceList<'_, 'a> {
         let none = |len: usize| (0..len).map(|_| OnceCell::new());
         PriceList {
-            desk: self,
+            search: self,
             tier,
             backstop,
             bounds: self.bounds(tier),
-            costs: none(self.pricing.supply.sellers()).collect(),
-            known: self.book.aisles().iter().map(|_| OnceCell::new()).collect(),
+            costs: none(self.on.supply.sellers()).collect(),
+            known: self
+                .on
+                .book
+                .aisles()
+                .iter()
+                .map(|_| OnceCell::new())
+                .collect(),
         }
     }
 }
@@ -93,7 +99,7 @@ impl PriceList<'_, '_> {
 
     /// The cost at an aisle's seller; why nothing can be sold there, where that is so.
     pub(super) fn cost(&self, aisle: &Aisle) -> Result<&Cost, Refusal> {
-        let seller = self.desk.pricing.supply.seller(aisle);
+        let seller = self.search.on.supply.seller(aisle);
         let cost = self.costs[seller]
             .get_or_init(|| self.cost_at(seller))
             .as_ref();
@@ -107,13 +113,17 @@ impl PriceList<'_, '_> {
     }
 
     fn cost_at(&self, seller: usize) -> Result<Cost, Refusal> {
-        let model = self.desk.model(seller)?;
-        let machines = self.desk.pricing.supply.machines(seller);
+        let model = self.search.model(seller)?;
+        let machines = self.search.on.supply.machines(seller);
         let own = Curve::new(&model.billed()).expect(BOUNDED);
         let (curve, price_max) = match self.backstop {
             None => (own, None),
             Some(cost) => {
-                let gpu_seconds = self.desk.effort.gpu_seconds(machines.speed_permille);
+                let gpu_seconds = self
+                    .search
+                    .inquiry
+                    .effort
+                    .gpu_seconds(machines.speed_permille);
                 let share =
                     backstop::share_ppb(gpu_seconds, machines.failures, backstop::RUN_PERMILLE);
                 let both = own.then(&backstop::steps(share, cost)).expect(BOUNDED);
@@ -133,10 +143,9 @@ impl PriceList<'_, '_> {
 
     /// The policy's terms for an aisle in a country.
     pub(super) fn terms(&self, aisle: &Aisle, country: Country) -> Terms {
-        let subject = self.desk.subject(self.tier, aisle, country);
-        let pricing = &self.desk.pricing;
-        let (policy, exhausted) = (pricing.policy, pricing.exhausted);
-        policy.terms_without(&subject, pricing.now, exhausted)
+        let subject = self.search.subject(self.tier, aisle, country);
+        let on = &self.search.on;
+        on.policy.terms_without(&subject, on.now, on.exhausted)
     }
 
     fn work_out(&self, aisle: &Aisle, country: Country) -> AislePrice {
@@ -183,7 +192,7 @@ impl Prices for PriceList<'_, '_> {
         if let Some(country) = apart {
             return Rc::new(self.work_out(aisle, country));
         }
-        let price = || Rc::new(self.work_out(aisle, self.desk.elsewhere));
+        let price = || Rc::new(self.work_out(aisle, self.search.elsewhere));
         Rc::clone(self.known[aisle.number()].get_or_init(price))
     }
 

@@ -5,10 +5,11 @@
 //! that were made to collide therefore push each other out, and cost nobody else more than a search.
 
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sets; a power of two.
-const SETS: usize = 64;
+const SETS: usize = 128;
 /// Most answers of a set.
 const WAYS: usize = 8;
 /// Most answers that a supply keeps.
@@ -20,6 +21,8 @@ struct Known<K, V> {
     hash: u64,
     key: K,
     answer: Arc<V>,
+    /// Readings of the market since it was asked for.
+    idle: u32,
 }
 
 /// The most recently used stands first.
@@ -29,12 +32,14 @@ type Set<K, V> = Vec<Box<Known<K, V>>>;
 #[derive(Debug)]
 pub(super) struct Memo<K, V> {
     sets: [Mutex<Set<K, V>>; SETS],
+    worked_out: AtomicU64,
 }
 
 impl<K, V> Default for Memo<K, V> {
     fn default() -> Self {
         Self {
             sets: [const { Mutex::new(Vec::new()) }; SETS],
+            worked_out: AtomicU64::new(0),
         }
     }
 }
@@ -43,15 +48,21 @@ impl<K: Hash + Eq, V> Memo<K, V> {
     /// The answer for a key; where it is not known, that of `work`, which runs without a lock, so
     /// that two threads may do it at once and one of the two equal answers is kept.
     pub(super) fn answer(&self, key: K, work: impl FnOnce() -> V) -> Arc<V> {
+        self.answer_idle(key, 0, work)
+    }
+
+    /// The same for a key that was asked for so many readings of the market ago.
+    pub(super) fn answer_idle(&self, key: K, idle: u32, work: impl FnOnce() -> V) -> Arc<V> {
         let mut words = Words(0);
         key.hash(&mut words);
         let hash = words.finish();
-        if let Some(answer) = find(&mut self.set(hash), hash, &key) {
+        if let Some(answer) = find(&mut self.set(hash), (hash, &key), idle) {
             return answer;
         }
+        self.worked_out.fetch_add(1, Ordering::Relaxed);
         let answer = Arc::new(work());
         let mut set = self.set(hash);
-        if let Some(answer) = find(&mut set, hash, &key) {
+        if let Some(answer) = find(&mut set, (hash, &key), idle) {
             return answer;
         }
         // What leaves is dropped after the lock.
@@ -60,6 +71,7 @@ impl<K: Hash + Eq, V> Memo<K, V> {
             hash,
             key,
             answer: Arc::clone(&answer),
+            idle,
         };
         set.insert(0, Box::new(known));
         drop(set);
@@ -67,11 +79,28 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         answer
     }
 
+    /// What `take` makes of every key, its answer and how many readings ago it was asked for; of a
+    /// set the least recently used first.
+    pub(super) fn each<T>(&self, take: impl Fn(&K, &V, u32) -> T) -> Vec<T> {
+        let mut all = Vec::new();
+        for set in &self.sets {
+            let set = set.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = set.iter().rev();
+            all.extend(known.map(|known| take(&known.key, &known.answer, known.idle)));
+        }
+        all
+    }
+
     fn set(&self, hash: u64) -> MutexGuard<'_, Set<K, V>> {
         // The upper bits are the well mixed ones.
         let at = usize::try_from(hash >> 32).unwrap_or(0) % SETS;
         // Nothing that can panic runs under the lock, and a set is whole at every moment.
         self.sets[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many answers were not known and were worked out.
+    pub(super) fn worked_out(&self) -> u64 {
+        self.worked_out.load(Ordering::Relaxed)
     }
 
     /// How many answers are kept.
@@ -83,9 +112,10 @@ impl<K: Hash + Eq, V> Memo<K, V> {
 }
 
 /// The answer of an equal key, which becomes the most recently used.
-fn find<K: Eq, V>(set: &mut Set<K, V>, hash: u64, key: &K) -> Option<Arc<V>> {
+fn find<K: Eq, V>(set: &mut Set<K, V>, (hash, key): (u64, &K), idle: u32) -> Option<Arc<V>> {
     let at = set.iter().position(|k| k.hash == hash && k.key == *key)?;
     set[..=at].rotate_right(1);
+    set[0].idle = set[0].idle.min(idle);
     Some(Arc::clone(&set[0].answer))
 }
 
@@ -131,7 +161,7 @@ impl Hasher for Words {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 

@@ -6,16 +6,20 @@
 //! hardware. Placements and replacements are chosen by what they cost us instead:
 //! [`Supply::cost_price`].
 
+mod ahead;
 mod alike;
 mod considered;
 mod denials;
 mod desk;
+mod draft;
 mod effort;
 mod firm;
+mod inquiry;
 mod list;
 mod memo;
 mod refusal;
 mod report;
+mod search;
 mod seen;
 mod supply;
 mod tiers;
@@ -34,6 +38,7 @@ use tandem_model::workload::Workload;
 use crate::jurisdiction::Digest;
 use crate::policy::{Exhausted, Policy};
 
+pub use ahead::IDLE_READINGS_MAX;
 pub use considered::{Considered, Considering};
 pub use desk::Desk;
 pub use effort::{Effort, PROBE_SECONDS, RESTART_SECONDS, SAVE_MS};
@@ -41,6 +46,7 @@ pub use list::PriceList;
 pub use memo::ANSWERS_MAX;
 pub use refusal::Refusal;
 pub use report::{Basis, NoQuote, QuoteReport, TierReport};
+pub use search::Conditions;
 pub use seen::SeenByKind;
 pub use supply::{Supply, Usage, share_holds};
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tandem_model::network::{Grade, NetworkId, Product};
 
 use super::alike::Alike;
+use super::draft::Drafts;
 use super::memo::Memo;
-use super::tiers::Drafts;
 use super::{Effort, SeenByKind};
 use crate::book::{Aisle, AislePrice, Book, FreeKey, Row, Sale};
 use crate::cost::{CostError, CostModel, Curve, Prepaid, Step};
@@ -68,7 +68,7 @@ pub struct Supply {
     /// By the number of the aisle.
     aisles: Vec<Stand>,
     /// Shared by clones: a key holds all in which they can differ.
-    memo: Arc<Memo<Alike, Drafts>>,
+    pub(super) memo: Arc<Memo<Alike, Drafts>>,
 }
 
 /// Aisles on which a workload starts and costs alike, whatever their prices.
@@ -207,6 +207,11 @@ impl Supply {
     /// Every product with its network.
     pub(super) fn products(&self) -> &[(NetworkId, Box<str>)] {
         &self.products
+    }
+
+    /// How many answers were worked out on it, at a request or ahead; the others were in memory.
+    pub fn answers_worked_out(&self) -> u64 {
+        self.memo.worked_out()
     }
 
     /// Answers that were made from this supply.

@@ -296,9 +296,13 @@ fn hour(item: &firm::Itemised, waste: Step, gpus: u32) -> (i64, i64) {
 }
 
 /// Every offer that fits with its price, one by one, the cheapest useful hour first.
-fn brute_force(desk: &Desk<'_>, offers: &[Offer], wanted: Tier) -> Vec<(i64, i64)> {
+fn brute_force(
+    (desk, found): (&Desk<'_>, &Classification),
+    offers: &[Offer],
+    wanted: Tier,
+) -> Vec<(i64, i64)> {
     let list = desk.list(wanted, None);
-    let ranking = plain::rank(wanted, desk.workload, desk.classification, offers, None);
+    let ranking = plain::rank(wanted, desk.workload, found, offers, None);
     let priced = |fit: &plain::Fit<'_>| {
         let view = desk.book.find(&fit.offer.id).unwrap();
         let item = list.itemised(&view)?;
@@ -313,7 +317,7 @@ fn brute_force(desk: &Desk<'_>, offers: &[Offer], wanted: Tier) -> Vec<(i64, i64
 /// Cost of the backstop per needed GPU-hour.
 fn backstop_of(desk: &Desk<'_>) -> MicroUsd {
     let prices = desk.list(Tier::Enterprise, None);
-    desk.backing(&prices).unwrap().0
+    desk.search.backing(&prices).unwrap().0
 }
 
 /// A policy with bounds on the price, and a share of everything for the backstop.
@@ -362,7 +366,7 @@ proptest! {
                 let Some(quote) = &tier.quote else { continue };
                 let backstop = backstop_of(&desk);
                 let best = &tier.ranked[0];
-                let expected = assured::brute_force(&desk, &offers, backstop);
+                let expected = assured::brute_force((&desk, &classification), &offers, backstop);
                 let found = (best.useful_hour_micro_usd.get(), best.rate.price().get());
                 prop_assert_eq!(Some(found), expected);
                 prop_assert_eq!(quote.rate, best.rate);
@@ -370,11 +374,11 @@ proptest! {
             }
             let hour = |hit: &Hit| (hit.useful_hour_micro_usd.get(), hit.rate.price().get());
             let hours: Vec<_> = tier.ranked.iter().map(hour).collect();
-            let expected = brute_force(&desk, &offers, tier.tier);
+            let expected = brute_force((&desk, &classification), &offers, tier.tier);
             prop_assert_eq!(tier.fitting, expected.len());
             prop_assert_eq!(&hours, &expected[..expected.len().min(RANKED_MAX)]);
             let Some(quote) = &tier.quote else {
-                let enterprise = brute_force(&desk, &offers, Tier::Enterprise);
+                let enterprise = brute_force((&desk, &classification), &offers, Tier::Enterprise);
                 let is_dearer = enterprise.first().is_some_and(|best| best.0 < expected[0].0);
                 prop_assert!(expected.is_empty() || (tier.tier == Tier::Consumer && is_dearer));
                 continue

@@ -18,6 +18,8 @@ use crate::classify::{Classification, classify};
 use crate::files;
 use crate::jurisdiction::{Digester, Rules};
 
+mod ahead;
+
 /// Files that differ from one another in little: card, memory, nodes, class, limits, data, tier.
 const FILES: [&str; 32] = [
     "gpu: any}",

@@ -32,7 +32,7 @@ use crate::ids::fresh;
 use crate::vault::quote_token::Promise;
 
 /// Oldest observation of an offer that a price is made from.
-const OFFER_AGE_MAX: Duration = Duration::from_secs(600);
+pub const OFFER_AGE_MAX: Duration = Duration::from_secs(600);
 
 /// Quotes a workload
 ///

@@ -156,20 +156,14 @@ fn the_customers_limits_on_money_hold_for_what_he_pays_and_not_for_the_backstop(
 
 /// The best offer of `assured`, one by one.
 pub(super) fn brute_force(
-    desk: &Desk<'_>,
+    (desk, found): (&Desk<'_>, &Classification),
     offers: &[Offer],
     backstop: MicroUsd,
 ) -> Option<(i64, i64)> {
-    let consumer = plain::rank(
-        Tier::Consumer,
-        desk.workload,
-        desk.classification,
-        offers,
-        None,
-    );
+    let consumer = plain::rank(Tier::Consumer, desk.workload, found, offers, None);
     let assured = desk.list(Tier::Assured, Some(backstop));
     let alone = desk.list(Tier::Consumer, None);
-    let needed = desk.effort.gpus();
+    let needed = desk.search.inquiry.effort.gpus();
     let each = consumer.fitting.iter().filter(|fit| fit.gpus == needed);
     let each = each
         .filter(|fit| !fit.offer.is_enterprise())
