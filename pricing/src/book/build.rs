@@ -271,6 +271,7 @@ fn summarise(book: &mut Book, zones: [usize; 3]) {
         price_min: prices.first().copied().unwrap_or(0),
         price_max: prices.last().copied().unwrap_or(0),
         at_least: [0; LEVELS],
+        free_nodes: [0; LEVELS],
         first: [number(active.end); LEVELS],
         oldest: observed().min().unwrap_or(0),
         newest: observed().max().unwrap_or(0),
@@ -299,6 +300,7 @@ fn count_levels(book: &mut Book, summary: &mut Summary, active: Range<usize>) {
                 summary.first[level] = number(row);
             }
             summary.at_least[level] += 1;
+            summary.free_nodes[level] += u64::from(book.rows.nodes[row]);
         }
     }
 }
@@ -314,24 +316,28 @@ fn add_sections(book: &mut Book, active: Range<usize>) -> Places {
         places.insert_code(rows[0].0);
         let start = number(book.section_rows.len());
         let mut at_least = [0; LEVELS - 1];
+        let mut free_nodes = [0; LEVELS];
         for (_, row) in rows {
             book.section_rows.push(*row);
             let nodes = book.rows.nodes[*row as usize];
             for (level, count) in (1u32..).zip(&mut at_least) {
                 *count += u32::from(nodes >= 1 << level);
             }
+            for (level, free) in (0u32..).zip(&mut free_nodes) {
+                *free += u64::from(if nodes >= 1 << level { nodes } else { 0 });
+            }
         }
         book.sections.push(Section {
             rows: start..number(book.section_rows.len()),
             at_least,
+            free_nodes,
         });
     }
     Places::new(places, first)
 }
 
 fn add_free(book: &mut Book, summary: &Summary) {
-    let nodes = book.rows.nodes[summary.active()].iter();
-    let nodes: u64 = nodes.map(|n| u64::from(*n)).sum();
+    let [nodes, ..] = summary.free_nodes;
     let Some(aisle) = book.aisles.last() else {
         return;
     };

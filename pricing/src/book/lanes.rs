@@ -108,12 +108,12 @@ impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
         }
     }
 
-    fn summary(&self, shelf: u32) -> &'a Summary {
+    pub(super) fn summary(&self, shelf: u32) -> &'a Summary {
         &self.book.summaries[shelf as usize]
     }
 
     /// Offers of a shelf with room for the ask; those without are counted.
-    fn roomy(&mut self, s: &Summary) -> u32 {
+    pub(super) fn roomy(&mut self, s: &Summary) -> u32 {
         let refused = |walk: &mut Self, why, offers| {
             walk.refuse(why, offers);
             0

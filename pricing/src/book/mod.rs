@@ -11,6 +11,7 @@
 
 mod ages;
 mod ask;
+mod backing;
 mod build;
 mod cards;
 mod count;

@@ -21,7 +21,7 @@ use crate::quote::Refusal;
 
 /// Where an offer comes from.
 #[derive(Debug, Clone, Copy)]
-enum Source {
+pub(super) enum Source {
     /// An aisle that was not opened yet.
     Closed(Closed),
     /// The lane of this number.
@@ -30,10 +30,10 @@ enum Source {
 
 /// What comes next from somewhere; before any row is known, the lowest that it could cost.
 #[derive(Debug)]
-struct Head<'a> {
+pub(super) struct Head<'a> {
     /// Price of a useful hour of all GPUs, and rate; no rate where no row is known.
     key: (i64, i64),
-    source: Source,
+    pub(super) source: Source,
     row: Option<View<'a>>,
 }
 
@@ -85,13 +85,13 @@ impl Cursor {
 /// The offers that fit, best first: an iterator that does the work of each offer when it is taken.
 #[derive(Debug)]
 pub struct Ranking<'a, L: Prices> {
-    walk: Walk<'a, L::Price>,
+    pub(super) walk: Walk<'a, L::Price>,
     /// Where prices come from that were not asked for yet.
     list: L,
     fitting: u64,
     /// One for each lane of the walk.
     cursors: Vec<Cursor>,
-    heads: BinaryHeap<Reverse<Head<'a>>>,
+    pub(super) heads: BinaryHeap<Reverse<Head<'a>>>,
 }
 
 /// Why an amount of a lane is never out of range.
@@ -164,7 +164,7 @@ impl<'a, L: Prices> Ranking<'a, L> {
 
     /// Looks at the shelves of an aisle, which were counted together before; or only asks for its
     /// price, which may be higher than what was known of it.
-    fn open(&mut self, closed: Closed) {
+    pub(super) fn open(&mut self, closed: Closed) {
         let stock = &self.walk.book.stocks[closed.aisle as usize];
         let Some(price) = closed.price else {
             let place = ask_price(&mut self.walk, &self.list, closed.aisle, None);
@@ -188,46 +188,6 @@ impl<'a, L: Prices> Ranking<'a, L> {
             self.walk.reopen(shelf, stock.export, price);
         }
         self.add_lanes();
-    }
-
-    /// The offers that were not taken yet, in whatever order is quickest, though always the same.
-    pub fn unranked(mut self) -> impl Iterator<Item = Row> {
-        let mut open = None;
-        std::iter::from_fn(move || {
-            loop {
-                if let Some(number) = open
-                    && let Some(row) = self.any_of(number)
-                {
-                    return Some(Row(row));
-                }
-                let head = self.heads.pop()?.0;
-                open = match head.source {
-                    Source::Lane(number) => Some(number),
-                    Source::Closed(closed) => {
-                        self.open(closed);
-                        None
-                    }
-                };
-                if let Some(view) = head.row {
-                    return Some(view.row());
-                }
-            }
-        })
-    }
-
-    /// A row of a lane that was not taken yet.
-    fn any_of(&mut self, lane: usize) -> Option<u32> {
-        let (walk, cursor) = (&self.walk, &mut self.cursors[lane]);
-        if let Some(row) = cursor.level.pop() {
-            return Some(row);
-        }
-        cursor.left = cursor.left.checked_sub(1)?;
-        let next = walk
-            .book
-            .next_in(&walk.lanes[lane], &walk.test, cursor.place);
-        let (place, row) = next?;
-        cursor.place = place + 1;
-        Some(row)
     }
 
     /// How many offers fit, those taken included.

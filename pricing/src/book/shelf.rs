@@ -1,7 +1,7 @@
 //! Aisles and shelves: how offers stand in the book, and what is known of a shelf without looking
 //! at its offers.
 
-use std::ops::Range;
+use std::ops::{AddAssign, Range};
 
 use tandem_model::gpu::GpuModel;
 use tandem_model::network::{Grade, NetworkId};
@@ -89,8 +89,12 @@ impl Places {
 
     /// The sum over those of its countries that are in `chosen`, each by its place in the list of
     /// all of them counted from `start`.
-    pub(super) fn sum(&self, chosen: &CountrySet, of: impl Fn(u32) -> u32) -> u32 {
-        let mut sum = 0;
+    pub(super) fn sum<N: AddAssign + Default>(
+        &self,
+        chosen: &CountrySet,
+        of: impl Fn(u32) -> N,
+    ) -> N {
+        let mut sum = N::default();
         let words = self.set.words().iter().zip(chosen.words());
         for ((have, chosen), before) in words.zip(self.before) {
             let mut left = have & chosen;
@@ -126,6 +130,8 @@ pub(super) struct Summary {
     pub(super) price_max: u32,
     /// Active rows with so many nodes or more, by level.
     pub(super) at_least: [u32; LEVELS],
+    /// Free nodes of those rows.
+    pub(super) free_nodes: [u64; LEVELS],
     /// The first active row with so many nodes or more, by level; `active_end` when there is none.
     pub(super) first: [u32; LEVELS],
     /// Oldest and newest observation of the active rows.
@@ -167,4 +173,6 @@ pub(super) struct Section {
     pub(super) rows: Range<u32>,
     /// Rows with so many nodes or more, by level from 2 nodes on.
     pub(super) at_least: [u32; LEVELS - 1],
+    /// Free nodes of its rows with so many nodes or more, by level.
+    pub(super) free_nodes: [u64; LEVELS],
 }

@@ -30,6 +30,8 @@ pub(super) struct Closed {
     pub(super) price: Option<u32>,
     /// No useful hour of its offers costs less.
     pub(super) useful_hour_min: i64,
+    /// Whether no limit on the price leaves out any that has room in the right place.
+    pub(super) is_whole: bool,
 }
 
 /// What of an aisle's price decides how its offers are counted.
@@ -282,6 +284,7 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
                 aisle,
                 price: offered.price,
                 useful_hour_min: offered.useful_min.saturating_mul(gpus),
+                is_whole: above == 0,
             });
         }
         true

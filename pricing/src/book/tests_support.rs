@@ -242,15 +242,22 @@ pub(super) fn oracle(
 /// The book's ranking in the oracle's form.
 pub(super) fn ranked(book: &Book, ask: &Ask, tariff: &Tariff, now: WorldTime) -> Vec<Fitting> {
     let all: Vec<Hit> = book.rank(ask, tariff.price(), now).collect();
+    let free_of = |hit: &Hit| {
+        let view = book.view(hit.row);
+        u64::from(view.shelf().gpus_per_node) * u64::from(view.nodes_available())
+    };
+    let free: u64 = all.iter().map(free_of).sum();
     for taken in [0, 1, 4] {
         let mut ranking = book.rank(ask, tariff.price(), now);
         ranking.by_ref().take(taken).for_each(drop);
-        let mut rest: Vec<Row> = ranking.unranked().collect();
-        let mut left: Vec<Row> = all.iter().skip(taken).map(|hit| hit.row).collect();
-        rest.sort_unstable();
-        left.sort_unstable();
-        assert_eq!(rest, left, "after {taken} were taken");
+        assert_eq!(
+            ranking.free_gpus(u64::MAX),
+            free,
+            "after {taken} were taken"
+        );
     }
+    let half = book.rank(ask, tariff.price(), now).free_gpus(free / 2);
+    assert!((free / 2..=free).contains(&half), "{half} of {free}");
     let hits = all.into_iter();
     hits.map(|hit| {
         let rate = hit.rate.price().get();

@@ -10,7 +10,7 @@ use super::alike::Alike;
 use super::draft::Drafts;
 use super::memo::Memo;
 use super::{Effort, SeenByKind};
-use crate::book::{Aisle, AislePrice, Book, FreeKey, Row, Sale};
+use crate::book::{Aisle, AislePrice, Book, FreeKey, Prices, Ranking, Sale};
 use crate::cost::{CostError, CostModel, Curve, Prepaid, Step};
 use crate::failures;
 use crate::probes::{ProbedKind, ProbesSeen};
@@ -21,27 +21,23 @@ const BASIS_POINTS: u64 = 10_000;
 /// A thousand permille are the whole.
 const PERMILLE: u16 = 1_000;
 
-/// Whether a share of the free GPUs of some offers is so many GPUs or more; their order does not
-/// matter. All of them are looked at only where it is not.
+/// Whether a share of the free GPUs of the offers that fit is so many GPUs or more.
 ///
 /// # Errors
-/// The free GPUs that were counted, when it is not.
-pub fn share_holds(
-    book: &Book,
-    offers: impl Iterator<Item = Row>,
+/// All free GPUs that there are, when it is not.
+pub fn share_holds<L: Prices>(
+    fitting: Ranking<'_, L>,
     share_permille: u32,
     needed: u64,
 ) -> Result<(), u64> {
-    let mut free = 0u64;
-    for row in offers {
-        let view = book.view(row);
-        let gpus = u64::from(view.shelf().gpus_per_node);
-        free = free.saturating_add(gpus * u64::from(view.nodes_available()));
-        if free.saturating_mul(share_permille.into()) / u64::from(PERMILLE) >= needed {
-            return Ok(());
-        }
-    }
-    Err(free)
+    let permille = u128::from(needed) * u128::from(PERMILLE);
+    let enough = match share_permille {
+        0 if needed == 0 => 0,
+        0 => u64::MAX,
+        share => u64::try_from(permille.div_ceil(share.into())).unwrap_or(u64::MAX),
+    };
+    let free = fitting.free_gpus(enough);
+    if free >= enough { Ok(()) } else { Err(free) }
 }
 
 /// What was seen of the supply.

@@ -159,9 +159,8 @@ impl<'a> Search<'a> {
         let mut ranking = self.rank(&ask, prices);
         let best = ranking.next()?;
         let cost = self.cost_per_needed_gpu(prices, &best)?;
-        let fitting = std::iter::once(best.row).chain(ranking.unranked());
         let needed = promised.saturating_add(gpus.into());
-        let holds = share_holds(self.on.book, fitting, share, needed).map_err(|free| {
+        let holds = share_holds(ranking, share, needed).map_err(|free| {
             format!(
                 "{promised} GPUs are promised a backstop already, and {gpus} more would be beyond \
                  the {share} permille of {free} free enterprise GPUs that may back this tier"

@@ -113,7 +113,7 @@ fn is_backed(state: &ApiState, spec: &JobSpec) -> bool {
         .defaults()
         .assured_share_permille;
     let needed = market.supply.usage().assured_gpus + market::assured_gpus(spec, None, false);
-    share_holds(&market.book, fitting.unranked(), share, needed).is_ok()
+    share_holds(fitting, share, needed).is_ok()
 }
 
 /// Whether the market has an offer on which a job could be placed within its agreed cost.

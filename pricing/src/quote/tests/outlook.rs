@@ -102,7 +102,16 @@ proptest! {
             let mut late = book.rank_by(&ask, asked, WorldTime::default());
             prop_assert_eq!(early.fitting(), late.fitting());
             prop_assert_eq!(early.refused(), late.refused());
-            prop_assert!(early.by_ref().eq(late.by_ref()));
+            let hits: Vec<_> = early.by_ref().collect();
+            prop_assert!(hits.iter().copied().eq(late.by_ref()));
+            let free = hits.iter().map(|hit| {
+                let view = book.view(hit.row);
+                u64::from(view.shelf().gpus_per_node) * u64::from(view.nodes_available())
+            });
+            let free: u64 = free.sum();
+            prop_assert_eq!(early.free_gpus(u64::MAX), free);
+            let untouched = book.rank_by(&ask, desk.list(tier, cost), WorldTime::default());
+            prop_assert_eq!(untouched.free_gpus(u64::MAX), free);
         }
     }
 }
