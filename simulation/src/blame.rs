@@ -104,6 +104,11 @@ impl Blame {
         own.chain(around).chain(&self.away).copied().collect()
     }
 
+    /// Which attempt speaks from a unit.
+    pub(crate) fn speaks_from(&self, unit: &str) -> Option<(JobId, Epoch)> {
+        self.units.get(unit).copied()
+    }
+
     /// Whether something was done to an attempt within a time, its broker's absence aside.
     pub(crate) fn explains(
         &self,

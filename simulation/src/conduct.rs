@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use gpu_probe::exchange::{Hello, ProverMessage};
-use gpu_probe::protocol::{HeartbeatReply, MomentId, ProbeRequest, ProbeSaid};
+use gpu_probe::protocol::{
+    HeartbeatReply, MomentId, PROBES_PATH, ProbeRequest, ProbeSaid, Problem,
+};
 use gpu_probe::report::DeviceUuid;
 use tandem_sandbox::world::{AgentCall, AgentReply};
 
@@ -13,7 +15,7 @@ use crate::dice::Dice;
 use crate::natures::Nature;
 use crate::prover::Exchange;
 use crate::queue::Event;
-use crate::sim::Sim;
+use crate::sim::{Done, Sim, broken};
 
 /// What a machine does at moments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +47,12 @@ const GOOD: [Conduct; 6] = [
     Conduct::Dawdles,
     Conduct::Refuses,
 ];
-const BAD: [Conduct; 7] = [
+const BAD: [Conduct; 9] = [
     Conduct::Ignores,
     Conduct::Ignores,
     Conduct::Late,
+    Conduct::Late,
+    Conduct::Withholds,
     Conduct::Withholds,
     Conduct::Swapped,
     Conduct::Swapped,
@@ -98,15 +102,17 @@ pub(crate) struct Conducts {
     by_machine: BTreeMap<u32, Character>,
     /// What the next machines do, in the order in which a moment is first ordered of them.
     told: VecDeque<Conduct>,
-    /// From where heartbeats under way were sent.
-    beats: BTreeMap<u64, String>,
+    /// From where heartbeats and words of moments under way were sent, and whether it is the latter.
+    sent: BTreeMap<u64, (String, bool)>,
 }
 
 impl Sim {
     /// Says what the machines of a story do at moments, in the order in which they first have one.
     pub(crate) fn conducts_are(&mut self, conducts: &[Conduct]) {
         self.conducts.told.extend(conducts);
-        self.probes.is_told_bad |= conducts.iter().any(|conduct| conduct.is_bad());
+        // Who answers late may now and then be in time.
+        let fails = |conduct: &Conduct| conduct.is_bad() && *conduct != Conduct::Late;
+        self.probes.is_told_bad |= conducts.iter().any(fails);
     }
 
     fn character_of(&mut self, unit: &str) -> Option<&mut Character> {
@@ -115,7 +121,7 @@ impl Sim {
             let bad = if self.at_peace {
                 0
             } else {
-                self.plan.bad_machines
+                self.plan.bad_conducts
             };
             let drawn = Conduct::draw(&mut self.chance.moments, bad);
             let conduct = self.conducts.told.pop_front().unwrap_or(drawn);
@@ -145,17 +151,46 @@ impl Sim {
         conduct
     }
 
-    /// A heartbeat leaves; its answer may order a probe.
-    pub(crate) fn beat_is_sent(&mut self, call: &AgentCall) {
-        self.conducts.beats.insert(call.id, call.node.clone());
+    /// A heartbeat, or a word of a moment, leaves.
+    pub(crate) fn unit_speaks(&mut self, call: &AgentCall) {
+        let is_of_moment = call.path == PROBES_PATH;
+        self.conducts
+            .sent
+            .insert(call.id, (call.node.clone(), is_of_moment));
+    }
+
+    /// An agent hears an answer. To be refused at a moment takes no lease.
+    pub(crate) fn agent_hears(&mut self, call: u64, reply: AgentReply) -> Done {
+        let Some((unit, is_of_moment)) = self.conducts.sent.remove(&call) else {
+            self.world.agent_reply(call, reply, self.moment());
+            self.collect();
+            return Ok(());
+        };
+        let reply = self.as_understood(&unit, reply);
+        let refused = match &reply {
+            AgentReply::Answered { status, body }
+                if is_of_moment && *status == Problem::FENCED_STATUS =>
+            {
+                serde_json::from_slice::<Problem>(body).ok()
+            }
+            _ => None,
+        };
+        let attempt = self.witness.blame.speaks_from(&unit);
+        let is_live = attempt.zip(refused).is_some_and(|((_, epoch), problem)| {
+            problem.live_epoch.is_none_or(|live| live <= epoch)
+        });
+        let held = self.world.holds_lease(&unit);
+        self.world.agent_reply(call, reply, self.moment());
+        if is_live && held && !self.world.holds_lease(&unit) {
+            return broken(format!("{attempt:?}: a refused moment took the lease"));
+        }
+        self.collect();
+        Ok(())
     }
 
     /// The answer to a heartbeat as the agent understands it: one that does not know of moments is
     /// ordered nothing.
-    pub(crate) fn as_understood(&mut self, call: u64, reply: AgentReply) -> AgentReply {
-        let Some(unit) = self.conducts.beats.remove(&call) else {
-            return reply;
-        };
+    fn as_understood(&mut self, unit: &str, reply: AgentReply) -> AgentReply {
         let AgentReply::Answered { status, body } = &reply else {
             return reply;
         };
@@ -163,11 +198,11 @@ impl Sim {
         let Some(told) = told.ok().filter(|told| told.spot_probe.is_some()) else {
             return reply;
         };
-        let conduct = self.character_of(&unit).map(|known| known.conduct);
+        let conduct = self.character_of(unit).map(|known| known.conduct);
         if conduct != Some(Conduct::Ignores) {
             return reply;
         }
-        self.witness.unit_is_bad(&unit, self.now);
+        self.witness.unit_is_bad(unit, self.now);
         let understood = HeartbeatReply {
             spot_probe: None,
             ..told
@@ -183,6 +218,7 @@ impl Sim {
         mut asked: ProbeRequest,
         moment: MomentId,
     ) {
+        self.unit_speaks(&call);
         let ProbeSaid::Message(ProverMessage::Hello(hello)) = &mut asked.said else {
             return self.moment_is_given_up(call, moment);
         };
@@ -216,17 +252,23 @@ impl Sim {
         self.carry(call);
     }
 
-    /// An agent gives a moment up: its exchange says nothing more, unless its machine answers late
-    /// and keeps that to itself.
+    /// An agent gives a moment up: its exchange says nothing more, unless its machine answers late;
+    /// then the agent's word comes late, too, or never.
     fn moment_is_given_up(&mut self, call: AgentCall, moment: MomentId) {
         let mine = |exchange: &Exchange| exchange.is_of(&call.node, moment);
         let open = self.probes.open.values().find(|exchange| mine(exchange));
-        if open.is_some_and(|exchange| exchange.conduct == Conduct::Late) {
-            let nothing = Event::Reply(call.id, AgentReply::Unreachable);
-            return self.queue.put(self.after(GIVEN_UP), nothing);
+        if open.is_none_or(|exchange| exchange.conduct != Conduct::Late) {
+            self.probes.open.retain(|_, exchange| !mine(exchange));
+            return self.carry(call);
         }
-        self.probes.open.retain(|_, exchange| !mine(exchange));
-        self.carry(call);
+        let dice = &mut self.chance.moments;
+        let (says, late) = (dice.permille(500), dice.seconds(1, 2 * GIVEN_UP.as_secs()));
+        let at = self.after(self.plan.probe.within.saturating_sub(GIVEN_UP) + late);
+        let event = match says {
+            true => Event::Call(Box::new(call)),
+            false => Event::Reply(call.id, AgentReply::Unreachable),
+        };
+        self.queue.put(at, event);
     }
 }
 

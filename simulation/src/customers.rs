@@ -120,7 +120,7 @@ impl Wish {
     fn agrees(&mut self, dice: &mut Dice, is_long: bool) {
         self.text.push_str("probe_while_running: true\n");
         if !is_long {
-            let steps = dice.between(60, 360);
+            let steps = dice.between(60, 480);
             self.env.retain(|(name, _)| *name != "TANDEM_SIM_STEPS");
             self.env.push(("TANDEM_SIM_STEPS", steps.to_string()));
         }

@@ -79,6 +79,8 @@ pub(crate) struct Plan {
     pub(crate) day_us: i64,
     /// Jobs that agree to be probed while they run, in a thousand.
     pub(crate) agreeing: u64,
+    /// Machines that do wrong at moments, in a thousand.
+    pub(crate) bad_conducts: u64,
     /// How often an agent says a message of its probe again, or begins anew: one of these.
     pub(crate) patience: &'static [u64],
 }
@@ -134,6 +136,12 @@ impl Plan {
         let day = Duration::from_secs(*dice.pick(&days));
         let per_day = u32::try_from(dice.between(1, 4)).unwrap_or(1);
         self.agreeing = *dice.pick(&[0, 500, 1_000]);
+        let bad = *dice.pick(&[0, 400, 1_000]);
+        self.bad_conducts = if self.spares_networks() { 0 } else { bad };
+        // Three moments without an answer are as many times this long.
+        if self.agreeing > 0 {
+            self.probe.within = self.probe.within.min(Duration::from_secs(180));
+        }
         self.probes_running_work(day, per_day, dice);
     }
 
@@ -169,6 +177,7 @@ impl Plan {
             probe_max: Duration::from_secs(2),
             day_us: 0,
             agreeing: 0,
+            bad_conducts: 0,
             patience: &[20],
         }
     }
@@ -195,6 +204,7 @@ impl Plan {
             probe_max: Duration::ZERO,
             day_us: 0,
             agreeing: 0,
+            bad_conducts: 0,
             patience: &[0, 1, 3, 20],
         };
         let worst = match flavour {

@@ -75,7 +75,7 @@ impl Sim {
             return self.probe_is_sent(call);
         }
         if call.path == HEARTBEATS_PATH {
-            self.beat_is_sent(&call);
+            self.unit_speaks(&call);
         }
         if call.path == HEARTBEATS_PATH
             && let Some(nature) = self.probes.patched.get(&call.node)

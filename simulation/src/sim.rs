@@ -233,12 +233,10 @@ impl Sim {
             Event::Call(call) => self.call_arrives(&call),
             Event::Reply(call, reply) => {
                 self.journal.add(format_args!("{call} {reply:?}"));
-                if let Some(reply) = self.probe_hears(call, reply) {
-                    let reply = self.as_understood(call, reply);
-                    self.world.agent_reply(call, reply, self.moment());
-                    self.collect();
+                match self.probe_hears(call, reply) {
+                    Some(reply) => self.agent_hears(call, reply),
+                    None => Ok(()),
                 }
-                Ok(())
             }
             Event::Probe(call) => {
                 self.probe_goes_on(call);

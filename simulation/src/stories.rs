@@ -282,6 +282,16 @@ pub const STORIES: &[Story] = &[
         ends: SUCCEEDED,
     },
     Story {
+        name: "an answer that comes after its moment is refused, and takes no lease",
+        lasts: 260,
+        deaths: (60, 160),
+        tell: |sim| {
+            sim.conducts_are(&[Conduct::Late]);
+            sim.tells_of_moments(240);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
         name: "what is withheld after the picks three times is left",
         lasts: 300,
         deaths: (0, 200),

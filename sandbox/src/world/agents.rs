@@ -250,6 +250,16 @@ impl World {
         Vec::new()
     }
 
+    /// Whether the simulated agent of a unit holds its lease, by its own count.
+    pub fn holds_lease(&self, unit: &str) -> bool {
+        let unit = self.unit_index(unit).map(|n| &self.units[n as usize]);
+        let Some(Guest::Agent(agent)) = unit.map(|unit| &unit.guest) else {
+            return false;
+        };
+        let now = AgentTime(u64::try_from(self.now.micros()).unwrap_or(0));
+        agent.state.holds_lease(now)
+    }
+
     /// Lets the workload go on that stands still for the probe of a call under way: the probe needs the
     /// cards no more. For who carries an exchange in the agent's place.
     pub fn spot_is_measured(&mut self, call: u64, now: Moment) {
