@@ -71,7 +71,9 @@ impl Sim {
         let is_lost = dice.permille(rates.call_lost);
         let is_twice = dice.permille(rates.call_twice);
         self.witness.call_is_sent(&call, self.now);
-        if is_lost || first > Duration::from_secs(1) {
+        // Of a probe a copy can come when its answer is not wanted any more.
+        let is_stale = is_twice && call.path == PROBES_PATH;
+        if is_lost || is_stale || first > Duration::from_secs(1) {
             self.witness.call_is_troubled(&call, self.now);
         }
         if is_lost {
@@ -165,10 +167,8 @@ impl Sim {
                 self.note(format_args!("{job} e{epoch} result: {}", reply.recorded));
                 answered(200, &reply)
             }
-            Reply::Agent(Said::ProbeOpens { gpus, .. }) => {
-                if let AgentRequest::ProbeOpens(said) = request {
-                    self.probe_opens(call, said, gpus)?;
-                }
+            Reply::Agent(opens @ (Said::ProbeOpens { .. } | Said::SpotOpens(_))) => {
+                self.exchange_opens(call, request, opens)?;
                 exchanges::goes_on()
             }
             Reply::Agent(Said::Probed {

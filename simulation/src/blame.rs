@@ -41,6 +41,8 @@ pub(crate) struct Blame {
     /// When each agent's newest heartbeat was taken in, and how much time in all was too long to
     /// be proved.
     heard: BTreeMap<(JobId, Epoch, u16), WorldTime>,
+    /// When the store failed.
+    store_failed: Vec<WorldTime>,
     gaps: BTreeMap<(JobId, Epoch), Duration>,
 }
 
@@ -102,6 +104,26 @@ impl Blame {
         own.chain(around).chain(&self.away).copied().collect()
     }
 
+    /// Which attempt speaks from a unit.
+    pub(crate) fn speaks_from(&self, unit: &str) -> Option<(JobId, Epoch)> {
+        self.units.get(unit).copied()
+    }
+
+    /// Whether something was done to an attempt within a time, its broker's absence aside.
+    pub(crate) fn explains(
+        &self,
+        who: (JobId, Epoch),
+        network: &NetworkId,
+        (from, until): Span,
+    ) -> bool {
+        let own = self.attempts.get(&who).into_iter().flatten();
+        let around = self.networks.get(network).into_iter().flatten();
+        let mut done = own.chain(around);
+        let mut failed = self.store_failed.iter();
+        done.any(|(began, ended)| *began <= until && *ended >= from)
+            || failed.any(|at| (from..=until).contains(at))
+    }
+
     /// Time of an attempt between heartbeats that were too far apart for it to be proved.
     pub(crate) fn unproved(&self, job: JobId, epoch: Epoch) -> Duration {
         self.gaps.get(&(job, epoch)).copied().unwrap_or_default()
@@ -149,6 +171,11 @@ impl Witness {
     /// A call is taken in by the broker.
     pub(crate) fn call_arrives(&mut self, request: &AgentRequest, now: WorldTime) {
         let (job, epoch) = request.names();
+        if let AgentRequest::Probed(r) = request
+            && let Some(moment) = r.moment
+        {
+            self.moment_is_judged((job, epoch, r.rank, moment), &r.verdict);
+        }
         if let AgentRequest::Result(r) = request {
             self.blame.leases.remove(&(job, epoch, r.rank));
             self.blame.reported.insert((job, epoch, r.rank));
@@ -173,6 +200,18 @@ impl Witness {
     /// The machine under a node of an attempt does what its placement may be left for.
     pub(crate) fn machine_is_bad(&mut self, who: (JobId, Epoch), now: WorldTime) {
         self.blame.disturb(who, (now, now));
+    }
+
+    /// The same of the machine under a unit, where its attempt is known.
+    pub(crate) fn unit_is_bad(&mut self, unit: &str, now: WorldTime) {
+        if let Some(who) = self.blame.units.get(unit).copied() {
+            self.machine_is_bad(who, now);
+        }
+    }
+
+    /// The store fails to write.
+    pub(crate) fn store_fails(&mut self, now: WorldTime) {
+        self.blame.store_failed.push(now);
     }
 
     /// A network fails for a moment.

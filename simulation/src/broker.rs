@@ -10,6 +10,7 @@ use tandem::store::sqlite::SqliteStore;
 use tandem::store::{BrokerId, Changes, PAGE_MAX, Store, StoreError};
 use tandem_model::id::{JobId, PlacementId};
 use tandem_model::time::WorldTime;
+use tandem_sandbox::world::AgentReply;
 use uuid::Uuid;
 
 use crate::disk::wait;
@@ -43,6 +44,8 @@ pub(crate) struct Broker {
     pub(crate) asked: BTreeMap<Ticket, (Asker, Request)>,
     /// Open exchanges of probes: a broker that starts has none.
     pub(crate) exchanges: Exchanges,
+    /// Calls that wait for the challenge of a moment.
+    pub(crate) held: Vec<u64>,
     tickets: u64,
     claim_at: WorldTime,
 }
@@ -78,6 +81,7 @@ impl Sim {
             store,
             asked: BTreeMap::new(),
             exchanges: Exchanges::new(),
+            held: Vec::new(),
             tickets: 0,
             claim_at: self.now,
         });
@@ -215,6 +219,7 @@ impl Sim {
         let fails = self.chance.broker.permille(rate);
         if fails {
             self.note(format_args!("the store fails"));
+            self.witness.store_fails(self.now);
         }
         fails
     }
@@ -320,6 +325,9 @@ impl Sim {
         self.disk.restore(&image)?;
         for (asker, _) in broker.asked.into_values() {
             self.left_alone(asker);
+        }
+        for call in broker.held {
+            self.answer_agent(call, false, AgentReply::Unreachable);
         }
         self.flights_are_cut();
         let away = self.chance.broker.ms(0, 1_000);

@@ -115,6 +115,18 @@ impl Wish {
     }
 }
 
+impl Wish {
+    /// Has its work probed while it runs, which lasts long enough for some moments.
+    fn agrees(&mut self, dice: &mut Dice, is_long: bool) {
+        self.text.push_str("probe_while_running: true\n");
+        if !is_long {
+            let steps = dice.between(60, 480);
+            self.env.retain(|(name, _)| *name != "TANDEM_SIM_STEPS");
+            self.env.push(("TANDEM_SIM_STEPS", steps.to_string()));
+        }
+    }
+}
+
 impl Sim {
     /// Draws the customers of a run.
     pub(crate) fn customers_come(&mut self) {
@@ -122,7 +134,10 @@ impl Sim {
         let until = self.plan.lasts.as_secs();
         for _ in 0..self.plan.jobs {
             let dice = &mut self.chance.customers;
-            let wish = Wish::draw(dice, is_long);
+            let mut wish = Wish::draw(dice, is_long);
+            if self.chance.moments.permille(self.plan.agreeing) {
+                wish.agrees(&mut self.chance.moments, is_long);
+            }
             let latest = if is_long { 60 } else { until * 2 / 3 };
             let at = dice.seconds(1, latest);
             let is_service = wish.text.contains("kind: service");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use gpu_probe::report::DeviceUuid;
 use gpu_probe::verdict::VerdictOutcome;
+use tandem::engine::probe::Probed;
 use tandem::store::sqlite::SqliteStore;
 use tandem::store::{DEVICES_MAX, DeviceRecord, PAGE_MAX, Store};
 use tandem_model::id::JobId;
@@ -11,6 +12,7 @@ use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 
 use crate::disk::wait;
+use crate::moments::Moments;
 use crate::sim::{Done, broken};
 use crate::witness::{Seen, Witness, unreadable};
 
@@ -61,32 +63,43 @@ impl Devices {
         banned.count() as u64
     }
 
-    fn of(jobs: &BTreeMap<JobId, Seen>) -> Self {
+    fn of(jobs: &BTreeMap<JobId, Seen>, moments: &Moments) -> Self {
         let mut all = Self::default();
         for (id, seen) in jobs {
             let next = seen.attempts.iter().skip(1).map(|a| Some(a.decided_at));
             let overs = next.chain([seen.document.ended_at]);
             for (attempt, over_by) in seen.attempts.iter().zip(overs) {
+                let epoch = attempt.placement.epoch;
                 for (rank, probed) in &attempt.probes {
-                    all.verdicts += 1;
-                    let showing = Showing {
-                        node: (*id, attempt.placement.epoch, *rank),
-                        at: probed.at,
-                        over_by,
-                    };
-                    for device in &probed.devices {
-                        // A machine's verdict is each of its devices', but that another one failed.
-                        let outcome = if device.failed {
-                            VerdictOutcome::Fail
-                        } else {
-                            probed.outcome.min(VerdictOutcome::CouldNotRun)
-                        };
-                        all.see(device.uuid, outcome, showing);
+                    all.judged(probed, (*id, epoch, *rank), over_by);
+                }
+                for rank in attempt.running_probes.keys() {
+                    let node = (*id, epoch, *rank);
+                    for probed in moments.verdicts_on(node) {
+                        all.judged(probed, node, over_by);
                     }
                 }
             }
         }
         all
+    }
+
+    fn judged(&mut self, probed: &Probed, node: Node, over_by: Option<WorldTime>) {
+        self.verdicts += 1;
+        let showing = Showing {
+            node,
+            at: probed.at,
+            over_by,
+        };
+        for device in &probed.devices {
+            // A machine's verdict is each of its devices', but that another one failed.
+            let outcome = if device.failed {
+                VerdictOutcome::Fail
+            } else {
+                probed.outcome.min(VerdictOutcome::CouldNotRun)
+            };
+            self.see(device.uuid, outcome, showing);
+        }
     }
 
     fn see(&mut self, uuid: DeviceUuid, outcome: VerdictOutcome, showing: Showing) {
@@ -147,7 +160,7 @@ impl Device {
 impl Witness {
     /// Counts the verdicts that are in the store anew.
     pub(crate) fn devices_are_counted(&mut self) {
-        self.verdicts.devices = Devices::of(&self.jobs);
+        self.verdicts.devices = Devices::of(&self.jobs, &self.moments);
     }
 
     /// The store knows of every device what all verdicts in it say, and of no other.

@@ -6,6 +6,7 @@
 mod agents;
 mod blame;
 mod broker;
+mod conduct;
 mod customers;
 mod devices;
 mod dice;
@@ -17,12 +18,15 @@ mod flights;
 mod installation;
 mod journal;
 mod machines;
+mod moments;
 mod natures;
+mod orders;
 mod plan;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 mod points;
 mod probes;
+mod prover;
 mod queue;
 mod sim;
 pub mod stories;
@@ -48,6 +52,10 @@ pub struct Ran {
     pub points: u64,
     /// How often it did.
     pub crashes: u64,
+    /// Moments at which running work was to be probed, a node each time.
+    pub moments: u64,
+    /// What came of them: verdicts in the store.
+    pub spot_verdicts: u64,
     /// Seconds of world time.
     pub world_seconds: u64,
     /// What did not hold, with the last happenings.
@@ -79,6 +87,8 @@ fn finish(
         events: 0,
         points: 0,
         crashes: 0,
+        moments: 0,
+        spot_verdicts: 0,
         world_seconds: 0,
         broken: None,
     };
@@ -96,6 +106,8 @@ fn finish(
     ran.events = sim.journal.events;
     ran.points = sim.points.passed;
     ran.crashes = sim.points.died;
+    ran.moments = sim.witness.moments.orders();
+    ran.spot_verdicts = sim.witness.moments.kept.len() as u64;
     ran.world_seconds = sim.now.since(sim.start).as_secs();
     if let Err(why) = done {
         let why = match why {

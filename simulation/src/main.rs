@@ -156,16 +156,20 @@ fn run_seeds(first: u64, count: u64, trace: bool) -> Came {
     let document = json!({
         "seeds": count, "first_seed": first, "failures": failures.len(),
         "events": sum(|r| r.events), "points": sum(|r| r.points),
-        "crashes": sum(|r| r.crashes), "world_seconds": sum(|r| r.world_seconds),
+        "crashes": sum(|r| r.crashes), "moments": sum(|r| r.moments),
+        "spot_verdicts": sum(|r| r.spot_verdicts), "world_seconds": sum(|r| r.world_seconds),
         "wall_seconds": seconds,
     });
     let words = format!(
-        "{count} seeds twice, {} failed: {} events, {} crashes at {} points, {} h of world time, \
-         {:.1} runs/s",
+        "{count} seeds twice, {} failed: {} events, {} crashes at {} points, {} moments of running \
+         work with {} verdicts in {} seeds, {} h of world time, {:.1} runs/s",
         failures.len(),
         sum(|r| r.events),
         sum(|r| r.crashes),
         sum(|r| r.points),
+        sum(|r| r.moments),
+        sum(|r| r.spot_verdicts),
+        sum(|r| u64::from(r.spot_verdicts > 0)),
         sum(|r| r.world_seconds) / 3_600,
         2.0 * count as f64 / seconds,
     );

@@ -87,12 +87,14 @@ impl Nature {
 pub(crate) struct Known {
     pub(crate) banned: Vec<DeviceUuid>,
     pub(crate) in_use_elsewhere: Vec<DeviceUuid>,
+    /// The machine showed other ones before.
+    pub(crate) has_changed: bool,
 }
 
 impl Known {
     /// Whether an honest machine fails for it.
     pub(crate) fn fails(&self) -> bool {
-        !self.banned.is_empty() || !self.in_use_elsewhere.is_empty()
+        !self.banned.is_empty() || !self.in_use_elsewhere.is_empty() || self.has_changed
     }
 }
 
@@ -117,6 +119,8 @@ pub(crate) fn verdict(
     reasons.extend(banned.map(|c| reason(ReasonCode::DeviceBanned, Effect::Fail, Some(*c))));
     let twice = known.in_use_elsewhere.iter();
     reasons.extend(twice.map(|c| reason(ReasonCode::DeviceDuplicate, Effect::Fail, Some(*c))));
+    let changed = known.has_changed;
+    reasons.extend(changed.then(|| reason(ReasonCode::DeviceChanged, Effect::Fail, None)));
     // A reason can be one card's, or the whole machine's.
     let one = cards.get(usize::try_from(dice.below(cards.len() as u64 + 1)).unwrap_or(0));
     reasons.extend(match nature {
@@ -166,15 +170,20 @@ pub(crate) fn verdict(
 
 /// The verdict on a machine that says that it has nothing to probe with.
 pub(crate) fn could_not_run() -> Verdict {
+    not_measured(ReasonCode::MeasurementMissing)
+}
+
+/// The verdict on one that gave up, or began anew, once it knew what it must open.
+pub(crate) fn withheld() -> Verdict {
+    not_measured(ReasonCode::OpeningsMissing)
+}
+
+fn not_measured(why: ReasonCode) -> Verdict {
     Verdict {
         outcome: VerdictOutcome::CouldNotRun,
         proof_level: ProofLevel::Claimed,
         speed_permille: None,
-        reasons: vec![reason(
-            ReasonCode::MeasurementMissing,
-            Effect::CouldNotRun,
-            None,
-        )],
+        reasons: vec![reason(why, Effect::CouldNotRun, None)],
         evidence: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tandem::engine::probe::moments::MomentKey;
 use tandem::engine::probe::{OnCouldNotRun, ProbeTerms};
 
 use crate::dice::Dice;
@@ -74,6 +75,12 @@ pub(crate) struct Plan {
     pub(crate) bad_machines: u64,
     /// Longest time that cards compute for a probe.
     pub(crate) probe_max: Duration,
+    /// Length of the days for which moments of running work are drawn.
+    pub(crate) day_us: i64,
+    /// Jobs that agree to be probed while they run, in a thousand.
+    pub(crate) agreeing: u64,
+    /// Machines that do wrong at moments, in a thousand.
+    pub(crate) bad_conducts: u64,
     /// How often an agent says a message of its probe again, or begins anew: one of these.
     pub(crate) patience: &'static [u64],
 }
@@ -90,6 +97,7 @@ impl Plan {
         };
         let mut plan = Self::of(flavour, &mut dice);
         plan.draw_probes(&mut Dice::new(seed, 8));
+        plan.draw_moments(&mut Dice::new(seed, 11));
         plan
     }
 
@@ -118,6 +126,36 @@ impl Plan {
         self.probe_max = Duration::from_secs(*dice.pick(&[2, 5, 15, 45]));
     }
 
+    /// Draws how often running work is probed, and how many jobs agree to it. A run is over within
+    /// minutes, so its days are short.
+    fn draw_moments(&mut self, dice: &mut Dice) {
+        let days: [u64; 4] = match self.flavour {
+            Flavour::Long => [300, 600, 1_200, 2_400],
+            _ => [80, 120, 240, 600],
+        };
+        let day = Duration::from_secs(*dice.pick(&days));
+        let per_day = u32::try_from(dice.between(1, 4)).unwrap_or(1);
+        self.agreeing = *dice.pick(&[0, 500, 1_000]);
+        let bad = *dice.pick(&[0, 400, 1_000]);
+        self.bad_conducts = if self.spares_networks() { 0 } else { bad };
+        // Three moments without an answer are as many times this long.
+        if self.agreeing > 0 {
+            self.probe.within = self.probe.within.min(Duration::from_secs(180));
+        }
+        self.probes_running_work(day, per_day, dice);
+    }
+
+    /// Probes running work so many times in days of such a length.
+    pub(crate) fn probes_running_work(&mut self, day: Duration, per_day: u32, dice: &mut Dice) {
+        let mut key = [0; 32];
+        for part in key.chunks_mut(8) {
+            part.copy_from_slice(&dice.bits().to_le_bytes());
+        }
+        self.day_us = i64::try_from(day.as_micros()).unwrap_or(i64::MAX);
+        self.probe.while_running_per_day = per_day;
+        self.probe.moments = MomentKey::new(key).with_day_us(self.day_us);
+    }
+
     /// A told story: nothing goes wrong by chance.
     pub(crate) fn told(lasts: Duration) -> Self {
         Self {
@@ -137,6 +175,9 @@ impl Plan {
             },
             bad_machines: 0,
             probe_max: Duration::from_secs(2),
+            day_us: 0,
+            agreeing: 0,
+            bad_conducts: 0,
             patience: &[20],
         }
     }
@@ -161,6 +202,9 @@ impl Plan {
             probe: ProbeTerms::OFF,
             bad_machines: 0,
             probe_max: Duration::ZERO,
+            day_us: 0,
+            agreeing: 0,
+            bad_conducts: 0,
             patience: &[0, 1, 3, 20],
         };
         let worst = match flavour {

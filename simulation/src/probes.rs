@@ -1,16 +1,12 @@
 //! The agents' side of probes: each exchange with its losses and its tries, and what patched agents
 //! make of it.
-//!
-//! `hello` opens an exchange, and `matrix_begin` stands for everything that follows it: the engine
-//! hears of an exchange only that it opens and what came of it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use gpu_probe::exchange::{Hello, ProverMessage};
 use gpu_probe::protocol::{
-    HEARTBEATS_PATH, HeartbeatRequest, PROBES_PATH, Phase, ProbeReply, ProbeRequest, ProbeSaid,
-    Problem,
+    HEARTBEATS_PATH, HeartbeatRequest, PROBES_PATH, Phase, ProbeRequest, ProbeSaid,
 };
 use gpu_probe::report::DeviceUuid;
 use tandem::engine::probe::OnCouldNotRun;
@@ -18,32 +14,13 @@ use tandem_model::id::JobId;
 use tandem_model::placement::Epoch;
 use tandem_sandbox::world::{AgentCall, AgentReply};
 
-use crate::agents::{GIVEN_UP, answered};
-use crate::exchanges::{NOT_OPEN, ends};
+use crate::agents::GIVEN_UP;
+use crate::conduct::Conduct;
+use crate::exchanges::ends;
 use crate::natures::{self, Known, Nature};
+use crate::prover::{Exchange, Heard, Stage, as_if_it_may_start, heard};
 use crate::queue::Event;
 use crate::sim::Sim;
-
-/// Where the agent's side of an exchange is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Opens,
-    Measures,
-    Reports,
-    /// Judged, a patched agent says that nothing could be measured: a milder verdict may follow.
-    Regrets,
-}
-
-/// The agent's side of an exchange.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    hello: AgentCall,
-    pub(crate) cards: Vec<DeviceUuid>,
-    pub(crate) nature: Nature,
-    stage: Stage,
-    /// How often it still says a message again, or begins anew.
-    tries_left: u64,
-}
 
 /// Everything of probes that outlives a broker.
 #[derive(Debug, Default)]
@@ -62,65 +39,6 @@ pub(crate) struct Probes {
     copied: Vec<DeviceUuid>,
 }
 
-/// What an answer says to the agent's side.
-enum Heard {
-    GoOn,
-    Decided,
-    NotOpen,
-    Refused,
-    Nothing,
-}
-
-fn heard(reply: &AgentReply) -> Heard {
-    let AgentReply::Answered { status, body } = reply else {
-        return Heard::Nothing;
-    };
-    match (*status, serde_json::from_slice::<ProbeReply>(body)) {
-        (200, Ok(reply)) if reply.may_start.is_some() => Heard::Decided,
-        (200, Ok(_)) => Heard::GoOn,
-        (NOT_OPEN, _) => Heard::NotOpen,
-        (Problem::FENCED_STATUS, _) => Heard::Refused,
-        _ => Heard::Nothing,
-    }
-}
-
-/// What a patched agent takes a reply for.
-fn as_if_it_may_start(reply: &AgentReply) -> AgentReply {
-    match reply {
-        AgentReply::Answered { body, .. } => match serde_json::from_slice::<ProbeReply>(body) {
-            Ok(told) => answered(
-                200,
-                &ProbeReply {
-                    may_start: Some(true),
-                    ..told
-                },
-            ),
-            Err(_) => reply.clone(),
-        },
-        AgentReply::Unreachable => reply.clone(),
-    }
-}
-
-impl Exchange {
-    /// The message that is due.
-    fn says(&self) -> AgentCall {
-        let mut call = self.hello.clone();
-        let said: Result<ProbeRequest, _> = serde_json::from_slice(&call.body);
-        let next = match self.stage {
-            Stage::Reports => ProbeSaid::Message(ProverMessage::MatrixBegin),
-            Stage::Regrets => ProbeSaid::CouldNotRun {
-                detail: "it said so later".to_owned(),
-            },
-            Stage::Opens | Stage::Measures => return call,
-        };
-        if let Ok(mut said) = said {
-            said.said = next;
-            call.body = serde_json::to_vec(&said).unwrap_or_default();
-        }
-        call
-    }
-}
-
 impl Sim {
     /// Says what the machines of a story are, in the order in which they are first probed.
     pub(crate) fn machines_are(&mut self, natures: &[Nature]) {
@@ -131,7 +49,7 @@ impl Sim {
     }
 
     /// What the machine under a container or machine is.
-    fn nature_of(&mut self, unit: &str) -> Nature {
+    pub(crate) fn nature_of(&mut self, unit: &str) -> Nature {
         let Some((machine, _)) = self.world.machine_of(unit) else {
             return Nature::Honest;
         };
@@ -156,6 +74,9 @@ impl Sim {
         if call.path == PROBES_PATH {
             return self.probe_is_sent(call);
         }
+        if call.path == HEARTBEATS_PATH {
+            self.unit_speaks(&call);
+        }
         if call.path == HEARTBEATS_PATH
             && let Some(nature) = self.probes.patched.get(&call.node)
             && let Ok(mut beat) = serde_json::from_slice::<HeartbeatRequest>(&call.body)
@@ -171,7 +92,7 @@ impl Sim {
     }
 
     /// The cards that a machine shows, and some of them another's.
-    fn cards_shown(&mut self, nature: Nature, hello: &mut Hello) -> Vec<DeviceUuid> {
+    pub(crate) fn cards_shown(&mut self, nature: Nature, hello: &mut Hello) -> Vec<DeviceUuid> {
         if nature == Nature::Copy
             && let (Some(first), Some(copied)) =
                 (hello.devices.first_mut(), self.probes.copied.first())
@@ -201,6 +122,9 @@ impl Sim {
         let Ok(mut asked) = serde_json::from_slice::<ProbeRequest>(&call.body) else {
             return self.carry(call);
         };
+        if let Some(moment) = asked.moment {
+            return self.moment_is_sent(call, asked, moment);
+        }
         let nature = self.nature_of(&call.node);
         let ProbeSaid::Message(ProverMessage::Hello(hello)) = &mut asked.said else {
             if nature == Nature::Mute {
@@ -228,13 +152,8 @@ impl Sim {
             }
             _ => {
                 call.body = serde_json::to_vec(&asked).unwrap_or_default();
-                let exchange = Exchange {
-                    hello: call.clone(),
-                    cards,
-                    nature,
-                    stage: Stage::Opens,
-                    tries_left: *self.chance.probes.pick(self.plan.patience),
-                };
+                let tries = *self.chance.probes.pick(self.plan.patience);
+                let exchange = Exchange::opens(call.clone(), (cards, nature), tries);
                 self.probes.open.insert(call.id, exchange);
                 self.carry(call);
             }
@@ -243,14 +162,14 @@ impl Sim {
 
     /// An agent's side hears an answer; what is left of it for the agent itself.
     pub(crate) fn probe_hears(&mut self, call: u64, reply: AgentReply) -> Option<AgentReply> {
+        use Stage as S;
         let Some(exchange) = self.probes.open.get_mut(&call) else {
             return Some(reply);
         };
+        let is_patched = exchange.nature.is_patched();
         match (heard(&reply), exchange.stage) {
-            (Heard::Decided, Stage::Opens | Stage::Measures | Stage::Reports)
-                if exchange.nature.is_patched() =>
-            {
-                exchange.stage = Stage::Regrets;
+            (Heard::Decided, stage) if is_patched && stage != S::Regrets => {
+                exchange.stage = S::Regrets;
                 self.queue.put(self.now, Event::Probe(call));
                 None
             }
@@ -267,22 +186,54 @@ impl Sim {
                 self.probes.open.remove(&call);
                 Some(reply)
             }
-            (Heard::GoOn, Stage::Opens) => {
-                exchange.stage = Stage::Measures;
+            (Heard::GoOn, S::Opens) => {
                 let longest = u64::try_from(self.plan.probe_max.as_millis()).unwrap_or(0);
-                let takes = self.chance.probes.ms(500, longest);
-                self.queue.put(self.after(takes), Event::Probe(call));
-                None
+                let (next, takes) = match exchange.moment {
+                    None => (S::Measures, self.chance.probes.ms(500, longest)),
+                    Some(_) => (S::Settles, self.chance.moments.ms(100, 4_000)),
+                };
+                self.goes_to(call, next, takes)
             }
-            (Heard::NotOpen, Stage::Reports) => {
-                exchange.stage = Stage::Opens;
+            (Heard::Challenged, S::Begins) => {
+                let (least, most) = exchange.conduct.computes_ms();
+                let takes = self.chance.moments.ms(least, most);
+                self.goes_to(call, S::Computes, takes)
+            }
+            (Heard::Picked, S::Commits) => self.knows_its_picks(call),
+            // The roots are said once: the verifier's clock runs until they come.
+            (Heard::NotOpen, S::Begins | S::Commits | S::Reports)
+            | (Heard::Nothing, S::Commits) => {
+                exchange.stage = S::Opens;
                 self.probe_again(call)
             }
-            (Heard::Nothing, Stage::Opens | Stage::Reports | Stage::Regrets) => {
+            (Heard::Nothing, S::Opens | S::Begins | S::Reports | S::Regrets) => {
                 self.probe_again(call)
             }
             _ => None,
         }
+    }
+
+    /// What comes next takes some time.
+    fn goes_to(&mut self, call: u64, next: Stage, takes: Duration) -> Option<AgentReply> {
+        if let Some(exchange) = self.probes.open.get_mut(&call) {
+            exchange.stage = next;
+        }
+        self.queue.put(self.after(takes), Event::Probe(call));
+        None
+    }
+
+    /// The rows are picked: they are opened, or a machine that waits for kinder ones gives up or
+    /// begins anew.
+    fn knows_its_picks(&mut self, call: u64) -> Option<AgentReply> {
+        let withholds = |exchange: &Exchange| exchange.conduct == Conduct::Withholds;
+        let dice = &mut self.chance.moments;
+        let next = match self.probes.open.get(&call).is_some_and(withholds) {
+            false => Stage::Measures,
+            true if dice.permille(500) => Stage::Regrets,
+            true => Stage::Opens,
+        };
+        let takes = dice.ms(20, 900);
+        self.goes_to(call, next, takes)
     }
 
     /// Says its message again after a pause, or gives the exchange up.
@@ -310,10 +261,18 @@ impl Sim {
             self.queue.put(self.after(Duration::ZERO), nothing);
             return;
         }
-        if exchange.stage == Stage::Measures {
-            exchange.stage = Stage::Reports;
-        }
+        let is_measured = exchange.stage == Stage::Measures;
+        exchange.stage = match exchange.stage {
+            Stage::Settles => Stage::Begins,
+            Stage::Computes => Stage::Commits,
+            Stage::Measures => Stage::Reports,
+            said => said,
+        };
         let says = exchange.says();
+        if is_measured && exchange.moment.is_some() {
+            self.world.spot_is_measured(call, self.moment());
+            self.collect();
+        }
         self.carry(says);
     }
 }

@@ -30,6 +30,8 @@ pub(crate) enum Event {
     Reply(u64, AgentReply),
     /// An agent goes on with the exchange of its probe that this call opened.
     Probe(u64),
+    /// The challenge that this call waits for is given; whether the answer gets lost.
+    Challenge(u64, bool),
     /// A request is at its network.
     Request(u64, NetworkId, Box<WireRequest>, Fate),
     /// An answer is at the broker.

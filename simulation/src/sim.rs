@@ -11,6 +11,7 @@ use tandem_model::time::WorldTime;
 use tandem_sandbox::world::{Moment, World, WorldOptions};
 
 use crate::broker::Broker;
+use crate::conduct::Conducts;
 use crate::customers::Customer;
 use crate::dice::Dice;
 use crate::disk::{Disk, Image};
@@ -63,6 +64,7 @@ pub(crate) struct Chance {
     pub(crate) customers: Dice,
     pub(crate) faults: Dice,
     pub(crate) probes: Dice,
+    pub(crate) moments: Dice,
 }
 
 /// One run.
@@ -85,6 +87,7 @@ pub(crate) struct Sim {
     pub(crate) customers: Vec<Customer>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) probes: Probes,
+    pub(crate) conducts: Conducts,
     pub(crate) witness: Witness,
     /// Nothing goes wrong any more.
     pub(crate) at_peace: bool,
@@ -127,6 +130,7 @@ impl Sim {
             customers: Dice::new(seed, 6),
             faults: Dice::new(seed, 7),
             probes: Dice::new(seed, 9),
+            moments: Dice::new(seed, 10),
         };
         let start = WorldTime::from_micros(START_US).after(chance.ids.seconds(0, 86_400));
         let options = WorldOptions {
@@ -151,7 +155,8 @@ impl Sim {
             customers: Vec::new(),
             faults: Vec::new(),
             probes: Probes::default(),
-            witness: Witness::of(plan.probe),
+            conducts: Conducts::default(),
+            witness: Witness::default(),
             at_peace: false,
             api_down: BTreeMap::new(),
             told: Vec::new(),
@@ -174,6 +179,7 @@ impl Sim {
 
     /// Lets everything happen until it is over.
     pub(crate) fn run(&mut self) -> Done {
+        self.witness.expects(self.plan.probe, self.plan.day_us);
         self.broker_starts();
         let limit = self.start.after(self.plan.lasts + ENDS_WITHIN);
         while !self.is_over()? {
@@ -227,14 +233,17 @@ impl Sim {
             Event::Call(call) => self.call_arrives(&call),
             Event::Reply(call, reply) => {
                 self.journal.add(format_args!("{call} {reply:?}"));
-                if let Some(reply) = self.probe_hears(call, reply) {
-                    self.world.agent_reply(call, reply, self.moment());
-                    self.collect();
+                match self.probe_hears(call, reply) {
+                    Some(reply) => self.agent_hears(call, reply),
+                    None => Ok(()),
                 }
-                Ok(())
             }
             Event::Probe(call) => {
                 self.probe_goes_on(call);
+                Ok(())
+            }
+            Event::Challenge(call, is_lost) => {
+                self.challenge_is_due(call, is_lost);
                 Ok(())
             }
             Event::Request(flight, network, request, fate) => {

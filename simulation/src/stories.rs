@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tandem_model::job::JobState;
 
+use crate::conduct::Conduct;
 use crate::customers::Wish;
 use crate::faults::{AETHIR, Fault, IONET, Kind};
 use crate::natures::Nature;
@@ -43,6 +44,14 @@ fn second(seconds: u64) -> Duration {
 impl Sim {
     fn tells(&mut self, text: &str, steps: u64) {
         self.customer_comes(second(5), Wish::new("job", steps, text), None, false);
+    }
+
+    /// A job of one card agrees to be probed while it runs, at moments some seconds apart.
+    fn tells_of_moments(&mut self, steps: u64) {
+        self.plan.probe.within = second(60);
+        self.plan
+            .probes_running_work(second(60), 4, &mut self.chance.moments);
+        self.tells(&format!("{ONE}{KEPT}probe_while_running: true\n"), steps);
     }
 
     fn breaks_at(
@@ -249,6 +258,46 @@ pub const STORIES: &[Story] = &[
         tell: |sim| {
             sim.machines_are(&[Nature::Backdates]);
             sim.tells(&format!("{ONE}{KEPT}"), 15);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "a card is swapped while the work runs, which goes on elsewhere",
+        lasts: 160,
+        deaths: (0, 100),
+        tell: |sim| {
+            sim.conducts_are(&[Conduct::Swapped]);
+            sim.tells_of_moments(150);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "three moments in a row are ignored, and the work goes on elsewhere",
+        lasts: 500,
+        deaths: (180, 320),
+        tell: |sim| {
+            sim.conducts_are(&[Conduct::Ignores]);
+            sim.tells_of_moments(460);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "an answer that comes after its moment is refused, and takes no lease",
+        lasts: 260,
+        deaths: (60, 160),
+        tell: |sim| {
+            sim.conducts_are(&[Conduct::Late]);
+            sim.tells_of_moments(240);
+        },
+        ends: SUCCEEDED,
+    },
+    Story {
+        name: "what is withheld after the picks three times is left",
+        lasts: 300,
+        deaths: (0, 200),
+        tell: |sim| {
+            sim.conducts_are(&[Conduct::Withholds]);
+            sim.tells_of_moments(280);
         },
         ends: SUCCEEDED,
     },

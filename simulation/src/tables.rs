@@ -47,7 +47,7 @@ impl Seen {
             "liveness" => at_most(self.nodes),
             "charges" | "log_sizes" => at_most(self.attempts),
             "logs" => at_most(CHUNKS_EACH * self.nodes),
-            "events" => at_most(EVENTS_EACH * (self.jobs + self.attempts)),
+            "events" => at_most(EVENTS_EACH * (self.jobs + self.attempts) + self.verdicts),
             "ledger_balances" => at_most(BALANCES_MAX),
             "devices" => exactly(self.devices),
             "probes" => exactly(self.verdicts),

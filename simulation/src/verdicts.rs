@@ -125,11 +125,22 @@ impl Witness {
         self.bad_ones_are_left(id, seen, now)
     }
 
-    /// Nothing was charged for an attempt that was left by its probe, and its offer is counted.
+    /// A probe is why an attempt was left by its probe; nothing was charged for one that was left by
+    /// that of its start, and its offer is counted.
     fn was_left_well(&self, id: JobId, seen: &Seen, attempt: &Attempt) -> Done {
         let epoch = attempt.placement.epoch;
         let who = format!("{id} e{epoch}");
-        if attempt.charged != MicroUsd::ZERO || attempt.left_at.is_none() {
+        let mut at_start = attempt.probes.values();
+        let failed_start = at_start.any(|probed| !probed.accepted)
+            || attempt.probe_skipped.is_some()
+            || due(attempt, Duration::ZERO).is_some();
+        let failed_later = self.moments.has_failed(id, epoch);
+        if !failed_start && !failed_later {
+            return broken(format!("{who} is left by its probe, and no probe failed"));
+        }
+        // What was proved before a moment stays charged.
+        let is_charged = attempt.charged != MicroUsd::ZERO && !failed_later;
+        if is_charged || attempt.left_at.is_none() {
             return broken(format!(
                 "{who} failed its probe, and is charged or not left"
             ));
@@ -171,6 +182,9 @@ impl Witness {
         if let Some((rank, _)) = attempt.probes.iter().find(|(_, p)| !p.accepted) {
             return broken(format!("{who} stands, and node {rank} failed its probe"));
         }
+        if self.moments.has_failed(id, attempt.placement.epoch) {
+            return broken(format!("{who} stands, and failed while its work ran"));
+        }
         let within = self.verdicts.terms.within;
         // One that was told before the broker's last start has all of its time from there on.
         let back = self.blame.away.last().map(|(_, back)| back.after(within));
@@ -191,10 +205,19 @@ impl Witness {
         let back = self.blame.away.last().map(|(_, back)| *back);
         for (id, seen) in &self.jobs {
             let live = seen.attempts.last().filter(|_| seen.state.may_hold_lease());
-            let due = live.and_then(|attempt| due(attempt, self.verdicts.terms.within));
-            let again = back.map(|back| back.after(self.verdicts.terms.within));
-            if due.is_some_and(|due| now > due.max(again.unwrap_or(due)).after(LEFT_WITHIN)) {
+            let within = self.verdicts.terms.within;
+            let again = back.map(|back| back.after(within));
+            let is_late = |due: WorldTime| now > due.max(again.unwrap_or(due)).after(LEFT_WITHIN);
+            if live
+                .and_then(|attempt| due(attempt, within))
+                .is_some_and(is_late)
+            {
                 return broken(format!("{id} stands without the verdict of its probe"));
+            }
+            let nodes = live.map(|attempt| attempt.running_probes.values());
+            let mut moments = nodes.into_iter().flatten().filter_map(|p| p.ordered);
+            if moments.any(|ordered| is_late(ordered.at.after(within))) {
+                return broken(format!("{id} has a moment that never ends"));
             }
         }
         Ok(())
@@ -202,38 +225,41 @@ impl Witness {
 
     /// An agent is told something: of a node that is barred nothing is taken, and a verdict is told
     /// when it is in the store, and always the same.
-    pub(crate) fn probe_is_told(&mut self, request: &AgentRequest, reply: &Reply) -> Done {
+    pub(crate) fn probe_is_told(
+        &mut self,
+        request: &AgentRequest,
+        reply: &Reply,
+        now: WorldTime,
+    ) -> Done {
         let (job, epoch) = request.names();
+        let Reply::Agent(reply) = reply else {
+            return Ok(());
+        };
+        self.nothing_of_the_barred_is_taken(request, reply, now)?;
+        if let (AgentRequest::Heartbeat(r), Said::Heartbeat(told)) = (request, reply)
+            && let Some(order) = told.spot_probe
+        {
+            return self.order_is_told(r, order, now);
+        }
+        let Said::Probed {
+            probed, may_start, ..
+        } = reply
+        else {
+            return Ok(());
+        };
+        let may_start = *may_start;
+        let (rank, moment) = match request {
+            AgentRequest::ProbeOpens(r) => (r.rank, r.moment),
+            AgentRequest::Probed(r) => (r.rank, r.moment),
+            _ => return broken(format!("{job} e{epoch} is told a verdict unasked")),
+        };
+        if let Some(moment) = moment {
+            return self.moment_is_told((job, epoch, rank, moment), (probed, may_start));
+        }
         let Some(seen) = self.jobs.get(&job) else {
             return Ok(());
         };
         let attempt = seen.attempts.iter().find(|a| a.placement.epoch == epoch);
-        let barred = |rank| attempt.is_some_and(|attempt| is_barred(attempt, rank));
-        let (rank, probed, may_start) = match (request, reply) {
-            (AgentRequest::Checkpoint(r), Reply::Agent(Said::Checkpoint(told)))
-                if told.accepted && barred(r.rank) =>
-            {
-                return broken(format!(
-                    "{job} e{epoch}: a barred node's checkpoint is taken"
-                ));
-            }
-            (AgentRequest::Result(r), Reply::Agent(Said::Result(told)))
-                if told.recorded && r.cause.is_outcome() && barred(r.rank) =>
-            {
-                return broken(format!("{job} e{epoch}: a barred node's result is taken"));
-            }
-            (
-                request,
-                Reply::Agent(Said::Probed {
-                    probed, may_start, ..
-                }),
-            ) => match request {
-                AgentRequest::ProbeOpens(r) => (r.rank, probed, *may_start),
-                AgentRequest::Probed(r) => (r.rank, probed, *may_start),
-                _ => return broken(format!("{job} e{epoch} is told a verdict unasked")),
-            },
-            _ => return Ok(()),
-        };
         let who = format!("{job} e{epoch} node {rank}");
         if attempt.and_then(|a| a.probes.get(&rank)) != Some(&**probed) {
             return broken(format!("{who} is told a verdict that is not in the store"));
@@ -258,6 +284,37 @@ impl Witness {
             ));
         }
         Ok(())
+    }
+
+    /// No checkpoint and no outcome is taken of a node without an accepted probe, or that failed one.
+    fn nothing_of_the_barred_is_taken(
+        &self,
+        request: &AgentRequest,
+        reply: &Said,
+        now: WorldTime,
+    ) -> Done {
+        let (job, epoch) = request.names();
+        let taken = match (request, reply) {
+            (AgentRequest::Checkpoint(r), Said::Checkpoint(told)) if told.accepted => {
+                Some((r.rank, "checkpoint"))
+            }
+            (AgentRequest::Result(r), Said::Result(told))
+                if told.recorded && r.cause.is_outcome() =>
+            {
+                Some((r.rank, "result"))
+            }
+            _ => None,
+        };
+        let seen = self.jobs.get(&job);
+        let attempt = seen.and_then(|s| s.attempts.iter().find(|a| a.placement.epoch == epoch));
+        let barred = |rank| {
+            self.moments.had_failed((job, epoch, rank), now)
+                || attempt.is_some_and(|attempt| is_barred(attempt, rank))
+        };
+        match taken.filter(|(rank, _)| barred(*rank)) {
+            Some((_, what)) => broken(format!("{job} e{epoch}: a barred node's {what} is taken")),
+            None => Ok(()),
+        }
     }
 
     /// Whether what ran of an attempt says nothing of what is proved: an agent on it makes its own

@@ -17,6 +17,7 @@ use tandem_model::workload::WorkloadKind;
 
 use crate::blame::Blame;
 use crate::disk::wait;
+use crate::moments::Moments;
 use crate::sim::{Done, Halt, Sim, broken};
 use crate::verdicts::{Verdicts, first_stands};
 
@@ -30,7 +31,7 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// How many nodes of all attempts are judged.
+    /// How many nodes of all attempts are judged at their start.
     fn verdicts(&self) -> usize {
         self.attempts.iter().map(|a| a.probes.len()).sum()
     }
@@ -62,6 +63,7 @@ pub(crate) struct Witness {
     pub(crate) settled_at: Option<WorldTime>,
     pub(crate) blame: Blame,
     pub(crate) verdicts: Verdicts,
+    pub(crate) moments: Moments,
     is_broken: Option<String>,
 }
 
@@ -100,11 +102,10 @@ fn look(store: &SqliteStore, account: AccountId, id: JobId) -> Done<Option<Seen>
 }
 
 impl Witness {
-    /// One that knows how placements are probed.
-    pub(crate) fn of(probe: ProbeTerms) -> Self {
-        let mut witness = Self::default();
-        witness.verdicts.terms = probe;
-        witness
+    /// Is told how placements are probed, and the length of the days for which moments are drawn.
+    pub(crate) fn expects(&mut self, probe: ProbeTerms, day_us: i64) {
+        self.verdicts.terms = probe;
+        self.moments.day_us = day_us;
     }
 
     /// Keeps what is broken until the step is over.
@@ -162,9 +163,10 @@ impl Witness {
                 self.fence_was_waited_for(*id, before, &now)?;
             }
             self.charges_fit(store, *id, &now)?;
+            let before = self.moments.kept.len() + self.jobs.get(id).map_or(0, Seen::verdicts);
+            self.moments_hold(*id, &now, at)?;
             self.probes_hold(*id, &now, at)?;
-            let before = self.jobs.get(id).map_or(0, Seen::verdicts);
-            is_judged |= now.verdicts() != before;
+            is_judged |= self.moments.kept.len() + now.verdicts() != before;
             self.jobs.insert(*id, now);
         }
         if is_judged {
@@ -182,6 +184,13 @@ impl Witness {
                 (None, None) => {}
                 (Some(before), Some(now)) => {
                     compare(*id, before, &now)?;
+                    let probes = |seen: &Seen| -> Vec<_> {
+                        let all = seen.attempts.iter();
+                        all.map(|a| a.running_probes.clone()).collect()
+                    };
+                    if probes(before) != probes(&now) {
+                        return broken(format!("{id}: its moments are not what was written"));
+                    }
                     self.jobs.insert(*id, now);
                 }
                 (Some(_), None) => return broken(format!("{id} is lost")),
@@ -291,7 +300,7 @@ impl Witness {
     ) -> Done {
         let (job, epoch) = request.names();
         self.blame.leases(request, reply);
-        self.probe_is_told(request, reply)?;
+        self.probe_is_told(request, reply, now)?;
         let seen = self.jobs.get(&job);
         match (request, reply) {
             (AgentRequest::Heartbeat(_), Reply::Agent(Said::Heartbeat(told))) => {

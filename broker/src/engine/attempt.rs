@@ -241,12 +241,15 @@ impl Attempt {
 
     /// What was under way with the broker before this one has no answer any more: a creation is
     /// looked for by its tag, a purchase of time by the minutes it left, and the probe of a node
-    /// begins anew, with all of its time.
+    /// begins anew, with all of its time, or, inside running work, may be lost without its fault.
     pub fn adopt(&mut self, now: WorldTime) {
         for (rank, told) in &mut self.probe_ordered {
             if !self.probes.contains_key(rank) {
                 *told = now.max(*told);
             }
+        }
+        for probes in self.running_probes.values_mut() {
+            probes.adopt();
         }
         if self.rented == Rented::Asked {
             self.rented = if Planted::CreationForgotten.is_here() {

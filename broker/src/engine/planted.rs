@@ -38,11 +38,17 @@ pub enum Planted {
     RefusedStays,
     /// Time before the verdict counts when it is claimed after it.
     ProbeTimeCounted,
+    /// A moment of running work is told before its order is in the store.
+    OrderToldEarly,
+    /// A moment that outlived its broker counts as the node's silence.
+    RestartIsSilence,
+    /// Running work that could not be probed is left as if it had failed.
+    RefusalLeaves,
 }
 
 impl Planted {
     /// Every bug.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::FenceNotWaited,
         Self::LeaseShort,
         Self::TerminalLeft,
@@ -60,6 +66,9 @@ impl Planted {
         Self::LastVerdictStands,
         Self::RefusedStays,
         Self::ProbeTimeCounted,
+        Self::OrderToldEarly,
+        Self::RestartIsSilence,
+        Self::RefusalLeaves,
     ];
 
     /// Whether it is planted in this thread.

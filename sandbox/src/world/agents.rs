@@ -190,14 +190,14 @@ impl World {
                 vec![Input::Started]
             }
             Action::Pause => {
-                if let Some(agent) = self.sim(index) {
-                    agent.pause(now);
+                if self.sim(index).is_some_and(|agent| agent.pause(now)) {
+                    self.units[index as usize].work_ends(now);
                 }
                 Vec::new()
             }
             Action::Resume => {
-                if let Some(agent) = self.sim(index) {
-                    agent.resume(now);
+                if self.sim(index).is_some_and(|agent| agent.resume(now)) {
+                    self.units[index as usize].work_starts(now);
                 }
                 Vec::new()
             }
@@ -248,6 +248,28 @@ impl World {
         self.calls.insert(id, (index, kind));
         self.effects.agent_calls.push(call);
         Vec::new()
+    }
+
+    /// Whether the simulated agent of a unit holds its lease, by its own count.
+    pub fn holds_lease(&self, unit: &str) -> bool {
+        let unit = self.unit_index(unit).map(|n| &self.units[n as usize]);
+        let Some(Guest::Agent(agent)) = unit.map(|unit| &unit.guest) else {
+            return false;
+        };
+        let now = AgentTime(u64::try_from(self.now.micros()).unwrap_or(0));
+        agent.state.holds_lease(now)
+    }
+
+    /// Lets the workload go on that stands still for the probe of a call under way: the probe needs the
+    /// cards no more. For who carries an exchange in the agent's place.
+    pub fn spot_is_measured(&mut self, call: u64, now: Moment) {
+        self.catch_up(now);
+        let Some((index, CallKind::Probe(Some(moment)))) = self.calls.get(&call).copied() else {
+            return;
+        };
+        if self.units[index as usize].state == UnitState::Running {
+            self.drive(index, Input::SpotMeasured(moment));
+        }
     }
 
     /// Gives an agent the answer to one of its calls. Answers to calls that are not under way are

@@ -318,20 +318,26 @@ impl SimAgent {
         Input::Uploaded(step, Ok(uploaded))
     }
 
-    /// SIGSTOP.
-    pub(crate) fn pause(&mut self, now: WorldTime) {
-        if let Some(work) = &mut self.work {
-            work.stands_since.get_or_insert(now);
-        }
+    /// SIGSTOP; whether there was something to stop.
+    pub(crate) fn pause(&mut self, now: WorldTime) -> bool {
+        let works = self.work.as_mut();
+        let Some(work) = works.filter(|work| work.stands_since.is_none()) else {
+            return false;
+        };
+        work.stands_since = Some(now);
+        true
     }
 
-    /// SIGCONT: the step under way goes on where it was.
-    pub(crate) fn resume(&mut self, now: WorldTime) {
-        if let Some(work) = &mut self.work
-            && let Some(since) = work.stands_since.take()
-        {
-            work.step_began = work.step_began.after(now.since(since));
-        }
+    /// SIGCONT: the step under way goes on where it was. Whether something stood still.
+    pub(crate) fn resume(&mut self, now: WorldTime) -> bool {
+        let Some(work) = &mut self.work else {
+            return false;
+        };
+        let Some(since) = work.stands_since.take() else {
+            return false;
+        };
+        work.step_began = work.step_began.after(now.since(since));
+        true
     }
 
     /// SIGTERM: the workload writes a checkpoint and ends.

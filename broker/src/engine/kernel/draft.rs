@@ -13,6 +13,7 @@ use tandem_model::time::WorldTime;
 use super::Ticket;
 use crate::engine::job::Job;
 use crate::engine::message::{AgentReply, AgentRequest, JobSpec, Refused, Reply, Request};
+use crate::engine::planted::Planted;
 use crate::engine::probe;
 use crate::engine::step::Input;
 use crate::engine::terms::Terms;
@@ -51,12 +52,16 @@ impl Draft {
         }
     }
 
-    /// Takes out the answers that tell a verdict.
-    pub(super) fn verdicts_told(&mut self) -> Vec<(Ticket, Reply)> {
-        let is_one = |(_, reply): &mut (Ticket, Reply)| {
-            matches!(reply, Reply::Agent(AgentReply::Probed { .. }))
+    /// Takes out the answers that a planted bug gives before the commit.
+    pub(super) fn told_early(&mut self) -> Vec<(Ticket, Reply)> {
+        let is_early = |(_, reply): &mut (Ticket, Reply)| match reply {
+            Reply::Agent(AgentReply::Probed { .. }) => Planted::VerdictToldEarly.is_here(),
+            Reply::Agent(AgentReply::Heartbeat(told)) => {
+                told.spot_probe.is_some() && Planted::OrderToldEarly.is_here()
+            }
+            _ => false,
         };
-        self.replies.extract_if(.., is_one).collect()
+        self.replies.extract_if(.., is_early).collect()
     }
 
     /// Takes a request into the job and notes the answer for after the commit.

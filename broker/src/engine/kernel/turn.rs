@@ -118,8 +118,8 @@ impl Kernel {
             self.answers.append(&mut draft.replies);
             return;
         };
-        if Planted::VerdictToldEarly.is_here() {
-            self.answers.extend(draft.verdicts_told());
+        if Planted::VerdictToldEarly.is_here() || Planted::OrderToldEarly.is_here() {
+            self.answers.extend(draft.told_early());
         }
         let epoch_before = job.epoch();
         let mut decided = self.step_on(&mut job, &draft, now, fresh);

@@ -26,14 +26,35 @@ pub const SETTLE: Duration = Duration::from_secs(5);
 const DOMAIN: &[u8] = b"tandem probe moment v1";
 const DAY_US: i64 = 86_400 * 1_000_000;
 
-/// The key by which moments are drawn. Prints nothing of it.
+/// The key by which moments are drawn, and the length of the days for which. Prints nothing of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct MomentKey([u8; 32]);
+pub struct MomentKey {
+    bytes: [u8; 32],
+    day_us: i64,
+}
 
 impl MomentKey {
     /// From 32 derived bytes that nobody outside knows.
     pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self {
+            bytes,
+            day_us: DAY_US,
+        }
+    }
+
+    /// The same key for days of another length, in microseconds and at least one: a simulated run is
+    /// over within minutes, and has to see some moments.
+    #[must_use]
+    pub const fn with_day_us(self, day_us: i64) -> Self {
+        Self {
+            day_us: if day_us < 1 { 1 } else { day_us },
+            ..self
+        }
+    }
+
+    /// The day in which a time lies.
+    fn day(&self, at: WorldTime) -> i64 {
+        at.micros().div_euclid(self.day_us)
     }
 }
 
@@ -55,7 +76,8 @@ pub struct SpotMoment {
 /// The moments of a model on a day, counted from 1970 in UTC, in no order: each falls anywhere in the
 /// day, whatever the others do. `per_day` up to [`PER_DAY_MAX`].
 pub fn of_day(key: &MomentKey, model: &str, day: i64, per_day: u32) -> Vec<SpotMoment> {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, &key.0);
+    let day_us = key.day_us;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key.bytes);
     let draw = |number: u32| {
         let mut context = hmac::Context::with_key(&key);
         context.update(DOMAIN);
@@ -70,10 +92,10 @@ pub fn of_day(key: &MomentKey, model: &str, day: i64, per_day: u32) -> Vec<SpotM
                 .fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte))
         };
         // The part of the day in 2^64ths: 64 bits make the bias of a remainder nothing.
-        let within = (u128::from(part(&rest[..8])) * u128::from(DAY_US.unsigned_abs())) >> 64;
+        let within = (u128::from(part(&rest[..8])) * u128::from(day_us.unsigned_abs())) >> 64;
         let mut name = [0; 16];
         name.copy_from_slice(id);
-        let start = day.saturating_mul(DAY_US);
+        let start = day.saturating_mul(day_us);
         SpotMoment {
             id: HexBytes(name),
             at: WorldTime::from_micros(start)
@@ -86,8 +108,7 @@ pub fn of_day(key: &MomentKey, model: &str, day: i64, per_day: u32) -> Vec<SpotM
 /// The next moment of a model whose order can be given now: at least [`LEAD_MIN`] and at most
 /// [`LEAD_MAX`] ahead.
 pub fn to_order(key: &MomentKey, model: &str, per_day: u32, now: WorldTime) -> Option<SpotMoment> {
-    let day = |at: WorldTime| at.micros().div_euclid(DAY_US);
-    let (today, last) = (day(now), day(now.after(LEAD_MAX)));
+    let (today, last) = (key.day(now), key.day(now.after(LEAD_MAX)));
     let moments = (today..=last).flat_map(|day| of_day(key, model, day, per_day));
     let in_time =
         |moment: &SpotMoment| now.after(LEAD_MIN) <= moment.at && moment.at <= now.after(LEAD_MAX);
@@ -191,6 +212,22 @@ mod tests {
             assert!(!of_it(LEAD_MAX + Duration::from_micros(1)));
             assert!(order(LEAD_MAX).is_some(), "this one, or an earlier one");
         }
+    }
+
+    #[test]
+    fn shorter_days_have_as_many_moments_each_and_other_times() {
+        let hour_us = 3_600_000_000;
+        let hourly = KEY.with_day_us(hour_us);
+        for day in 480_000..480_100 {
+            let moments = of_day(&hourly, "l4", day, 3);
+            assert_eq!(moments.len(), 3);
+            for moment in moments {
+                assert_eq!(moment.at.micros().div_euclid(hour_us), day);
+                let now = WorldTime::from_micros(moment.at.micros() - 15_000_000);
+                assert!(to_order(&hourly, "l4", 3, now).is_some());
+            }
+        }
+        assert_eq!(KEY.with_day_us(DAY_US), KEY);
     }
 
     #[test]

@@ -26,11 +26,12 @@ use super::moments::{self, SETTLE};
 use super::{NodeVerdict, OPENINGS_MAX, ProbeOpens, ProbeTerms, Probed, note_speed, record};
 use crate::engine::job::{Attempt, Job};
 use crate::engine::message::AgentReply;
+use crate::engine::planted::Planted;
 use crate::store::Changes;
 
 /// Moments in a row without an answer after which a node fails.
 pub const MISSED_MAX: u32 = 3;
-/// Answers that are kept of a node, the newest.
+/// Answers that are kept of a node.
 const ANSWERED_MAX: usize = 4;
 
 /// A moment for which a node was given the order.
@@ -43,6 +44,10 @@ pub struct Ordered {
     /// How often the node began its probe.
     #[serde(default)]
     pub openings: u32,
+    /// A broker started again while it was open: the order, or what the node said of it, may be lost
+    /// with the broker before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outlived_broker: bool,
 }
 
 /// What came of one moment.
@@ -60,7 +65,7 @@ pub struct RunningProbes {
     /// The moment that is ordered and has no answer yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered: Option<Ordered>,
-    /// Up to four answers, oldest first.
+    /// Up to four answers, oldest first: the newest ones, and the first that showed devices.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answered: Vec<Answered>,
     /// Moments that passed without an answer, in all.
@@ -75,6 +80,13 @@ impl RunningProbes {
     fn answer(&self, moment: MomentId) -> Option<&Probed> {
         let answered = self.answered.iter().find(|a| a.moment == moment);
         answered.map(|answered| &answered.probed)
+    }
+
+    /// A broker took it over from one that died, or lost its claim.
+    pub(in crate::engine) fn adopt(&mut self) {
+        if let Some(ordered) = &mut self.ordered {
+            ordered.outlived_broker = !Planted::RestartIsSilence.is_here();
+        }
     }
 
     fn misses(&mut self) {
@@ -93,7 +105,9 @@ impl RunningProbes {
         }
         self.answered.push(Answered { moment, probed });
         if self.answered.len() > ANSWERED_MAX {
-            self.answered.remove(0);
+            // The devices that were shown first are what later ones must be.
+            let shows_first = self.answered.first().is_some_and(shows_devices);
+            self.answered.remove(usize::from(shows_first));
         }
     }
 
@@ -111,6 +125,10 @@ impl RunningProbes {
             )
         })
     }
+}
+
+fn shows_devices(answered: &Answered) -> bool {
+    !answered.probed.devices.is_empty()
 }
 
 /// Whether a prover gave up once it knew what it must open.
@@ -151,6 +169,7 @@ pub(in crate::engine) fn to_order(
         moment: next.id,
         at: next.at,
         openings: 0,
+        outlived_broker: false,
     })
 }
 
@@ -293,7 +312,10 @@ pub(super) fn take(
     }
     let mut probed = kept(said, attempt, terms, now);
     // What could not be shown while the work runs takes the work from nobody.
-    probed.accepted = probed.outcome != VerdictOutcome::Fail;
+    probed.accepted = match Planted::RefusalLeaves.is_here() {
+        true => probed.outcome == VerdictOutcome::Pass,
+        false => probed.outcome != VerdictOutcome::Fail,
+    };
     record::keep(said, &probed, (installation, attempt), terms, changes);
     if probed.accepted {
         let what = format!("while its work ran, node {rank} {}", probed.in_words());
@@ -301,15 +323,18 @@ pub(super) fn take(
             .events
             .push(happened(id, state, said.epoch, what, now));
     }
-    let answer = reply(&probed, is_granting, true);
     let probes = attempt.running_probes.entry(rank).or_default();
     probes.take(moment, probed.clone());
+    // The third moment in a row without an answer leaves the placement, though none fails by itself.
+    let goes_on = is_granting && probes.refused(rank).is_none();
+    let answer = reply(&probed, goes_on, true);
     note_speed(job, (said.epoch, rank), &probed, changes);
     Ok(answer)
 }
 
 /// Counts moments that passed without an answer while the node was heard; a node that was silent is
-/// for the watch over silence. Whether anything changed, and when to look again.
+/// for the watch over silence, and one whose broker died meanwhile may never have heard the order, or
+/// have answered the dead one. Whether anything changed, and when to look again.
 pub(in crate::engine) fn lapse(
     job: &mut Job,
     within: Duration,
@@ -333,10 +358,13 @@ pub(in crate::engine) fn lapse(
         let was_heard = session
             .bound(*rank)
             .is_some_and(|b| b.heard_at >= ordered.at);
-        match was_heard {
+        match was_heard && !ordered.outlived_broker {
             true => probes.misses(),
             false => probes.ordered = None,
         }
     }
     (has_lapsed, next)
 }
+
+#[cfg(test)]
+mod tests;

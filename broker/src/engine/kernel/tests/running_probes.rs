@@ -327,14 +327,19 @@ fn giving_up_after_the_picks_counts_as_no_answer_and_an_answer_begins_the_count_
     };
     for answers_the_second in [false, true] {
         let mut running = Running::new();
+        let mut goes_on = Vec::new();
         for number in 0..3 {
             let moment = running.at_moment(number);
             let said = match answers_the_second && number == 1 {
                 true => verdict(VerdictOutcome::CouldNotRun),
                 false => withheld(),
             };
-            running.reply(judged(moment, said));
+            match running.reply(judged(moment, said)) {
+                AgentReply::Probed { may_start, .. } => goes_on.push(may_start),
+                other => panic!("{other:?}"),
+            }
         }
+        assert_eq!(goes_on, [true, true, answers_the_second]);
         running.until(running.second + 5);
         assert_eq!(running.is_left().is_none(), answers_the_second);
         let expected = if answers_the_second { (2, 1) } else { (3, 3) };

@@ -219,6 +219,20 @@ fn a_moment_at_which_nobody_listened_counts_for_nothing() {
 }
 
 #[test]
+fn a_moment_that_outlives_its_broker_is_no_silence_of_the_node() {
+    let (second, _) = dies_after_the_order().0.moments[0];
+    // Back too late for the next heartbeat to bring the order; and when nobody took the answer.
+    for back in [second - 2, second + 8] {
+        let (mut running, claimed) = dies_after_the_order();
+        running.adopts(&claimed, back);
+        running.until(second + WITHIN_S + 10);
+        assert!(running.told.is_empty());
+        let probes = running.probes();
+        assert_eq!((probes.missed, probes.ordered), (0, None), "back at {back}");
+    }
+}
+
+#[test]
 fn no_more_nodes_are_probed_at_one_moment_than_can_be_checked() {
     let (key, moments) = drawn();
     let probe = probe_terms(key);
