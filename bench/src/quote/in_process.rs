@@ -18,6 +18,8 @@ const SIZES: [u32; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const QUOTES: usize = 2_000;
 /// Scans that are timed for an ask.
 const SCANS: usize = 5;
+/// More GPUs than any book has, promised a backstop already.
+const SOLD_OUT_GPUS: u64 = 1 << 40;
 /// Aims of a quote on the largest book, in microseconds.
 pub(super) const MEDIAN_US: Aim = Aim::AtMost(10.0);
 pub(super) const P99_US: Aim = Aim::AtMost(200.0);
@@ -111,6 +113,12 @@ fn asks(stand: &Stand, book: &Book, offers: &[Offer], quotes: &[Quoted]) -> Sect
             let p99 = quote.percentile_us(99);
             section.aimed(format!("{name}: p99"), p99, "us", P99_US);
         }
+        let sold_out = || stand.supply_afresh(book).with_promised(SOLD_OUT_GPUS);
+        let denied = Times::of_each(QUOTES, sold_out, |supply| {
+            stand.quote_on(asked, book, supply)
+        });
+        let p99 = denied.percentile_us(99);
+        section.aimed(format!("{name}, no backstop left: p99"), p99, "us", P99_US);
         let ask = stand.with_desk(asked, (book, &stand.supply), |desk| {
             desk.ask(Tier::Consumer)
         });
