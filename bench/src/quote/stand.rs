@@ -129,7 +129,7 @@ pub(super) fn plain_quote(
     Desk::new(workload, found, book, pricing).quote(fresh)
 }
 
-fn fresh() -> QuoteId {
+pub(super) fn fresh() -> QuoteId {
     QuoteId::from_parts(1, &[1; 10])
 }
 

@@ -11,7 +11,7 @@ use tandem_pricing::jurisdiction::{Digester, Rules};
 use super::asks::{self, Asked};
 use super::in_process::{MEDIAN_US, P99_US};
 use super::market::Chance;
-use super::stand::Stand;
+use super::stand::{self, Stand};
 use crate::sheet::Section;
 use crate::times::{Times, nanoseconds};
 
@@ -134,7 +134,7 @@ impl Stream {
             let supply = stand.supply_afresh(book);
             if is_ahead {
                 let start = Instant::now();
-                let answers = last.answer_ahead(stand.conditions(book, &supply));
+                let answers = last.answer_ahead(stand.conditions(book, &supply), || true);
                 worked_ahead = (
                     worked_ahead.0.max(answers),
                     worked_ahead.1.max(start.elapsed()),
@@ -145,6 +145,12 @@ impl Stream {
                 let asked = drawn();
                 times.push(nanoseconds(|| stand.quote_on(asked, book, &supply)));
                 from_memory += u64::from(supply.answers_worked_out() == worked_out);
+                // As over HTTP, where every answer says what a change would save.
+                stand.with_desk(asked, (book, &supply), |desk| {
+                    let report = desk.quote(stand::fresh);
+                    let each = report.tiers.iter();
+                    each.for_each(|tier| drop(desk.counterfactuals(tier)));
+                });
             }
             last = supply;
         }

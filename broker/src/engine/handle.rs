@@ -72,7 +72,7 @@ impl EngineHandle {
         Arc::clone(&self.market.borrow())
     }
 
-    /// Every market as it is read, the present one first.
+    /// The market, and when it changes.
     pub fn markets(&self) -> watch::Receiver<Arc<Market>> {
         self.market.clone()
     }

@@ -2,7 +2,7 @@
 //! worked out on the new one, beside the requests.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tandem_model::time::Clock;
 use tandem_pricing::quote::Conditions;
@@ -16,8 +16,12 @@ use crate::http::v1::quotes::OFFER_AGE_MAX;
 use crate::policies::Policies;
 use crate::sales::Sales;
 
+/// Longest time that a round works, on the wall, but for the answer that it is at.
+const ROUND_MAX: Duration = Duration::from_millis(500);
 /// Shortest time between two rounds, on the wall: a market also changes when backstops are promised.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
+/// A pause lasts so many times what the round before it took, so a tenth of one core is used at most.
+const PAUSE_ROUNDS: u32 = 9;
 
 /// By what answers are worked out.
 pub(super) struct Parts {
@@ -38,6 +42,7 @@ pub(super) fn keep_ahead(
     tokio::spawn(async move {
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 changed = markets.changed() => if changed.is_err() {
                     break;
@@ -46,10 +51,12 @@ pub(super) fn keep_ahead(
             let market = Arc::clone(&markets.borrow_and_update());
             // The offers of the last market are not kept for it, only what was asked of them.
             let earlier = std::mem::replace(&mut last, market.supply.clone());
-            let parts = Arc::clone(&parts);
+            let (parts, until) = (Arc::clone(&parts), stop.clone());
+            let began = Instant::now();
             let work = move || {
+                let goes_on = || !until.is_cancelled() && began.elapsed() < ROUND_MAX;
                 let live = parts.policies.current();
-                earlier.answer_ahead(Conditions {
+                let conditions = Conditions {
                     book: &market.book,
                     supply: &market.supply,
                     policy: &live.policy,
@@ -57,7 +64,8 @@ pub(super) fn keep_ahead(
                     age_max: Some(OFFER_AGE_MAX),
                     now: parts.clock.wall(),
                     world_now: parts.clock.world(),
-                })
+                };
+                earlier.answer_ahead(conditions, goes_on)
             };
             match tokio::task::spawn_blocking(work).await {
                 Ok(answers) => tracing::debug!(answers, "quotes worked out ahead"),
@@ -65,7 +73,7 @@ pub(super) fn keep_ahead(
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(PAUSE_MIN) => {}
+                () = tokio::time::sleep(PAUSE_MIN.max(began.elapsed() * PAUSE_ROUNDS)) => {}
             }
         }
     })
@@ -74,7 +82,6 @@ pub(super) fn keep_ahead(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::time::Instant;
 
     use tandem_model::id::QuoteId;
     use tandem_model::network::NetworkId;

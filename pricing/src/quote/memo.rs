@@ -2,7 +2,7 @@
 //! least recently used of a set leaves first.
 //!
 //! The hash of a key picks a set and nothing more; an answer is given only for an equal key. Keys
-//! that were made to collide therefore push each other out, and cost nobody else more than a search.
+//! that were made to collide therefore push each other out, and cost others no more than a search.
 
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ struct Known<K, V> {
     idle: u32,
 }
 
-/// The most recently used stands first.
+/// What was asked for last stands first.
 type Set<K, V> = Vec<Box<Known<K, V>>>;
 
 /// Up to [`ANSWERS_MAX`] answers by key.
@@ -59,12 +59,17 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         if let Some(answer) = find(&mut self.set(hash), (hash, &key), idle) {
             return answer;
         }
-        self.worked_out.fetch_add(1, Ordering::Relaxed);
         let answer = Arc::new(work());
         let mut set = self.set(hash);
         if let Some(answer) = find(&mut set, (hash, &key), idle) {
             return answer;
         }
+        let at = place(&set, idle);
+        if at == WAYS {
+            return answer;
+        }
+        // Under the lock: whoever sees it counted finds it.
+        self.worked_out.fetch_add(1, Ordering::Relaxed);
         // What leaves is dropped after the lock.
         let left = (set.len() >= WAYS).then(|| set.pop());
         let known = Known {
@@ -73,20 +78,22 @@ impl<K: Hash + Eq, V> Memo<K, V> {
             answer: Arc::clone(&answer),
             idle,
         };
-        set.insert(0, Box::new(known));
+        set.insert(at, Box::new(known));
         drop(set);
         drop(left);
         answer
     }
 
     /// What `take` makes of every key, its answer and how many readings ago it was asked for; of a
-    /// set the least recently used first.
+    /// set what was asked for last first.
     pub(super) fn each<T>(&self, take: impl Fn(&K, &V, u32) -> T) -> Vec<T> {
         let mut all = Vec::new();
         for set in &self.sets {
             let set = set.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = set.iter().rev();
-            all.extend(known.map(|known| take(&known.key, &known.answer, known.idle)));
+            all.extend(
+                set.iter()
+                    .map(|known| take(&known.key, &known.answer, known.idle)),
+            );
         }
         all
     }
@@ -98,7 +105,7 @@ impl<K: Hash + Eq, V> Memo<K, V> {
         self.sets[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many answers were not known and were worked out.
+    /// How many answers were not known, were worked out and were kept.
     pub(super) fn worked_out(&self) -> u64 {
         self.worked_out.load(Ordering::Relaxed)
     }
@@ -111,12 +118,23 @@ impl<K: Hash + Eq, V> Memo<K, V> {
     }
 }
 
-/// The answer of an equal key, which becomes the most recently used.
+/// The place of an answer that was asked for so many readings ago: before those that were asked for
+/// no later. [`WAYS`] where a whole set is of later ones.
+fn place<K, V>(set: &Set<K, V>, idle: u32) -> usize {
+    let place = set.iter().position(|known| known.idle >= idle);
+    place.unwrap_or(set.len())
+}
+
+/// The answer of an equal key, which goes to the place of the later time it was asked for.
 fn find<K: Eq, V>(set: &mut Set<K, V>, (hash, key): (u64, &K), idle: u32) -> Option<Arc<V>> {
     let at = set.iter().position(|k| k.hash == hash && k.key == *key)?;
-    set[..=at].rotate_right(1);
-    set[0].idle = set[0].idle.min(idle);
-    Some(Arc::clone(&set[0].answer))
+    let answer = Arc::clone(&set[at].answer);
+    let to = place(set, idle);
+    if to <= at {
+        set[at].idle = idle;
+        set[to..=at].rotate_right(1);
+    }
+    Some(answer)
 }
 
 /// A hash by multiplication, word by word (as the compiler of Rust has it): quick on keys of many
@@ -211,6 +229,35 @@ mod tests {
             assert_eq!(*memo.answer(Colliding(key), never(key)), key);
         }
         assert_eq!(*memo.answer(Colliding(1), || 100), 100);
+    }
+
+    #[test]
+    fn what_is_put_ahead_pushes_out_nothing_that_was_asked_for_later() {
+        let memo = Memo::default();
+        for key in 0..7 {
+            memo.answer_idle(Colliding(key), 2, || key);
+        }
+        memo.answer_idle(Colliding(7), 1, || 7);
+        // Before those that were asked for no later, and the last of them leaves.
+        memo.answer_idle(Colliding(8), 2, || 8);
+        memo.answer_idle(Colliding(9), 3, || 9);
+        let keys = || memo.each(|key, _, idle| (key.0, idle));
+        let expected = [
+            (7, 1),
+            (8, 2),
+            (6, 2),
+            (5, 2),
+            (4, 2),
+            (3, 2),
+            (2, 2),
+            (1, 2),
+        ];
+        assert_eq!(keys(), expected);
+        // What was known as wanted stays so; what is asked for becomes it.
+        memo.answer_idle(Colliding(7), 5, || 100);
+        memo.answer(Colliding(4), || 100);
+        assert_eq!(keys()[..3], [(4, 0), (7, 1), (8, 2)]);
+        assert_eq!(memo.worked_out(), 9);
     }
 
     #[test]

@@ -59,6 +59,7 @@ pub struct Usage {
 #[derive(Debug, Clone, Default)]
 pub struct Supply {
     usage: Usage,
+    /// Rising, whatever the aisles are.
     products: Vec<(NetworkId, Box<str>)>,
     sellers: Vec<Seller>,
     /// By the number of the aisle.
@@ -94,8 +95,13 @@ struct Stand {
 impl Supply {
     /// The supply of a book whose time is bought as `products` say.
     pub fn of(book: &Book, products: &[Product], usage: Usage) -> Self {
+        let sold = book.aisles().iter();
+        let sold: BTreeSet<_> = sold
+            .map(|a| (a.network.clone(), a.product.clone()))
+            .collect();
         let mut supply = Self {
             usage,
+            products: sold.into_iter().collect(),
             ..Self::default()
         };
         for aisle in book.aisles() {
@@ -124,17 +130,13 @@ impl Supply {
         supply
     }
 
-    /// The place of an aisle's product, which is added where it is new.
-    fn product_of(&mut self, aisle: &Aisle) -> usize {
+    /// The place of an aisle's product.
+    fn product_of(&self, aisle: &Aisle) -> usize {
         let is_it = |(network, name): &(NetworkId, Box<str>)| {
             *network == aisle.network && *name == aisle.product
         };
-        let known = self.products.iter().position(is_it);
-        known.unwrap_or_else(|| {
-            let product = (aisle.network.clone(), aisle.product.clone());
-            self.products.push(product);
-            self.products.len() - 1
-        })
+        let found = self.products.iter().position(is_it);
+        found.expect("the products are those of the aisles")
     }
 
     /// What was seen of it.
@@ -205,7 +207,8 @@ impl Supply {
         &self.products
     }
 
-    /// How many answers were worked out on it, at a request or ahead; the others were in memory.
+    /// How many answers were worked out on it and kept, at a request or ahead; the others were in
+    /// memory, or cannot be kept.
     pub fn answers_worked_out(&self) -> u64 {
         self.memo.worked_out()
     }
