@@ -8,7 +8,7 @@ use tandem_pricing::jurisdiction::{Digest, Digester};
 use tandem_pricing::{files, launch};
 
 /// The name of an ask and the rest of its file.
-const ASKS: [(&str, &str); 6] = [
+const ASKS: [(&str, &str); 8] = [
     (
         "H100 x 8",
         "run: ./train\nresources: {gpu: H100, gpus_per_node: 8}",
@@ -33,6 +33,15 @@ const ASKS: [(&str, &str); 6] = [
     (
         "personal data, any 24 GB",
         "run: ./train\nresources: {gpu: 'any:24GB'}\nlimits: {data: personal}",
+    ),
+    (
+        "3 nodes, any 24 GB",
+        "run: ./train\nresources: {gpu: 'any:24GB', nodes: 3}",
+    ),
+    (
+        "a dollar for an hour, any 24 GB",
+        "run: ./train\nresources: {gpu: 'any:24GB'}\n\
+         limits: {expected_seconds: 3600, budget_usd: 1}",
     ),
 ];
 

@@ -9,6 +9,8 @@ use tandem_pricing::quote::{Refusal, cost_of, gpus_rented};
 
 use super::asks::Asked;
 
+const HOUR_SECONDS: i128 = 3_600;
+
 /// Ten thousand basis points are the whole.
 const BASIS_POINTS: u64 = 10_000;
 
@@ -24,8 +26,15 @@ pub(super) fn cheapest_hour(
         let gpus = i64::from(gpus_rented(offer, &asked.workload)) * i64::from(ask.nodes.max(1));
         cost_of(offer).map(|cost| cost.get() * gpus)
     };
+    let budget = ask.work.and_then(|work| Some((work, work.budget?)));
+    let is_in_budget = |hour: &i64| {
+        budget.is_none_or(|(work, most)| {
+            let spent = i128::from(*hour) * i128::from(work.useful_seconds);
+            spent <= i128::from(most.get()) * HOUR_SECONDS
+        })
+    };
     let fitting = offers.iter().filter(|offer| fits(offer, asked, ask, now));
-    fitting.filter_map(hour).min()
+    fitting.filter_map(hour).filter(is_in_budget).min()
 }
 
 /// Whether an offer fits; what decides quickly is asked first.

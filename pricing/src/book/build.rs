@@ -12,7 +12,7 @@ use tandem_model::offer::{Fabric, NodeLink, Offer};
 use super::cards::number_of;
 use super::free::{Free, FreeKey};
 use super::rows::{Rows, hash_of};
-use super::shelf::{Aisle, BLOCK, LEVELS, Places, Section, Shelf, Summary};
+use super::shelf::{Aisle, BLOCK, LEVEL_NODES, LEVELS, Places, Section, Shelf, Summary, level_of};
 use super::{Book, BookError, OFFERS_MAX, ages, stock};
 use crate::countries::CountrySet;
 use crate::quote::PRICE_MAX;
@@ -292,8 +292,8 @@ fn count_levels(book: &mut Book, summary: &mut Summary, active: Range<usize>) {
             running.copy_from_slice(&summary.at_least[1..]);
             book.blocks.push(running);
         }
-        for level in 0..LEVELS {
-            if book.rows.nodes[row] < 1 << level {
+        for (level, least) in LEVEL_NODES.into_iter().enumerate() {
+            if book.rows.nodes[row] < least {
                 break;
             }
             if summary.at_least[level] == 0 {
@@ -320,12 +320,10 @@ fn add_sections(book: &mut Book, active: Range<usize>) -> Places {
         for (_, row) in rows {
             book.section_rows.push(*row);
             let nodes = book.rows.nodes[*row as usize];
-            for (level, count) in (1u32..).zip(&mut at_least) {
-                *count += u32::from(nodes >= 1 << level);
-            }
-            for (level, free) in (0u32..).zip(&mut free_nodes) {
-                *free += u64::from(if nodes >= 1 << level { nodes } else { 0 });
-            }
+            let (level, _) = level_of(nodes);
+            at_least[..level].iter_mut().for_each(|count| *count += 1);
+            let free = free_nodes[..=level].iter_mut();
+            free.for_each(|free| *free += u64::from(nodes));
         }
         book.sections.push(Section {
             rows: start..number(book.section_rows.len()),

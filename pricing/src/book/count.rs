@@ -87,6 +87,7 @@ impl Book {
         if !lane.is_mixed {
             let count = |cap| match lane.section {
                 _ if cap >= s.price_max => roomy,
+                _ if cap < s.price_min => 0,
                 Some(section) => self.count_section(section, test.nodes, cap),
                 None => self.count_inside(s, test.masks(lane.export), test.nodes, cap),
             };

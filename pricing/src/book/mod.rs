@@ -6,8 +6,8 @@
 //! merges shelves by price until it has as many offers as are wanted, and opens an aisle only when
 //! one of its offers could be next. Its price is asked for then too, where what is known of prices
 //! before ([`Outlook`]) is enough to count it. Offers are looked at one by one only where a shelf
-//! mixes stale with fresh ones, or where an unusual number of nodes meets a price limit. The owner
-//! swaps a whole book for the next one.
+//! mixes stale with fresh ones, where several nodes meet a price limit, or where no counts are kept
+//! for so many nodes. The owner swaps a whole book for the next one.
 
 mod ages;
 mod ask;

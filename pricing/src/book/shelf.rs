@@ -9,8 +9,11 @@ use tandem_model::offer::{Fabric, NodeLink};
 
 use crate::countries::{CountrySet, WORDS};
 
-/// Levels of nodes that counts are kept for: at least 1, 2, 4, 8, 16, 32, 64.
-pub(super) const LEVELS: usize = 7;
+/// Levels of nodes that counts are kept for: at least so many, rising from 1. Offers with any other
+/// number of nodes are counted one by one.
+pub(super) const LEVEL_NODES: [u32; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 24, 32, 48, 64];
+/// How many levels there are.
+pub(super) const LEVELS: usize = LEVEL_NODES.len();
 /// Offers between two running counts of a shelf.
 pub(super) const BLOCK: usize = 256;
 
@@ -60,8 +63,8 @@ pub struct Shelf {
 
 /// The highest level that `nodes` (at least 1) reaches, and whether it is exactly that level.
 pub(super) fn level_of(nodes: u32) -> (usize, bool) {
-    let level = (nodes.max(1).ilog2() as usize).min(LEVELS - 1);
-    (level, nodes == 1 << level)
+    let level = LEVEL_NODES.partition_point(|least| *least <= nodes.max(1)) - 1;
+    (level, nodes == LEVEL_NODES[level])
 }
 
 /// Countries, each with the counts of its rank from `start` in a list of all of them.

@@ -38,8 +38,8 @@ pub(super) struct Closed {
 #[derive(Debug, Clone, Copy)]
 struct Offered {
     speed_permille: u32,
-    /// The highest network price that keeps to every limit.
-    cap: u32,
+    /// The highest network price that keeps to the limits on the price; and to the budget too.
+    caps: [u32; 2],
     /// The lowest price of a useful GPU-hour.
     useful_min: i64,
     /// Whether no amount of the aisle can leave the range of money.
@@ -209,11 +209,13 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
                 speed_permille,
                 price_max,
             } if self.walk.ask.price_limit.is_none()
+                && !self.has_budget()
                 && i64::from(stock.price_max) <= small_up_to =>
             {
+                let cap = price_max.map_or(u32::MAX, |most| cap_of(Some(most.get())));
                 Some(Ok(Offered {
                     speed_permille,
-                    cap: price_max.map_or(u32::MAX, |most| cap_of(Some(most.get()))),
+                    caps: [cap; 2],
                     useful_min: useful_min.apply(self.lowest(stock)),
                     is_small: true,
                     price: None,
@@ -223,19 +225,30 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
         }
     }
 
-    /// How an aisle is offered whose price was asked for.
+    fn has_budget(&self) -> bool {
+        let work = self.walk.ask.work;
+        work.is_some_and(|work| work.budget.is_some())
+    }
+
+    /// How an aisle is offered whose price was asked for; the budget's limit is that of nodes that
+    /// can be split.
     fn by_price(&self, stock: &Stock, place: u32) -> Result<Offered, Refusal> {
         let sale = match self.walk.prices[place as usize].borrow() {
             AislePrice::Sold(sale) => sale,
             AislePrice::NotSold(why) => return Err(*why),
         };
-        let limit = self.walk.ask.price_limit;
+        let ask = self.walk.ask;
+        let limit = ask.price_limit;
         let limit = limit.map(|limit| sale.rate.inverse(limit.get()));
         let sold = sale.price_max.map(|most| Some(most.get()));
         let caps = [limit, sold].into_iter().flatten().map(cap_of);
+        let cap = caps.min().unwrap_or(u32::MAX);
+        let gpus = ask.gpus_rented(0, true);
+        let rate = ask.work.and_then(|work| sale.rate_in_budget(&work, gpus));
+        let in_budget = rate.map_or(u32::MAX, |rate| cap_of(sale.rate.inverse(rate)));
         Ok(Offered {
             speed_permille: sale.speed_permille,
-            cap: caps.min().unwrap_or(u32::MAX),
+            caps: [cap, cap.min(in_budget)],
             useful_min: sale.useful.apply(self.lowest(stock)).unwrap_or(0),
             is_small: self.walk.are_small[place as usize],
             price: Some(place),
@@ -268,23 +281,30 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
                 return true;
             }
         };
-        let has_budget = ask.work.is_some_and(|work| work.budget.is_some());
-        if test.is_stale(stock.oldest) || has_budget || !offered.is_small {
+        // What whole nodes cost differs between shelves.
+        let is_apart = self.has_budget() && stock.is_divisible != Some(true);
+        if test.is_stale(stock.oldest) || is_apart || !offered.is_small {
             return false;
         }
-        let Some(within) = self.within(stock, (rooms, roomy), offered.cap) else {
+        let within = offered
+            .caps
+            .map(|cap| self.within(stock, (rooms, roomy), cap));
+        let [Some(in_limit), Some(within)] = within else {
             return false;
         };
         let gpus = i64::from(ask.gpus_rented(0, true));
-        let above = roomy.inside - within;
+        let above = roomy.inside - in_limit;
         self.walk.refuse(Refusal::AbovePriceLimit, u64::from(above));
+        let above_budget = in_limit - within;
+        self.walk
+            .refuse(Refusal::AboveBudget, u64::from(above_budget));
         if within > 0 {
             self.fitting += u64::from(within);
             self.closed.push(Closed {
                 aisle,
                 price: offered.price,
                 useful_hour_min: offered.useful_min.saturating_mul(gpus),
-                is_whole: above == 0,
+                is_whole: within == roomy.inside,
             });
         }
         true

@@ -94,7 +94,7 @@ fn a_large_market_takes_little_memory_and_is_counted_exactly() {
             ..anything()
         },
         Ask {
-            nodes: 3,
+            nodes: 9,
             countries_allowed: Some(denied),
             price_limit: Some(MicroUsd::new(1_234_567)),
             age_max: age(60),
