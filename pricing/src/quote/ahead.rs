@@ -1,7 +1,6 @@
 //! Answers ahead: what was asked for on an earlier supply is worked out on the present one before
 //! somebody asks for it again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Supply;
@@ -25,7 +24,7 @@ struct Asked {
 impl Supply {
     /// Works out on the present supply, that of the conditions, what was asked for on this earlier
     /// one under the same policy, what was asked for last first, while `goes_on` says so. How many
-    /// inquiries were looked at.
+    /// answers were looked at.
     ///
     /// No answer depends on it: what is found ahead is what would be found when it is asked for.
     pub fn answer_ahead(&self, on: Conditions<'_>, goes_on: impl Fn() -> bool) -> usize {
@@ -64,20 +63,8 @@ impl Supply {
                 others: drafts.tiers.each_ref().map(Draft::knows_others),
             })
         });
-        // One inquiry has several answers where promises changed.
-        let mut places: HashMap<Arc<Inquiry>, usize> = HashMap::new();
-        let mut all: Vec<Asked> = Vec::new();
-        for one in known.into_iter().flatten() {
-            let place = *places.entry(Arc::clone(&one.inquiry)).or_insert(all.len());
-            match all.get_mut(place) {
-                None => all.push(one),
-                Some(same) => {
-                    same.idle = same.idle.min(one.idle);
-                    let both = same.others.iter_mut().zip(one.others);
-                    both.for_each(|(known, also)| *known |= also);
-                }
-            }
-        }
+        // One inquiry has several answers where promises changed; all but the first find it known.
+        let mut all: Vec<Asked> = known.into_iter().flatten().collect();
         all.sort_by_key(|asked| asked.idle);
         all
     }

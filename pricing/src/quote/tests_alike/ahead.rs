@@ -9,7 +9,7 @@ fn at_hand(request: Request, book: &Book, supply: &Supply) -> bool {
     supply.answers_worked_out() == before
 }
 
-/// Works ahead under the conditions of a request; how many inquiries were looked at.
+/// Works ahead under the conditions of a request; how many answers were looked at.
 fn work_ahead(request: Request, earlier: &Supply, book: &Book, supply: &Supply) -> usize {
     asked(request, book, supply, |desk| {
         earlier.answer_ahead(desk.search.on, || true)
