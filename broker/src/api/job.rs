@@ -133,8 +133,8 @@ pub struct PlacementView {
     /// From when it surely publishes nothing any more (world time).
     #[serde(default)]
     pub fenced_at: Option<Moment>,
-    /// What came of the probes of its GPUs, by node: those at the start, then the newest of its running
-    /// work; empty while none was judged.
+    /// What came of the probes of its GPUs, by node: those at the start, then of its running work
+    /// the first that showed devices and the newest; empty while none was judged.
     #[serde(default)]
     pub probes: Vec<ProbeView>,
     /// Nodes that were slower than the quote promises, each once.

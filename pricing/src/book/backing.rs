@@ -97,26 +97,37 @@ impl<L: Prices> Ranking<'_, L> {
     /// `enough`.
     pub fn free_gpus(mut self, enough: u64) -> u64 {
         let (mut free, mut lanes_counted) = (0u64, 0);
-        let mut closed: Vec<Closed> = Vec::new();
+        // What is quickly counted first: aisles as wholes.
+        let closed = self.take_closed().into_iter();
+        let (whole, mut cut): (Vec<_>, Vec<_>) = closed.partition(|closed| closed.is_whole);
+        for aisle in whole {
+            free = free.saturating_add(self.walk.free_gpus_of_aisle(aisle.aisle));
+        }
         loop {
             for lane in &self.walk.lanes[lanes_counted..] {
+                if free >= enough {
+                    return free;
+                }
                 free = free.saturating_add(self.walk.free_gpus_of_lane(lane));
             }
             lanes_counted = self.walk.lanes.len();
-            closed.extend(self.heads.drain().filter_map(|head| match head.0.source {
+            match cut.pop() {
+                Some(aisle) if free < enough => self.open(aisle),
+                _ => return free,
+            }
+            // An aisle whose price was not known comes back with it.
+            cut.extend(self.take_closed());
+        }
+    }
+
+    /// Takes out the aisles that were not opened, and forgets where lanes stand.
+    fn take_closed(&mut self) -> Vec<Closed> {
+        let heads = self.heads.drain().map(|head| head.0.source);
+        heads
+            .filter_map(|source| match source {
                 Source::Closed(closed) => Some(closed),
                 Source::Lane(_) => None,
-            }));
-            if free >= enough {
-                return free;
-            }
-            match closed.pop() {
-                Some(whole) if whole.is_whole => {
-                    free = free.saturating_add(self.walk.free_gpus_of_aisle(whole.aisle));
-                }
-                Some(cut) => self.open(cut),
-                None => return free,
-            }
-        }
+            })
+            .collect()
     }
 }

@@ -19,7 +19,7 @@ const STEPS_MAX: usize = 16;
 /// Numbers of one step: a count for each level, and of all rows with a price that is believed.
 const STEP: usize = LEVELS + 1;
 /// Most cells kept for countries, per active row.
-const CELLS_PER_ROW_MAX: usize = 16;
+const CELLS_PER_ROW_MAX: usize = 30;
 
 /// An aisle as a whole.
 #[derive(Debug, Clone)]

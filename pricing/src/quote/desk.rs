@@ -58,6 +58,13 @@ impl<'a> Desk<'a> {
         self.search.list(tier, backstop)
     }
 
+    /// Whether some enterprise offer could back this request on `assured`, and the share of the free
+    /// GPUs that may back that tier holds it too.
+    pub fn is_backed(&self) -> bool {
+        let prices = self.list(Tier::Enterprise, None);
+        matches!(self.search.backing(&prices), Some((_, Ok(()))))
+    }
+
     /// Every tier without a price, because the customer may buy nothing.
     fn denied(&self, why: &Denial) -> QuoteReport {
         let tiers = Tier::ALL.map(|tier| TierReport {

@@ -48,7 +48,7 @@ pub use refusal::Refusal;
 pub use report::{Basis, NoQuote, QuoteReport, TierReport};
 pub use search::Conditions;
 pub use seen::SeenByKind;
-pub use supply::{Supply, Usage, share_holds};
+pub use supply::{Supply, Usage};
 
 /// Most offers that a report names for a tier.
 pub const RANKED_MAX: usize = 20;

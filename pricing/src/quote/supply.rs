@@ -25,15 +25,15 @@ const PERMILLE: u16 = 1_000;
 ///
 /// # Errors
 /// All free GPUs that there are, when it is not.
-pub fn share_holds<L: Prices>(
+pub(super) fn share_holds<L: Prices>(
     fitting: Ranking<'_, L>,
     share_permille: u32,
     needed: u64,
 ) -> Result<(), u64> {
     let permille = u128::from(needed) * u128::from(PERMILLE);
     let enough = match share_permille {
-        0 if needed == 0 => 0,
-        0 => u64::MAX,
+        0 if needed == 0 => return Ok(()),
+        0 => return Err(fitting.free_gpus(u64::MAX)),
         share => u64::try_from(permille.div_ceil(share.into())).unwrap_or(u64::MAX),
     };
     let free = fitting.free_gpus(enough);

@@ -111,6 +111,18 @@ impl RunningProbes {
         }
     }
 
+    /// Whether a node may go on after an answer: not where it leaves the placement, as the third
+    /// moment in a row without one does, though none of them fails by itself.
+    fn goes_on(&self, rank: u16, is_granting: bool) -> bool {
+        is_granting && self.refused(rank).is_none()
+    }
+
+    /// The verdict of a moment that is judged, told once more.
+    fn told_again(&self, moment: MomentId, (rank, is_granting): (u16, bool)) -> Option<AgentReply> {
+        let probed = self.answer(moment)?;
+        Some(reply(probed, self.goes_on(rank, is_granting), false))
+    }
+
     /// Why its placement is to be left.
     pub(in crate::engine) fn refused(&self, rank: u16) -> Option<String> {
         let failed = self.answered.iter().find(|a| !a.probed.accepted);
@@ -257,8 +269,8 @@ pub(super) fn open(
     let sold_as = attempt.offer.gpu.id().to_owned();
     let gpus = u32::from(gpus_rented(&attempt.offer, &spec.workload));
     let probes = attempt.running_probes.entry(said.rank).or_default();
-    if let Some(probed) = probes.answer(moment) {
-        return Ok(reply(probed, is_granting, false));
+    if let Some(again) = probes.told_again(moment, (said.rank, is_granting)) {
+        return Ok(again);
     }
     let ordered = probes.ordered.as_mut();
     let refused = |why: &str| Problem::fenced(format!("node {}: {why}", said.rank), live);
@@ -304,10 +316,10 @@ pub(super) fn take(
     let installation = job.installation;
     let (attempt, is_open) = told(job, &said.opens(), moment)?;
     if !is_open {
-        let probed = attempt.running_probes.get(&rank);
-        let probed = probed.and_then(|probes| probes.answer(moment));
-        if let Some(probed) = probed {
-            return Ok(reply(probed, is_granting, false));
+        let probes = attempt.running_probes.get(&rank);
+        let again = probes.and_then(|probes| probes.told_again(moment, (rank, is_granting)));
+        if let Some(again) = again {
+            return Ok(again);
         }
     }
     let mut probed = kept(said, attempt, terms, now);
@@ -325,9 +337,7 @@ pub(super) fn take(
     }
     let probes = attempt.running_probes.entry(rank).or_default();
     probes.take(moment, probed.clone());
-    // The third moment in a row without an answer leaves the placement, though none fails by itself.
-    let goes_on = is_granting && probes.refused(rank).is_none();
-    let answer = reply(&probed, goes_on, true);
+    let answer = reply(&probed, probes.goes_on(rank, is_granting), true);
     note_speed(job, (said.epoch, rank), &probed, changes);
     Ok(answer)
 }

@@ -13,6 +13,7 @@ use tandem_pricing::book::Counterfactual;
 use tandem_pricing::classify::{self, Classification};
 use tandem_pricing::files;
 use tandem_pricing::jurisdiction::Denial;
+use tandem_pricing::policy::Live;
 use tandem_pricing::quote::{Considered, Desk, Pricing, QuoteReport, TierReport};
 use tandem_sla::promise;
 
@@ -214,6 +215,27 @@ pub struct Decided {
 
 /// What pricing says of the market.
 pub fn decide(state: &ApiState, market: &Market, customer: &Customer, asked: Asked<'_>) -> Decided {
+    at_desk(state, market, customer, asked, |desk, live| {
+        let report = desk.quote(|| fresh(state.clock.as_ref(), QuoteId::from_parts));
+        let bases = report.tiers.iter().filter_map(|tier| tier.basis.as_ref());
+        state.policies.observe(live, bases, state.clock.wall());
+        let counterfactuals = report.tiers.iter().map(|tier| desk.counterfactuals(tier));
+        Decided {
+            counterfactuals: counterfactuals.collect(),
+            denials: desk.denials(&report, &state.places),
+            report,
+        }
+    })
+}
+
+/// What comes of a request for prices under the policy in force.
+pub(super) fn at_desk<T>(
+    state: &ApiState,
+    market: &Market,
+    customer: &Customer,
+    asked: Asked<'_>,
+    work: impl FnOnce(&Desk<'_>, &Live) -> T,
+) -> T {
     let Asked {
         workload,
         found,
@@ -225,7 +247,6 @@ pub fn decide(state: &ApiState, market: &Market, customer: &Customer, asked: Ask
     };
     let places = state.places.digest(customer.country, workload.limits.data);
     let live = state.policies.current();
-    let now = state.clock.wall();
     let pricing = Pricing {
         policy: &live.policy,
         policy_version: live.version.number,
@@ -237,19 +258,10 @@ pub fn decide(state: &ApiState, market: &Market, customer: &Customer, asked: Ask
         places: &places,
         can_start: &can_start,
         age_max: Some(OFFER_AGE_MAX),
-        now,
+        now: state.clock.wall(),
         world_now: state.clock.world(),
     };
-    let desk = Desk::new(workload, found, &market.book, pricing);
-    let report = desk.quote(|| fresh(state.clock.as_ref(), QuoteId::from_parts));
-    let asked = report.tiers.iter().filter_map(|tier| tier.basis.as_ref());
-    state.policies.observe(&live, asked, now);
-    let counterfactuals = report.tiers.iter().map(|tier| desk.counterfactuals(tier));
-    Decided {
-        counterfactuals: counterfactuals.collect(),
-        denials: desk.denials(&report, &state.places),
-        report,
-    }
+    work(&Desk::new(workload, found, &market.book, pricing), &live)
 }
 
 fn view(

@@ -9,12 +9,11 @@ use tandem_model::error::ErrorCode;
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::time::WorldTime;
 use tandem_model::workload::{Tier, Workload};
-use tandem_pricing::quote::share_holds;
 use tandem_pricing::{classify, files};
 
 use super::quotes::{self, Priced};
+use super::startable;
 use crate::api::{FieldProblem, JobRequest, QuoteReply, QuoteRequest, SecretText};
-use crate::engine::market;
 use crate::engine::message::{JobSpec, QuoteTerms};
 use crate::engine::planner::{self, Hardware};
 use crate::http::problem::Problem;
@@ -84,10 +83,7 @@ pub(super) fn fresh_quote(
     if has_room(state, spec) && is_backed(state, spec) {
         return Ok(None);
     }
-    let customer = quotes::Customer {
-        account: spec.account,
-        country: spec.terms.customer_country,
-    };
+    let customer = customer(spec);
     let request = QuoteRequest {
         workload: workload.to_owned(),
         tier: None,
@@ -97,23 +93,27 @@ pub(super) fn fresh_quote(
     Ok(is_quoted.then_some(fresh))
 }
 
-/// Whether the share of the free enterprise GPUs that may back `assured` holds this job too.
+/// Whether the share of the free enterprise GPUs that may back `assured` holds this job too, as a
+/// quote looks at it.
 fn is_backed(state: &ApiState, spec: &JobSpec) -> bool {
     if spec.quote.tier != Tier::Assured {
         return true;
     }
     let market = state.engine.market();
-    let ask = planner::ask(spec, &state.places).backstop();
-    let price = planner::cost_prices(spec, &state.products, &market.supply, Hardware::Any);
-    let fitting = market.book.rank(&ask, price, WorldTime::default());
-    let share = state
-        .policies
-        .current()
-        .policy
-        .defaults()
-        .assured_share_permille;
-    let needed = market.supply.usage().assured_gpus + market::assured_gpus(spec, None, false);
-    share_holds(fitting, share, needed).is_ok()
+    let asked = quotes::Asked {
+        workload: &spec.workload,
+        found: &spec.classification,
+        products: &startable::products(&spec.workload, &state.products),
+    };
+    let customer = customer(spec);
+    quotes::at_desk(state, &market, &customer, asked, |desk, _| desk.is_backed())
+}
+
+fn customer(spec: &JobSpec) -> quotes::Customer {
+    quotes::Customer {
+        account: spec.account,
+        country: spec.terms.customer_country,
+    }
 }
 
 /// Whether the market has an offer on which a job could be placed within its agreed cost.
