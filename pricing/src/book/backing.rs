@@ -101,6 +101,9 @@ impl<L: Prices> Ranking<'_, L> {
         let closed = self.take_closed().into_iter();
         let (whole, mut cut): (Vec<_>, Vec<_>) = closed.partition(|closed| closed.is_whole);
         for aisle in whole {
+            if free >= enough {
+                return free;
+            }
             free = free.saturating_add(self.walk.free_gpus_of_aisle(aisle.aisle));
         }
         loop {
