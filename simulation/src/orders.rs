@@ -99,10 +99,16 @@ impl Witness {
                 && session.live_epoch() == Some(epoch)
                 && session.standing() == Some(Standing::Granting)
         });
+        // A job that its customer stops in the same turn hears of it with the next heartbeat; a
+        // placement that is left is gone.
+        let is_left = self.attempt(job, epoch).is_none_or(|a| a.left_at.is_some());
         let told = self.moments.told.entry(asked);
         let first = told.or_insert_with(|| (probed.clone(), may_go_on));
         let is_same = first.0 == *probed && (!grants || first.1 == may_go_on);
-        let fits = may_go_on == (probed.accepted && grants) || !grants && !may_go_on;
+        let fits = match grants {
+            true => may_go_on == probed.accepted,
+            false => !may_go_on || probed.accepted && !is_left,
+        };
         if !is_same || !fits {
             return broken(format!("{who} is told {may_go_on} after {first:?}"));
         }
