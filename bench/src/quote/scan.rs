@@ -9,6 +9,7 @@ use tandem_pricing::quote::{Refusal, cost_of, gpus_rented};
 
 use super::asks::Asked;
 
+/// A budget is compared with a price of an hour.
 const HOUR_SECONDS: i128 = 3_600;
 
 /// Ten thousand basis points are the whole.

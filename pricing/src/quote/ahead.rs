@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tandem_model::workload::Tier;
+
 use super::Supply;
 use super::draft::Draft;
 use super::inquiry::Inquiry;
@@ -18,7 +20,7 @@ struct Asked {
     /// Readings of the market since it was asked for.
     idle: u32,
     /// For each tier, whether it was asked what a change would save.
-    others: [bool; 3],
+    others: [bool; Tier::ALL.len()],
 }
 
 impl Supply {
