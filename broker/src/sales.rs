@@ -128,7 +128,7 @@ promotions:
     /// A quote of 10 GPUs for two hours with a discount of $0.04 an hour: $0.80 in all.
     fn quote() -> Quote {
         let line = |kind: &str, micro_usd| QuoteLine {
-            kind: kind.to_owned(),
+            kind: kind.to_owned().into(),
             micro_usd_per_gpu_hour: MicroUsd::new(micro_usd),
         };
         let lines = [

@@ -1,5 +1,7 @@
 //! A firm price: itemised, expiring, for one tier.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::QuoteId;
@@ -17,7 +19,7 @@ pub struct QuoteLine {
     /// are not billed), `prepayment_risk` (prepaid time that is left or lost with
     /// starts whose probe fails, and probes), `egress`,
     /// `stake_at_risk`, `backstop`, `surge`, `rate_risk`, `margin`, `discount`, `adjustment`.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// Share of the price per GPU-hour.
     pub micro_usd_per_gpu_hour: MicroUsd,
 }
@@ -84,7 +86,7 @@ impl Quote {
     /// What a GPU-hour is expected to cost us: the sum of the lines that are cost.
     pub fn cost(&self) -> MicroUsd {
         let lines = self.lines.iter();
-        let cost = lines.filter(|line| COST_LINES.contains(&line.kind.as_str()));
+        let cost = lines.filter(|line| COST_LINES.contains(&&*line.kind));
         MicroUsd::new(cost.fold(0i64, |sum, line| {
             sum.saturating_add(line.micro_usd_per_gpu_hour.get())
         }))

@@ -83,7 +83,7 @@ pub(super) fn with_fee(fee_basis_points: u16) -> Sale {
     let rate = Curve::new(&[fee]).expect("a fee above the whole price is a step");
     Sale {
         rate,
-        useful: rate,
+        useful: Curve::SAME,
         speed_permille: 1_000,
         price_max: None,
     }

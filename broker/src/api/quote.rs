@@ -214,7 +214,7 @@ impl From<&Quote> for QuoteView {
 impl From<&QuoteLine> for QuoteLineView {
     fn from(line: &QuoteLine) -> Self {
         Self {
-            kind: line.kind.clone(),
+            kind: line.kind.to_string(),
             micro_usd_per_gpu_hour: line.micro_usd_per_gpu_hour,
         }
     }

@@ -11,7 +11,7 @@ use tandem_model::workload::{GpuNeed, Tier, Workload};
 
 use super::cards::GpuSet;
 use crate::classify::Classification;
-use crate::cost::Curve;
+use crate::cost::{Curve, SMALL};
 use crate::countries::CountrySet;
 use crate::jurisdiction::Digest;
 use crate::quote::Refusal;
@@ -203,8 +203,8 @@ impl Ask {
 pub struct Sale {
     /// The customer's price per GPU-hour.
     pub rate: Curve,
-    /// The price per useful GPU-hour that offers are ranked by; the same as `rate` for a ranking
-    /// by rate alone.
+    /// From that rate to the price per useful GPU-hour that offers are ranked by; [`Curve::SAME`]
+    /// for a ranking by rate alone.
     pub useful: Curve,
     /// Measured speed in thousandths of the card's reference; 0 is refused as too late.
     pub speed_permille: u32,
@@ -245,6 +245,25 @@ impl Work {
 }
 
 impl Sale {
+    /// The price of a useful GPU-hour at a network price; none when it leaves `i64`.
+    pub fn useful_at(&self, price: i64) -> Option<i64> {
+        self.useful.apply(self.rate.apply(price)?)
+    }
+
+    /// Whether `price` and all below it give amounts of which any number of GPUs (`u32`) costs one
+    /// that is in the range of money.
+    pub fn is_small_up_to(&self, price: i64) -> bool {
+        let rate = self.rate.apply(price);
+        let is_small = |rate| rate <= SMALL && self.useful.is_small_up_to(rate);
+        rate.is_some_and(is_small)
+    }
+
+    /// The highest network price at which neither amount of so many GPUs leaves the range of money.
+    pub(super) fn price_in_range(&self, gpus: u32) -> Option<i64> {
+        let most = i64::MAX / i64::from(gpus.max(1));
+        self.rate.inverse(self.useful.inverse(most)?.min(most))
+    }
+
     /// The highest rate at which so many GPUs keep to the budget of work; below zero when none
     /// does, none when there is no budget.
     pub(super) fn rate_in_budget(&self, work: &Work, gpus: u32) -> Option<i64> {

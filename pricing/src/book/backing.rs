@@ -3,15 +3,15 @@
 //! unusual number of nodes leaves some of a shelf.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
 
 use super::Book;
 use super::ask::AislePrice;
 use super::lanes::{Lane, Walk};
 use super::masks::Masks;
 use super::outlook::Prices;
-use super::ranking::{Ranking, Source};
+use super::ranking::Ranking;
 use super::shelf::{Summary, level_of};
-use super::survey::Closed;
 use crate::countries::CountrySet;
 
 impl Book {
@@ -98,13 +98,16 @@ impl<L: Prices> Ranking<'_, L> {
     pub fn free_gpus(mut self, enough: u64) -> u64 {
         let (mut free, mut lanes_counted) = (0u64, 0);
         // What is quickly counted first: aisles as wholes.
-        let closed = self.take_closed().into_iter();
-        let (whole, mut cut): (Vec<_>, Vec<_>) = closed.partition(|closed| closed.is_whole);
-        for aisle in whole {
-            if free >= enough {
-                return free;
+        let mut cut = Vec::new();
+        for Reverse(closed) in std::mem::take(&mut self.closed) {
+            if !closed.is_whole {
+                cut.push(closed);
+            } else if free < enough {
+                free = free.saturating_add(self.walk.free_gpus_of_aisle(closed.aisle));
             }
-            free = free.saturating_add(self.walk.free_gpus_of_aisle(aisle.aisle));
+        }
+        if free >= enough {
+            return free;
         }
         loop {
             for lane in &self.walk.lanes[lanes_counted..] {
@@ -119,18 +122,7 @@ impl<L: Prices> Ranking<'_, L> {
                 _ => return free,
             }
             // An aisle whose price was not known comes back with it.
-            cut.extend(self.take_closed());
+            cut.extend(self.closed.drain().map(|closed| closed.0));
         }
-    }
-
-    /// Takes out the aisles that were not opened, and forgets where lanes stand.
-    fn take_closed(&mut self) -> Vec<Closed> {
-        let heads = self.heads.drain().map(|head| head.0.source);
-        heads
-            .filter_map(|source| match source {
-                Source::Closed(closed) => Some(closed),
-                Source::Lane(_) => None,
-            })
-            .collect()
     }
 }

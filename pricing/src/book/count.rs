@@ -155,20 +155,6 @@ impl Book {
         }
     }
 
-    /// The row at a place of a lane; none past its end.
-    pub(super) fn row_at(&self, lane: &Lane, place: u32) -> Option<u32> {
-        match lane.section {
-            Some(section) => {
-                let end = self.sections[section as usize].rows.end;
-                (place < end).then(|| self.section_rows[place as usize])
-            }
-            None => {
-                let end = self.summaries[lane.shelf as usize].active_end;
-                (place < end).then_some(place)
-            }
-        }
-    }
-
     /// The end of a lane's rows from `place` on that cost `highest` at most, and what the last of
     /// them costs; the row at `place` is one of them.
     pub(super) fn end_of_prices(&self, lane: &Lane, place: u32, highest: u32) -> (u32, u32) {
@@ -194,18 +180,28 @@ impl Book {
     /// is in a country that the lane sells and is not stale; with that row.
     pub(super) fn next_in(&self, lane: &Lane, test: &RowTest, place: u32) -> Option<(u32, u32)> {
         let out = &test.masks(lane.export).out;
-        let mut at = place;
-        while let Some(row) = self.row_at(lane, at) {
-            let index = row as usize;
-            if self.rows.price[index] > lane.price_max {
+        let rows = &self.rows;
+        let is_fresh = |row: usize| !lane.is_mixed || !test.is_stale(rows.observed[row]);
+        let has_room = |row: usize| rows.nodes[row] >= test.nodes && is_fresh(row);
+        if let Some(section) = lane.section {
+            let end = self.sections[section as usize].rows.end;
+            let here = &self.section_rows[place as usize..end as usize];
+            let is_next =
+                |row: &u32| rows.price[*row as usize] > lane.price_max || has_room(*row as usize);
+            let (at, row) = (place..).zip(here).find(|(_, row)| is_next(row))?;
+            return (rows.price[*row as usize] <= lane.price_max).then_some((at, *row));
+        }
+        let end = self.summaries[lane.shelf as usize].active_end as usize;
+        let from = place as usize;
+        let columns = rows.price[from..end].iter().zip(&rows.country[from..end]);
+        for (row, (price, country)) in (from..).zip(columns) {
+            if *price > lane.price_max {
                 return None;
             }
-            let sold = lane.section.is_some() || !out.contains_code(self.rows.country[index]);
-            let fresh = !lane.is_mixed || !test.is_stale(self.rows.observed[index]);
-            if self.rows.nodes[index] >= test.nodes && sold && fresh {
-                return Some((at, row));
+            if !out.contains_code(*country) && has_room(row) {
+                let row = as_count(row);
+                return Some((row, row));
             }
-            at += 1;
         }
         None
     }

@@ -12,7 +12,6 @@ use super::Book;
 use super::ask::{AislePrice, Ask, Sale};
 use super::masks::RowTest;
 use super::shelf::Summary;
-use crate::cost::Curve;
 use crate::countries::CountrySet;
 use crate::quote::Refusal;
 
@@ -67,11 +66,10 @@ pub(super) fn cap_of(bound: Option<i64>) -> u32 {
 /// customer's price limit; and within his budget too. `is_small` says that no price that occurs
 /// leaves the range.
 fn limits(sale: &Sale, ask: &Ask, gpus: u32, is_small: bool) -> [u32; LIMITS.len()] {
-    let in_range = |curve: &Curve| match is_small {
+    let in_range = match is_small {
         true => u32::MAX,
-        false => cap_of(curve.inverse(i64::MAX / i64::from(gpus.max(1)))),
+        false => cap_of(sale.price_in_range(gpus)),
     };
-    let in_range = in_range(&sale.rate).min(in_range(&sale.useful));
     let within = |limit: Option<i64>| match limit {
         Some(limit) => cap_of(sale.rate.inverse(limit)),
         None => u32::MAX,
@@ -95,17 +93,13 @@ pub(super) struct Walk<'a, P> {
     pub(super) prices: Vec<P>,
     /// Of each, whether it stays in the range of money at every network price of its aisle.
     pub(super) are_small: Vec<bool>,
-    /// Whether refusals are counted; not for an aisle that was counted before.
-    pub(super) is_counting: bool,
     pub(super) tally: Tally,
     pub(super) lanes: Vec<Lane>,
 }
 
 impl<'a, P: Borrow<AislePrice>> Walk<'a, P> {
     pub(super) fn refuse(&mut self, why: Refusal, offers: u64) {
-        if self.is_counting {
-            self.tally[why as usize] += offers;
-        }
+        self.tally[why as usize] += offers;
     }
 
     pub(super) fn summary(&self, shelf: u32) -> &'a Summary {

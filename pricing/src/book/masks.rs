@@ -5,10 +5,12 @@ use std::rc::Rc;
 use tandem_model::gpu::ExportClass;
 use tandem_model::time::WorldTime;
 
+use super::Book;
 use super::ask::Ask;
-use crate::countries::{CODES, CountrySet};
+use crate::countries::CountrySet;
 
-/// Countries as an ask sees them for cards of one export class; no two of the sets overlap.
+/// The countries of a book as an ask sees them for cards of one export class; no two of the sets
+/// overlap.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Masks {
     pub(super) forbidden: CountrySet,
@@ -26,13 +28,13 @@ pub(super) struct Masks {
 }
 
 /// The masks of every export class.
-pub(super) fn of_every_class(ask: &Ask) -> [Masks; 3] {
+pub(super) fn of_every_class(book: &Book, ask: &Ask) -> [Masks; 3] {
     let classes = [
         ExportClass::Uncontrolled,
         ExportClass::Notify,
         ExportClass::Controlled,
     ];
-    classes.map(|class| Masks::of(ask, class))
+    classes.map(|class| Masks::of(&book.place_set, ask, class))
 }
 
 /// What is kept for each export class, for one of them.
@@ -45,8 +47,8 @@ pub(super) fn of_class<T>(masks: &[T; 3], export: ExportClass) -> &T {
 }
 
 impl Masks {
-    fn of(ask: &Ask, class: ExportClass) -> Self {
-        let forbidden = *ask.forbidden.of(class);
+    fn of(places: &CountrySet, ask: &Ask, class: ExportClass) -> Self {
+        let forbidden = ask.forbidden.of(class).and(places);
         let is_free = forbidden.is_empty()
             && ask.countries_allowed.is_none()
             && ask.countries_denied.is_empty()
@@ -56,24 +58,25 @@ impl Masks {
             return Self::default();
         }
         let not_in = |set: &Option<CountrySet>| match set {
-            Some(set) => CountrySet::ALL.without(set),
+            Some(set) => places.without(set),
             None => CountrySet::EMPTY,
         };
-        let excluded = not_in(&ask.countries_allowed).or(&ask.countries_denied);
+        let excluded = not_in(&ask.countries_allowed).or(&ask.countries_denied.and(places));
         let refused = forbidden.or(&excluded);
         let far = not_in(&ask.near).without(&refused);
         let refused = refused.or(&far);
-        let apart = ask.priced_apart.without(&refused);
+        let apart = ask.priced_apart.and(places).without(&refused);
         let out = refused.or(&apart);
+        let inside = places.without(&out);
         Self {
             forbidden,
             far,
             apart,
             out,
             has_out: !out.is_empty(),
-            inside: CountrySet::ALL.without(&out),
+            is_mostly_out: out.len() > inside.len(),
+            inside,
             is_only_forbidden: out == forbidden,
-            is_mostly_out: out.len() > usize::from(CODES) / 2,
         }
     }
 }

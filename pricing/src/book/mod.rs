@@ -92,8 +92,9 @@ pub struct Book {
     /// The same by aisle and country, and where each country's begin and the last one's end.
     place_prices: Vec<u32>,
     place_ends: Vec<u32>,
-    /// Codes of the countries of all active rows, rising.
+    /// Codes of the countries of all active rows, rising, and the same as a set.
     places: Vec<u16>,
+    place_set: CountrySet,
     /// Hash of the id and row, sorted by hash and id.
     index: Vec<(u32, u32)>,
     free: FreeGpus,

@@ -9,43 +9,41 @@ use std::collections::{BTreeMap, BinaryHeap};
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 
 use super::ask::{AislePrice, Sale};
-use super::lanes::{LANES_EXPECTED, Lane, Walk, cap_of};
+use super::lanes::{LANES_EXPECTED, Lane, Tally, Walk, cap_of};
 use super::masks::RowTest;
 use super::outlook::Prices;
 use super::rows::View;
 use super::shelf::level_of;
 use super::survey::{Closed, Survey, ask_price};
 use super::{Book, Hit, Row};
-use crate::cost::Curve;
 use crate::quote::Refusal;
 
-/// Where an offer comes from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Source {
-    /// An aisle that was not opened yet.
-    Closed(Closed),
-    /// The lane of this number.
-    Lane(usize),
+/// The next offer of a lane.
+#[derive(Debug)]
+struct Head<'a> {
+    /// Price of a useful hour of all GPUs, and rate.
+    key: (i64, i64),
+    lane: u32,
+    shelf: u32,
+    row: u32,
+    book: &'a Book,
 }
 
-/// What comes next from somewhere; before any row is known, the lowest that it could cost.
-#[derive(Debug)]
-pub(super) struct Head<'a> {
-    /// Price of a useful hour of all GPUs, and rate; no rate where no row is known.
-    key: (i64, i64),
-    pub(super) source: Source,
-    row: Option<View<'a>>,
+impl<'a> Head<'a> {
+    fn view(&self) -> View<'a> {
+        View {
+            book: self.book,
+            shelf: &self.book.shelves[self.shelf as usize],
+            row: self.row as usize,
+        }
+    }
 }
 
 impl Ord for Head<'_> {
-    /// By price, then by id. A lowest price comes before rows of the same price.
+    /// By price, then by id.
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key
-            .cmp(&other.key)
-            .then_with(|| match (&self.row, &other.row) {
-                (Some(a), Some(b)) => a.compare_with(b),
-                (a, b) => a.is_some().cmp(&b.is_some()),
-            })
+        let by_id = || self.view().compare_with(&other.view());
+        self.key.cmp(&other.key).then_with(by_id)
     }
 }
 impl PartialOrd for Head<'_> {
@@ -89,9 +87,13 @@ pub struct Ranking<'a, L: Prices> {
     /// Where prices come from that were not asked for yet.
     list: L,
     fitting: u64,
+    /// Refusals as the survey counted them; what is looked at again after it counts no more.
+    tally: Tally,
+    /// Aisles that were not opened yet, by the lowest that an offer of theirs could cost.
+    pub(super) closed: BinaryHeap<Reverse<Closed>>,
     /// One for each lane of the walk.
     cursors: Vec<Cursor>,
-    pub(super) heads: BinaryHeap<Reverse<Head<'a>>>,
+    heads: BinaryHeap<Reverse<Head<'a>>>,
 }
 
 /// Why an amount of a lane is never out of range.
@@ -104,33 +106,15 @@ fn sale_of<'p, P: Borrow<AislePrice>>(prices: &'p [P], lane: &Lane) -> &'p Sale 
     }
 }
 
-/// Price of a useful hour of all GPUs of a lane at a network price.
-fn useful_hour(sale: &Sale, lane: &Lane, price: u32) -> i64 {
-    let useful = sale.useful.apply(i64::from(price));
-    let hour = useful.and_then(|u| u.checked_mul(i64::from(lane.gpus)));
-    hour.expect(IN_RANGE)
-}
-
-/// Where an aisle stands that was not opened.
-fn head_of(closed: Closed) -> Reverse<Head<'static>> {
-    Reverse(Head {
-        key: (closed.useful_hour_min, 0),
-        source: Source::Closed(closed),
-        row: None,
-    })
-}
-
 impl<'a, L: Prices> Ranking<'a, L> {
     pub(super) fn new(survey: Survey<'a, L::Price>, list: L) -> Self {
-        let closed = survey.closed.into_iter().map(head_of);
-        let mut walk = survey.walk;
-        let mut heads = Vec::with_capacity(closed.len() + LANES_EXPECTED);
-        heads.extend(closed);
-        walk.is_counting = false;
+        let walk = survey.walk;
         let mut ranking = Self {
             fitting: survey.fitting,
+            tally: walk.tally,
+            closed: survey.closed.into(),
             cursors: Vec::with_capacity(LANES_EXPECTED),
-            heads: heads.into(),
+            heads: BinaryHeap::with_capacity(LANES_EXPECTED),
             walk,
             list,
         };
@@ -142,23 +126,16 @@ impl<'a, L: Prices> Ranking<'a, L> {
     fn add_lanes(&mut self) {
         let book = self.walk.book;
         for (number, lane) in self.walk.lanes.iter().enumerate().skip(self.cursors.len()) {
-            let place = book.start_of(lane, &self.walk.test);
-            let first = book.row_at(lane, place);
-            let first = first.expect("a lane with room has a first row");
             let sale = sale_of(&self.walk.prices, lane);
-            let price = book.rows.price[first as usize];
-            self.heads.push(Reverse(Head {
-                key: (useful_hour(sale, lane, price), 0),
-                source: Source::Lane(number),
-                row: None,
-            }));
-            let is_strict = sale.rate.is_strict() || sale.useful.is_strict();
-            self.cursors.push(Cursor {
-                place,
+            let mut cursor = Cursor {
+                place: book.start_of(lane, &self.walk.test),
                 left: lane.fitting,
-                apart_until: if is_strict { u32::MAX } else { 0 },
+                apart_until: if sale.rate.is_strict() { u32::MAX } else { 0 },
                 level: Vec::new(),
-            });
+            };
+            let first = next_head(&self.walk, &mut cursor, number);
+            self.heads.extend(first.map(Reverse));
+            self.cursors.push(cursor);
         }
     }
 
@@ -171,13 +148,13 @@ impl<'a, L: Prices> Ranking<'a, L> {
             let (level, _) = level_of(self.walk.test.nodes);
             let lowest = i64::from(stock.price_min[level]);
             let useful = match self.walk.prices[place as usize].borrow() {
-                AislePrice::Sold(sale) => sale.useful.apply(lowest),
+                AislePrice::Sold(sale) => sale.useful_at(lowest),
                 AislePrice::NotSold(_) => unreachable!("what is known of a price is what it says"),
             };
             let gpus = i64::from(self.walk.ask.gpus_rented(0, true));
             let useful_hour_min = useful.map_or(0, |useful| useful.saturating_mul(gpus));
             debug_assert!(closed.useful_hour_min <= useful_hour_min);
-            self.heads.push(head_of(Closed {
+            self.closed.push(Reverse(Closed {
                 price: Some(place),
                 useful_hour_min,
                 ..closed
@@ -198,7 +175,7 @@ impl<'a, L: Prices> Ranking<'a, L> {
     /// How many offers were refused, by the first reason that held.
     pub fn refused(&self) -> BTreeMap<Refusal, usize> {
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let all = Refusal::ALL.into_iter().zip(self.walk.tally);
+        let all = Refusal::ALL.into_iter().zip(self.tally);
         all.filter(|(_, n)| *n > 0)
             .map(|(why, n)| (why, count(n)))
             .collect()
@@ -219,10 +196,14 @@ fn next_head<'a, P: Borrow<AislePrice>>(
     };
     let price = book.rows.price[row as usize];
     let rate = sale.rate.apply(i64::from(price)).expect(IN_RANGE);
+    let useful = sale.useful.apply(rate);
+    let hour = useful.and_then(|u| u.checked_mul(i64::from(lane.gpus)));
     Some(Head {
-        key: (useful_hour(sale, lane, price), rate),
-        source: Source::Lane(number),
-        row: Some(view_of(book, lane, row)),
+        key: (hour.expect(IN_RANGE), rate),
+        lane: u32::try_from(number).expect("lanes are fewer than offers"),
+        shelf: lane.shelf,
+        row,
+        book,
     })
 }
 
@@ -246,9 +227,9 @@ fn take(book: &Book, test: &RowTest, lane: &Lane, sale: &Sale, cursor: &mut Curs
         return Some(row);
     }
     let price = book.rows.price[row as usize];
-    let same = |curve: &Curve| curve.inverse(curve.apply(i64::from(price))?);
-    let highest = same(&sale.rate).zip(same(&sale.useful));
-    let highest = highest.map_or(price, |(a, b)| cap_of(Some(a.min(b))));
+    let rate = sale.rate.apply(i64::from(price));
+    let highest = rate.and_then(|rate| sale.rate.inverse(rate));
+    let highest = highest.map_or(price, |highest| cap_of(Some(highest)));
     let (end, last) = book.end_of_prices(lane, place, highest);
     if last == price {
         cursor.apart_until = end;
@@ -275,23 +256,18 @@ impl<L: Prices> Iterator for Ranking<'_, L> {
 
     fn next(&mut self) -> Option<Hit> {
         loop {
-            let mut top = self.heads.peek_mut()?;
-            let number = match top.0.source {
-                Source::Closed(closed) => {
-                    PeekMut::pop(top);
-                    self.open(closed);
-                    continue;
-                }
-                Source::Lane(number) => number,
-            };
-            let head = match next_head(&self.walk, &mut self.cursors[number], number) {
-                Some(next) => std::mem::replace(&mut *top, Reverse(next)).0,
-                None => PeekMut::pop(top).0,
-            };
-            if head.row.is_none() {
-                continue;
+            let next = self.heads.peek_mut();
+            let lowest = self.closed.peek().map(|closed| closed.0.useful_hour_min);
+            if let Some(mut top) = next.filter(|top| lowest.is_none_or(|min| top.0.key.0 < min)) {
+                let lane = top.0.lane as usize;
+                let head = match next_head(&self.walk, &mut self.cursors[lane], lane) {
+                    Some(next) => std::mem::replace(&mut *top, Reverse(next)).0,
+                    None => PeekMut::pop(top).0,
+                };
+                return Some(hit(&head, &self.walk.lanes[lane]));
             }
-            return Some(hit(&head, &self.walk.lanes[number]));
+            let Reverse(closed) = self.closed.pop()?;
+            self.open(closed);
         }
     }
 }
@@ -300,9 +276,8 @@ impl<L: Prices> Iterator for Ranking<'_, L> {
 fn hit(head: &Head<'_>, lane: &Lane) -> Hit {
     let (useful_hour, rate) = head.key;
     let hour = rate.checked_mul(i64::from(lane.gpus)).expect(IN_RANGE);
-    let row = head.row.map_or(usize::MAX, |view| view.row);
     Hit {
-        row: Row(u32::try_from(row).unwrap_or(u32::MAX)),
+        row: Row(head.row),
         gpus: lane.gpus,
         rate: RatePerGpuHour::new(MicroUsd::new(rate)),
         hour_micro_usd: MicroUsd::new(hour),

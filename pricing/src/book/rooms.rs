@@ -93,7 +93,7 @@ pub(super) struct Roomy {
 impl Rooms {
     pub(super) fn of(book: &Book, ask: &Ask) -> Self {
         let none = || book.stocks.iter().map(|_| OnceCell::new()).collect();
-        let masks = of_every_class(ask);
+        let masks = of_every_class(book, ask);
         Self {
             book: book.stocks.as_ptr().addr(),
             shape: Shape::of(ask),

@@ -301,6 +301,7 @@ pub(super) fn number_places(book: &mut Book) {
     let all = book.stocks.iter().map(|stock| &stock.places.set);
     let all = all.fold(CountrySet::EMPTY, |all, set| all.or(set));
     book.places = all.codes().collect();
+    book.place_set = all;
     for stock in &mut book.stocks {
         stock.numbered = numbered(&book.places, &stock.places.set);
         let mut next = 0;

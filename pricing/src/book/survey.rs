@@ -5,6 +5,7 @@
 //! until one of its offers could be among the best; else each shelf is counted.
 
 use std::borrow::Borrow;
+use std::cmp::Reverse;
 
 use tandem_model::network::Country;
 use tandem_model::time::WorldTime;
@@ -22,14 +23,14 @@ use crate::countries::country_of;
 use crate::quote::Refusal;
 
 /// An aisle that was counted without its shelves: some of its offers fit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Closed {
+    /// No useful hour of its offers costs less.
+    pub(super) useful_hour_min: i64,
     /// Its number.
     pub(super) aisle: u32,
     /// Place of its price among those that were asked for, once it was.
     pub(super) price: Option<u32>,
-    /// No useful hour of its offers costs less.
-    pub(super) useful_hour_min: i64,
     /// Whether no limit on the price leaves out any that has room in the right place.
     pub(super) is_whole: bool,
 }
@@ -53,12 +54,14 @@ struct Offered {
 pub(super) struct Survey<'a, P> {
     /// Counts of all aisles; lanes of those whose shelves were looked at.
     pub(super) walk: Walk<'a, P>,
-    pub(super) closed: Vec<Closed>,
+    pub(super) closed: Vec<Reverse<Closed>>,
     pub(super) fitting: u64,
 }
 
 /// Prices for which room is made at once.
 const PRICES_EXPECTED: usize = 8;
+/// Aisles for which room is made at once.
+const CLOSED_EXPECTED: usize = 64;
 
 /// Why no offer of an aisle fits.
 pub(super) fn refusal_of_aisle(ask: &Ask, stock: &Stock) -> Option<Refusal> {
@@ -91,9 +94,7 @@ pub(super) fn ask_price<L: Prices>(
     let highest = i64::from(book.stocks[aisle as usize].price_max);
     let price = list.price(&book.aisles[aisle as usize], country);
     let is_small = match price.borrow() {
-        AislePrice::Sold(sale) => {
-            sale.rate.is_small_up_to(highest) && sale.useful.is_small_up_to(highest)
-        }
+        AislePrice::Sold(sale) => sale.is_small_up_to(highest),
         AislePrice::NotSold(_) => true,
     };
     walk.are_small.push(is_small);
@@ -114,13 +115,12 @@ pub(super) fn survey<'a, L: Prices>(
         test: RowTest::of(ask, rooms.masks(), now),
         prices: Vec::with_capacity(PRICES_EXPECTED),
         are_small: Vec::with_capacity(PRICES_EXPECTED),
-        is_counting: true,
         tally: Tally::default(),
         lanes: Vec::with_capacity(LANES_EXPECTED),
     };
     let mut out = Survey {
         walk,
-        closed: Vec::new(),
+        closed: Vec::with_capacity(CLOSED_EXPECTED),
         fitting: 0,
     };
     for (number, stock) in (0u32..).zip(&book.stocks) {
@@ -249,7 +249,7 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
         Ok(Offered {
             speed_permille: sale.speed_permille,
             caps: [cap, cap.min(in_budget)],
-            useful_min: sale.useful.apply(self.lowest(stock)).unwrap_or(0),
+            useful_min: sale.useful_at(self.lowest(stock)).unwrap_or(0),
             is_small: self.walk.are_small[place as usize],
             price: Some(place),
         })
@@ -300,12 +300,12 @@ impl<P: Borrow<AislePrice>> Survey<'_, P> {
             .refuse(Refusal::AboveBudget, u64::from(above_budget));
         if within > 0 {
             self.fitting += u64::from(within);
-            self.closed.push(Closed {
+            self.closed.push(Reverse(Closed {
                 aisle,
                 price: offered.price,
                 useful_hour_min: offered.useful_min.saturating_mul(gpus),
                 is_whole: within == roomy.inside,
-            });
+            }));
         }
         true
     }

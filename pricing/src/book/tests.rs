@@ -254,7 +254,7 @@ proptest! {
         };
         let price = |aisle: &Aisle, _| {
             let fee = share(u64::from(aisle.fee_basis_points));
-            sold(&[fee], &[fee], 1_000)
+            sold(&[fee], &[], 1_000)
         };
         let ask = Ask::of(tier, &workload, &classification, limit);
         let book = Book::build(&offers).unwrap();

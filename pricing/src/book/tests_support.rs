@@ -196,13 +196,9 @@ pub(super) fn verdict(
         o.gpus_per_node
     };
     let gpus = u32::from(whole) * u32::from(ask.nodes.max(1));
-    let out = |curve: Curve| {
-        curve
-            .apply(price)
-            .map(i128::from)
-            .ok_or(Refusal::PriceInvalid)
-    };
-    let (rate, useful) = (out(sale.rate)?, out(sale.useful)?);
+    let rate = sale.rate.apply(price).ok_or(Refusal::PriceInvalid)?;
+    let useful = sale.useful.apply(rate).ok_or(Refusal::PriceInvalid)?;
+    let (rate, useful) = (i128::from(rate), i128::from(useful));
     let most = rate.max(useful) * i128::from(gpus);
     no(most > i128::from(i64::MAX), Refusal::PriceInvalid)?;
     let limit = ask.price_limit.map(|l| i128::from(l.get()));

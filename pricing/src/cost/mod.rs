@@ -267,11 +267,13 @@ impl CostModel {
         })
     }
 
-    /// The same total as a curve of the network price: what the offer book ranks by.
-    pub fn curve(&self) -> Curve {
+    /// The same total as a curve of the network's price with its fee, but for rounding: what an offer
+    /// book ranks by.
+    pub fn useful(&self) -> Curve {
+        let [_, fee, ..] = self.ratios;
         let scale = Step::Scale {
             numerator: self.ratios[RATIOS - 1],
-            denominator: u64::from(BILLION),
+            denominator: fee,
         };
         let add = Step::Add(self.egress + self.stake);
         Curve::new(&[scale, add]).expect("ratio and constants were bounded when they were computed")

@@ -35,6 +35,13 @@ fn gpu_microseconds(gpus: u32, term_seconds: u32) -> Option<u64> {
 }
 
 impl PriceList<'_, '_> {
+    /// What an offer costs us per GPU-hour; none when it is not sold.
+    pub(super) fn cost_of(&self, view: &View<'_>) -> Option<MicroUsd> {
+        let at_seller = self.cost(view.aisle()).ok()?;
+        let cost = at_seller.curve.apply(view.price().price().get())?;
+        Some(MicroUsd::new(cost))
+    }
+
     /// The price of an offer by its parts; none when it is not sold.
     pub(super) fn itemised(&self, view: &View<'_>) -> Option<Itemised> {
         let at_seller = self.cost(view.aisle()).ok()?;
@@ -52,7 +59,7 @@ impl PriceList<'_, '_> {
             .chain(rest)
             .filter(|(kind, amount)| *kind == "compute" || *amount != MicroUsd::ZERO)
             .map(|(kind, amount)| QuoteLine {
-                kind: kind.to_owned(),
+                kind: kind.into(),
                 micro_usd_per_gpu_hour: amount,
             });
         Some(Itemised {

@@ -170,14 +170,13 @@ impl Cost {
     fn sale(&self, terms: &Terms) -> Result<Sale, NotSold> {
         let slope = slope(terms)?;
         let rate = self.curve.then(&slope.steps);
-        let rate = rate.map_err(|_| NotSold::OutOfRange)?;
-        let useful = rate.then(&[self.model.waste()]);
+        let useful = Curve::new(&[self.model.waste()]);
         let below_ceiling = slope.cost_max.map(|most| {
             let most = self.curve.inverse(most.get());
             MicroUsd::new(most.unwrap_or(0))
         });
         Ok(Sale {
-            rate,
+            rate: rate.map_err(|_| NotSold::OutOfRange)?,
             useful: useful.map_err(|_| NotSold::OutOfRange)?,
             speed_permille: self.speed_permille,
             price_max: [below_ceiling, self.price_max].into_iter().flatten().min(),

@@ -251,7 +251,7 @@ impl Supply {
         // Where failures are expected to undo the work, an accepted job still goes on, by price.
         let useful = self
             .model(effort, self.seller(aisle))
-            .map_or(rate, |model| model.curve());
+            .map_or(Curve::SAME, |model| model.useful());
         AislePrice::Sold(Sale {
             rate,
             useful,

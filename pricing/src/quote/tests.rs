@@ -125,7 +125,7 @@ fn the_cheapest_fitting_offer_is_quoted_on_each_tier_with_lines_that_add_up() {
     let kinds: Vec<_> = consumer
         .lines
         .iter()
-        .map(|l| (l.kind.as_str(), l.micro_usd_per_gpu_hour.get()))
+        .map(|l| (&*l.kind, l.micro_usd_per_gpu_hour.get()))
         .collect();
     // A day that starts again after a failure, one in 720 hours: 2 x 719.94 h over
     // (2 x 719.94 h - 24 h - 2 x 300 s) = 1.017071; a minute of probes for each of 1.034 starts.

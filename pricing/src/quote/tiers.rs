@@ -172,9 +172,8 @@ impl<'a> Search<'a> {
     /// What an enterprise offer costs us for each GPU-hour that is needed: whole nodes that cannot
     /// be split cost more than they give.
     fn cost_per_needed_gpu(&self, prices: &PriceList<'_, '_>, hit: &Hit) -> Option<MicroUsd> {
-        let view = self.on.book.view(hit.row);
-        let item = prices.itemised(&view)?;
-        let all = i128::from(item.priced.cost.get()) * i128::from(hit.gpus);
+        let cost = prices.cost_of(&self.on.book.view(hit.row))?;
+        let all = i128::from(cost.get()) * i128::from(hit.gpus);
         let needed = i128::from(self.inquiry.effort.gpus());
         let each = (all + needed - 1) / needed;
         i64::try_from(each).ok().map(MicroUsd::new)

@@ -57,10 +57,9 @@ fn is_true(outlook: Outlook, price: &AislePrice, prices: &[i64]) -> bool {
         ) => {
             speed_permille == sale.speed_permille
                 && price_max == sale.price_max
-                && sale.rate.is_small_up_to(small_up_to)
-                && sale.useful.is_small_up_to(small_up_to)
+                && sale.is_small_up_to(small_up_to)
                 && prices.iter().all(|price| {
-                    let useful = sale.useful.apply(*price).unwrap();
+                    let useful = sale.useful_at(*price).unwrap();
                     useful_min.apply(*price) <= useful
                 })
         }

@@ -45,7 +45,7 @@ fn the_policy_decides_which_offer_is_cheapest_for_the_customer() {
     let quote = consumer.quote.clone().unwrap();
     // 0.41 doubled by the surcharge, with its margin, is 0.861; the floor makes 0.5125 to 0.70.
     assert_eq!(quote.offer.0, "ionet/caas/3090");
-    let kinds: Vec<_> = quote.lines.iter().map(|l| l.kind.as_str()).collect();
+    let kinds: Vec<_> = quote.lines.iter().map(|l| &*l.kind).collect();
     let expected = [
         "compute",
         "network_fee",
