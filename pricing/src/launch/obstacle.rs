@@ -74,6 +74,13 @@ fn shape(w: &Workload, product: &Product, found: &mut Vec<Obstacle>) {
             "fewer GPUs in a node",
         ));
     }
+    if w.replicas > 1 {
+        found.push(Obstacle::new(
+            "replicas",
+            format!("{} replicas are asked for, and a job runs one", w.replicas),
+            "one replica, and a job for each further one",
+        ));
+    }
     if w.port.is_some() && product.published_ports_max == 0 {
         found.push(Obstacle::new(
             "port",

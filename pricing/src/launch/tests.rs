@@ -123,6 +123,12 @@ fn what_cannot_start_is_refused_by_name() {
     let docker = workload("run: |\n  sudo docker run -d x\nsetup: echo dockerless\n");
     assert_eq!(fields(&obstacles(&docker, &containers())), ["run"]);
     assert!(obstacles(&docker, &machines()).is_empty());
+    let several = workload(
+        "tandem: 1\nname: a\nkind: service\nport: 80\nrun: ./x\nresources: {gpu: any}\nreplicas: 3\n",
+    );
+    for product in [containers(), machines()] {
+        assert_eq!(fields(&obstacles(&several, &product)), ["replicas"]);
+    }
     let sky = workload("run: ~/sky_templates/ray/start_cluster\n");
     assert_eq!(fields(&obstacles(&sky, &machines())), ["run"]);
 }
