@@ -2,8 +2,8 @@
 //! first machine goes on at an enterprise price.
 //!
 //! With a chance `P = 1 - e^-(failures expected in the whole run)` the run fails at least once, and
-//! then a share of it, half where nothing else is known (a failure is as likely at any moment),
-//! runs on the backstop. With `q = P x share`, `c` the cost on the first machine and `E` the cost on
+//! then a share of it runs on the backstop: half of work that goes on (a failure is as likely at any
+//! moment), all of work that begins anew. What was done twice is in the cost `c` already. With `q = P x share`, `c` the cost on the first machine and `E` the cost on
 //! the backstop, a GPU-hour is expected to cost `ceil(c x (1 - q)) + ceil(E x q)`.
 
 use tandem_model::money::MicroUsd;
@@ -11,8 +11,11 @@ use tandem_model::money::MicroUsd;
 use crate::cost::Step;
 use crate::fixed::{BILLION, at_least_one_ppb};
 
-/// Share of a run that the backstop runs after a failure, in permille: on average half of it.
+/// Share of a run that the backstop runs after a failure, in permille, where the work goes on from a
+/// checkpoint or serves as it did: on average half of it.
 pub const RUN_PERMILLE: u32 = 500;
+/// The same where the work begins anew.
+pub const RUN_ANEW_PERMILLE: u32 = 1_000;
 
 /// GPU-seconds of a billion GPU-hours.
 const GPU_SECONDS_PER_BILLION_GPU_HOURS: u128 = 3_600 * 1_000_000_000;
@@ -74,6 +77,18 @@ mod tests {
         );
         assert_eq!(cost(micro(2_000_000), micro(2_000_000), share), micro(0));
         assert_eq!(cost(micro(400_000), micro(2_000_000), 0), micro(0));
+    }
+
+    #[test]
+    fn work_that_begins_anew_is_sold_at_what_both_machines_are_expected_to_cost() {
+        // 4 GPUs for 24 hours: P = 0.124827. Half of a failed run is lost on the first machine, all
+        // of it runs on the backstop: 0.40 (1 - P / 2) + 2.00 P = 0.624689.
+        let share = share_ppb(4 * 24 * 3_600, 1_388_889, RUN_ANEW_PERMILLE);
+        assert_eq!(share, 124_826_691);
+        // The failure line of the first machine holds the half that is lost: 0.40 (1 + 0.4 / 6).
+        let first = MicroUsd::new(400_000 + 26_667);
+        let both = first.get() + cost(first, MicroUsd::new(2_000_000), share).get();
+        assert!((610_000..640_000).contains(&both), "{both}");
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use tandem_model::money::MicroUsd;
 use tandem_model::workload::{Checkpoints, Workload, WorkloadClass, WorkloadKind};
 
 use super::supply::Seller;
+use crate::backstop;
 use crate::cost::{CostFacts, Prepaid, Recovery};
 
 /// How long work stands still for a checkpoint where nothing was measured, in milliseconds.
@@ -60,6 +61,14 @@ impl Effort {
             nodes: w.resources.nodes.max(1),
             recovery,
             egress_gb: limits.egress_gb.unwrap_or(0),
+        }
+    }
+
+    /// Share of a run that the backstop runs after a failure, in permille.
+    pub(super) fn backstop_run_permille(&self) -> u32 {
+        match self.recovery {
+            Recovery::FromStart => backstop::RUN_ANEW_PERMILLE,
+            Recovery::Stateless | Recovery::Checkpoints { .. } => backstop::RUN_PERMILLE,
         }
     }
 

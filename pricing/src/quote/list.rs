@@ -124,8 +124,8 @@ impl PriceList<'_, '_> {
                     .inquiry
                     .effort
                     .gpu_seconds(machines.speed_permille);
-                let share =
-                    backstop::share_ppb(gpu_seconds, machines.failures, backstop::RUN_PERMILLE);
+                let run_permille = self.search.inquiry.effort.backstop_run_permille();
+                let share = backstop::share_ppb(gpu_seconds, machines.failures, run_permille);
                 let both = own.then(&backstop::steps(share, cost)).expect(BOUNDED);
                 let below = own.inverse(cost.get() - 1).unwrap_or(0);
                 (both, Some(MicroUsd::new(below)))

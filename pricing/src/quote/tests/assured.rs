@@ -28,6 +28,18 @@ fn market() -> [Offer; 2] {
 }
 
 #[test]
+fn a_backstop_that_begins_anew_costs_more_than_one_that_goes_on() {
+    let goes_on = "checkpoints: {interval_seconds: 600}\n";
+    let backstop = |text: &str| {
+        let report = of(text, &market(), &Usage::default());
+        line(&report.quote.unwrap(), "backstop")
+    };
+    let (anew, on) = (backstop(LONG), backstop(&format!("{LONG}{goes_on}")));
+    // All of a failed run instead of half of it.
+    assert!(anew * 100 > on * 140 && on > 0, "{anew} {on}");
+}
+
+#[test]
 fn assured_costs_the_consumer_price_and_the_backstop_at_the_measured_failure_rate() {
     let report = of(LONG, &market(), &Usage::default());
     let quote = report.quote.unwrap();

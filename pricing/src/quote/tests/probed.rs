@@ -236,7 +236,8 @@ fn a_slower_first_machine_makes_its_backstop_dearer_because_the_run_is_longer() 
     };
     let own = quote.cost().get() - line("backstop");
     let of_a_run = |seconds| {
-        let share = crate::backstop::share_ppb(seconds, 1_388_889, 500);
+        let share =
+            crate::backstop::share_ppb(seconds, 1_388_889, crate::backstop::RUN_ANEW_PERMILLE);
         crate::backstop::cost(MicroUsd::new(own), backstop, share).get()
     };
     // A day at 900 of 1,000.
