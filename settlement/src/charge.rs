@@ -56,12 +56,37 @@ pub fn charge_step(
     Ok(total.minus(posted)?.max(MicroUsd::ZERO))
 }
 
+/// The most GPU-microseconds that are charged for work in all: its limit of time on all its GPUs, and
+/// what its budget pays for. None where it has neither.
+pub fn gpu_microseconds_max(
+    rate: RatePerGpuHour,
+    gpus: u32,
+    limit: Option<Duration>,
+    budget: Option<MicroUsd>,
+) -> Option<u64> {
+    let narrow = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
+    let in_time = limit.map(|limit| narrow(limit.as_micros() * u128::from(gpus)));
+    let in_budget = budget.map(|budget| rate.gpu_microseconds_for(budget));
+    [in_time, in_budget].into_iter().flatten().min()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn a_budget_pays_for_all_the_time_that_it_can_and_no_more(
+            price in 1i64..50_000_000,
+            budget in 0i64..5_000_000_000,
+        ) {
+            let rate = RatePerGpuHour::new(MicroUsd::new(price));
+            let most = gpu_microseconds_max(rate, 8, None, Some(MicroUsd::new(budget))).unwrap();
+            prop_assert!(rate.charge_for(most).unwrap().get() <= budget);
+            prop_assert!(rate.charge_for(most + 1).unwrap().get() > budget);
+        }
+
         #[test]
         fn any_split_of_the_time_costs_the_same(
             price in 0i64..50_000_000,
@@ -75,6 +100,28 @@ mod tests {
             }
             prop_assert_eq!(posted, rate.charge_for(time).unwrap());
         }
+    }
+
+    #[test]
+    fn the_lower_of_time_and_budget_bounds_the_charge() {
+        let rate = RatePerGpuHour::new(MicroUsd::from_cents(36));
+        let most = |limit, budget| gpu_microseconds_max(rate, 2, limit, budget);
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(most(None, None), None);
+        assert_eq!(most(Some(hour), None), Some(7_200_000_000));
+        assert_eq!(
+            most(Some(hour), Some(MicroUsd::from_cents(36))),
+            Some(3_600_009_999)
+        );
+        assert_eq!(
+            most(Some(hour), Some(MicroUsd::from_cents(360))),
+            Some(7_200_000_000)
+        );
+        let free = RatePerGpuHour::new(MicroUsd::ZERO);
+        assert_eq!(
+            gpu_microseconds_max(free, 2, None, Some(MicroUsd::ZERO)),
+            Some(u64::MAX)
+        );
     }
 
     #[test]

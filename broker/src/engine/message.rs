@@ -4,6 +4,7 @@
 //! A request is answered when what it changed is on the disk, never before.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use gpu_probe::protocol::{
     BindReply, BindRequest, CheckpointReply, CheckpointRequest, HeartbeatReply, HeartbeatRequest,
@@ -20,6 +21,7 @@ use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
 use tandem_pricing::quote::{Considered, gpus_rented};
+use tandem_settlement::charge::gpu_microseconds_max;
 
 use super::probe::running::SpotTerms;
 use super::probe::{NodeVerdict, ProbeOpens, Probed};
@@ -70,6 +72,15 @@ impl JobSpec {
     /// quote made on whole nodes may be placed where fewer GPUs can be rented, and the reverse.
     pub fn gpus_charged(&self, offer: &Offer) -> u32 {
         self.gpus_rented(offer).min(self.quote.gpus)
+    }
+
+    /// The most GPU-microseconds that are charged in all, by the file's own limits.
+    pub fn gpu_us_max(&self) -> Option<u64> {
+        let limits = &self.workload.limits;
+        let time = limits.max_duration_seconds;
+        let time = time.map(|seconds| Duration::from_secs(seconds.into()));
+        let (rate, gpus) = (self.quote.rate, self.quote.gpus);
+        gpu_microseconds_max(rate, gpus, time, limits.budget_micro_usd)
     }
 }
 

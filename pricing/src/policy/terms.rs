@@ -76,8 +76,6 @@ pub struct Terms {
     pub ceiling: Option<MicroUsd>,
     /// Whether the price may lie below cost.
     pub may_go_below_cost: bool,
-    /// How long the rate is firm, in seconds.
-    pub term_seconds: u32,
     /// How long a quote can be accepted, in seconds.
     pub valid_seconds: u32,
     /// Which rule gave what.
@@ -144,7 +142,6 @@ pub(super) fn evaluate(
         floor: None,
         ceiling: None,
         may_go_below_cost: false,
-        term_seconds: defaults.term_seconds,
         valid_seconds: defaults.valid_seconds,
         origins: Origins::default(),
         conditions_failed: 0,

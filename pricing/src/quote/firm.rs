@@ -82,7 +82,8 @@ impl Desk<'_> {
         let view = self.book.view(hit.row);
         let rate = RatePerGpuHour::new(item.priced.price);
         let terms = &item.terms;
-        let gpu_microseconds = gpu_microseconds(hit.gpus, terms.term_seconds)?;
+        let term_seconds = self.search.inquiry.term_seconds;
+        let gpu_microseconds = gpu_microseconds(hit.gpus, term_seconds)?;
         let valid = Duration::from_secs(u64::from(terms.valid_seconds));
         let promotion = self.promotion(item);
         Some(Quote {
@@ -91,12 +92,12 @@ impl Desk<'_> {
             offer: view.id(),
             rate,
             gpus: hit.gpus,
-            term_seconds: terms.term_seconds,
+            term_seconds,
             replacement_rate_max: self.replacement_rate_max(rate, tier.1)?,
             not_to_exceed: rate.charge_for(gpu_microseconds).ok()?,
             lines: item.lines.clone(),
             token_legs: self
-                .token_leg(&view, hit.gpus, terms.term_seconds)
+                .token_leg(&view, hit.gpus, term_seconds)
                 .into_iter()
                 .collect(),
             tax_country: self.pricing.tax_country,

@@ -33,6 +33,7 @@ pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
         } else {
             gpu_us
         };
+        let gpu_us = gpu_us.min(left_for(job, index));
         let Ok(more) = charge::charge_step(spec.quote.rate, gpu_us, attempt.charged) else {
             tracing::error!(job = %job.id, %epoch, "defect: a charge out of range");
             continue;
@@ -72,6 +73,19 @@ pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
             amount,
         });
     }
+}
+
+/// What the file's own limits leave for one attempt, in GPU-microseconds.
+fn left_for(job: &Job, index: usize) -> u64 {
+    let Some(most) = job.spec.gpu_us_max() else {
+        return u64::MAX;
+    };
+    let others = job
+        .attempts
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != index);
+    others.fold(most, |left, (_, a)| left.saturating_sub(a.charged_gpu_us))
 }
 
 /// How an attempt that is not live ended: all but the last were lost by their provider.

@@ -17,10 +17,14 @@ const JUST_AFTER: Duration = Duration::from_micros(1);
 const OVER_TIME_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn watch(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided: &mut Decided) {
-    if is_over_time(job, moment, decided) {
+    let used_up = [
+        (is_over_time(job, moment, decided), "it ran as long"),
+        (is_over_budget(job, moment, decided), "it cost as much"),
+    ];
+    if let Some((_, what)) = used_up.into_iter().find(|(is_used_up, _)| *is_used_up) {
         job.doc.cancel_asked = true;
         decided.apply(job, JobEvent::CancelAsked, moment);
-        decided.tell(job, "stopped: it ran as long as its file allows");
+        decided.tell(job, format!("stopped: {what} as its file allows"));
         return;
     }
     judge(job, view, moment, decided);
@@ -43,6 +47,27 @@ fn is_over_time(job: &Job, moment: Moment<'_>, decided: &mut Decided) -> bool {
     // Proved time grows no faster than the clock, and by the heartbeat: it is asked again when it
     // can be used up at the earliest, which is never now.
     decided.wake_at(moment.now.after((limit - proved).max(OVER_TIME_AGAIN)));
+    false
+}
+
+/// Whether what is charged and what the live attempt would be charged use up the customer's budget;
+/// wakes when they can at the earliest.
+fn is_over_budget(job: &Job, moment: Moment<'_>, decided: &mut Decided) -> bool {
+    if job.spec.workload.limits.budget_micro_usd.is_none() {
+        return false;
+    }
+    let (Some(most), Some(last)) = (job.spec.gpu_us_max(), job.last()) else {
+        return false;
+    };
+    let before = &job.attempts[..job.attempts.len() - 1];
+    let charged = before.iter().map(|a| a.charged_gpu_us).sum::<u64>();
+    let used = charged.saturating_add(job.gpu_us(last, last.proved));
+    if used >= most {
+        return true;
+    }
+    let gpus = u64::from(job.spec.gpus_charged(&last.offer)).max(1);
+    let left = Duration::from_micros((most - used) / gpus);
+    decided.wake_at(moment.now.after(left.max(OVER_TIME_AGAIN)));
     false
 }
 

@@ -107,7 +107,7 @@ fn check(text: &str) -> Result<(), TestCaseError> {
         prop_assert!(
             terms.discount_basis_points <= 9_000 && terms.rate_risk_basis_points <= 10_000
         );
-        prop_assert!((3_600..=31_536_000).contains(&terms.term_seconds));
+        prop_assert!((3_600..=31_536_000).contains(&policy.defaults().term_seconds));
         prop_assert!((10..=3_600).contains(&terms.valid_seconds));
         let smallest = policy.guard_rails().margin_min_basis_points;
         prop_assert!(terms.margin_basis_points >= smallest || terms.may_go_below_cost);

@@ -66,6 +66,21 @@ fn the_policy_decides_which_offer_is_cheapest_for_the_customer() {
 }
 
 #[test]
+fn a_limit_of_time_is_the_term_and_the_total_is_for_all_of_it() {
+    let policy = policy("  - {id: none, priority: 1, set: {margin_basis_points: 1_000}}\n");
+    for (seconds, hours) in [(3_600u32, 1), (36_000, 10)] {
+        let text = format!("{JOB}limits: {{max_duration_seconds: {seconds}}}\n");
+        let report = priced(&policy, &text, &[offer("a", "rtx4090", 40)]);
+        let quote = tier(&report, Tier::Consumer).quote.clone().unwrap();
+        let all = quote.rate.price().get() * i64::from(quote.gpus) * hours;
+        assert_eq!(
+            (quote.term_seconds, quote.not_to_exceed.get()),
+            (seconds, all)
+        );
+    }
+}
+
+#[test]
 fn what_a_policy_leaves_no_price_for_is_not_sold_and_says_so() {
     let policy =
         policy("  - {id: cap, priority: 1, set: {ceiling_micro_usd_per_gpu_hour: 409_999}}\n");

@@ -132,6 +132,44 @@ fn a_job_ends_when_it_ran_as_long_as_its_file_allows() {
     assert_eq!(story.beat_of(0, 116).directive, Directive::Stop);
 }
 
+/// What was charged for a story's job in all, in GPU-microseconds.
+fn charged(story: &Story) -> u64 {
+    story.job.attempts.iter().map(|a| a.charged_gpu_us).sum()
+}
+
+#[test]
+fn no_more_than_the_limit_of_time_is_charged_however_late_the_stop_is_heard() {
+    let mut story = Story::running(&two());
+    let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+    spec.workload.limits.max_duration_seconds = Some(100);
+    let gpus = u64::from(spec.quote.gpus);
+    live(&mut story, 15..=140);
+    story.report(145, 0, EndCause::StopDirected);
+    story.tick(146);
+    let proved: Duration = story.job.attempts.iter().map(|a| a.proved).sum();
+    assert!(proved > Duration::from_secs(105), "{proved:?}");
+    assert_eq!(charged(&story), 100_000_000 * gpus);
+}
+
+#[test]
+fn a_job_is_stopped_when_its_budget_is_used_up_and_charged_no_more_than_that() {
+    let mut story = Story::running(&two());
+    let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+    let gpus = u64::from(spec.quote.gpus);
+    // A hundred seconds of all GPUs.
+    let budget = spec.quote.rate.charge_for(100_000_000 * gpus).unwrap();
+    spec.workload.limits.budget_micro_usd = Some(budget);
+    live(&mut story, 15..=105);
+    assert_eq!(story.job.doc.state, JobState::Running);
+    live(&mut story, 110..=140);
+    assert_eq!(story.job.doc.state, JobState::Cancelling);
+    assert_eq!(story.beat_of(0, 141).directive, Directive::Stop);
+    story.report(145, 0, EndCause::StopDirected);
+    story.tick(146);
+    let paid: i64 = story.job.attempts.iter().map(|a| a.charged.get()).sum();
+    assert_eq!(paid, budget.get());
+}
+
 #[test]
 fn a_job_whose_limit_has_passed_unproved_is_asked_again_later_and_never_at_once() {
     let mut story = Story::running(&two());
