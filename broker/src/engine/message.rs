@@ -122,8 +122,9 @@ pub enum AgentReply {
     Bound {
         /// The terms, still without secrets and store.
         reply: BindReply,
-        /// The job's secrets as its spec keeps them, sealed, by name.
-        sealed: BTreeMap<String, String>,
+        /// The job's secrets as its spec keeps them, sealed, by name. None while the machine may not
+        /// have been probed well: it gets neither secrets nor the store.
+        trusted: Option<BTreeMap<String, String>>,
     },
     /// A renewal, or none.
     Heartbeat(HeartbeatReply),

@@ -27,7 +27,7 @@ use moments::MomentKey;
 
 pub use breach::PerformanceBreach;
 pub(super) use breach::note_speed;
-pub(super) use intake::{ends, hear, may_publish, open, order, take};
+pub(super) use intake::{ends, hear, is_barred, may_publish, open, order, take};
 pub use record::ProbeReceipt;
 
 /// Most reasons kept of a verdict, the worst.

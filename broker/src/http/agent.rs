@@ -114,9 +114,11 @@ pub(super) async fn bind(
         )
         .await?;
     match reply {
-        AgentReply::Bound { mut reply, sealed } => {
-            reply.secrets = opened(&shared, job, &sealed)?;
-            reply.checkpoint_store = shared.state.checkpoint_store.clone();
+        AgentReply::Bound { mut reply, trusted } => {
+            if let Some(sealed) = trusted {
+                reply.secrets = opened(&shared, job, &sealed)?;
+                reply.checkpoint_store = shared.state.checkpoint_store.clone();
+            }
             Ok(Json(reply))
         }
         other => Err(unexpected(&other)),

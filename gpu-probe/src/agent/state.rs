@@ -60,6 +60,8 @@ pub(super) enum Stage {
     Probing(AgentTime, Kind),
     /// The probe could not run; since this time the broker is asked whether to start.
     Undecided(AgentTime),
+    /// The work may start here; what was kept back until now is asked for by binding again.
+    Allowed,
     Restoring,
     /// Nothing runs yet; waits for the lease.
     Ready,
@@ -77,6 +79,11 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    /// Whether the broker is asked for the binding.
+    pub(super) fn asks_to_bind(self) -> bool {
+        matches!(self, Self::Binding | Self::Allowed)
+    }
+
     /// Whether there may be a process to end.
     pub(super) fn has_workload(self) -> bool {
         matches!(self, Self::Starting | Self::Running | Self::Stopping(_))
@@ -90,7 +97,7 @@ impl Stage {
     fn phase(self) -> Phase {
         match self {
             Self::Binding | Self::Ready | Self::Starting => Phase::Starting,
-            Self::Probing(..) | Self::Undecided(_) => Phase::Probing,
+            Self::Probing(..) | Self::Undecided(_) | Self::Allowed => Phase::Probing,
             Self::Restoring => Phase::Restoring,
             Self::Running => Phase::Running,
             Self::Stopping(_) | Self::Settling(_) => Phase::Checkpointing,

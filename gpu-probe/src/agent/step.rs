@@ -47,7 +47,7 @@ fn take(state: &mut AgentState, input: Input, actions: &mut Vec<Action>) {
         Input::HeartbeatReplied(sequence, outcome) => {
             heartbeat_replied(state, sequence, outcome, actions);
         }
-        Input::Probed(end) => probe::probed(state, end, actions),
+        Input::Probed(end) => probe::probed(state, end),
         Input::SpotMeasured(moment) => spot::measured(state, moment, actions),
         Input::SpotProbed(moment, end) => spot::probed(state, moment, end, actions),
         Input::ProbeReplied(outcome) => probe::replied(state, outcome, actions),
@@ -210,7 +210,11 @@ fn terminate(state: &mut AgentState, actions: &mut Vec<Action>) {
 fn stop(state: &mut AgentState, reason: StopReason, actions: &mut Vec<Action>) {
     probe::abort(state, actions);
     match state.stage {
-        Stage::Probing(..) | Stage::Undecided(_) | Stage::Restoring | Stage::Ready => {
+        Stage::Probing(..)
+        | Stage::Undecided(_)
+        | Stage::Allowed
+        | Stage::Restoring
+        | Stage::Ready => {
             end_unstarted(state, end_cause(reason), None);
         }
         Stage::Starting | Stage::Running => {
@@ -260,7 +264,8 @@ fn advance(state: &mut AgentState, actions: &mut Vec<Action>) {
     guard(state, actions);
     probe::advance(state, actions);
     spot::advance(state, actions);
-    if state.stage == Stage::Binding && state.bind.is_none() && state.bind_retry.is_due(state.now) {
+    let asks = state.stage.asks_to_bind() && state.bind.is_none();
+    if asks && state.bind_retry.is_due(state.now) {
         state.binds_sent += 1;
         state.bind = Some((state.binds_sent, state.now));
         actions.push(Action::SendBind(state.binds_sent, state.bind_request()));

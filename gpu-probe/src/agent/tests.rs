@@ -76,6 +76,16 @@ impl Rig {
         rig
     }
 
+    /// Answers the binding that is asked for after the probe.
+    fn bound_again(&mut self, terms: BindReply) -> &[Action] {
+        let number = self.last.iter().find_map(|action| match action {
+            Do::SendBind(number, _) => Some(*number),
+            _ => None,
+        });
+        let number = number.expect("it binds again");
+        self.give(Input::BindReplied(number, Ok(terms)))
+    }
+
     fn running_under(kind: WorkloadKind, terms: BindReply) -> Self {
         let mut rig = Self::bound(kind, terms);
         assert!(rig.last.iter().any(|a| matches!(

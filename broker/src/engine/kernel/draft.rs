@@ -1,7 +1,6 @@
 //! A job as it is being decided on: what was asked of it, taken in on a copy, with the answers for
 //! after the commit.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gpu_probe::protocol::Problem;
@@ -131,11 +130,13 @@ fn agent(
 ) -> AgentReply {
     let answered: Result<AgentReply, Problem> = match request {
         AgentRequest::Bind(bind) => {
-            let sealed: BTreeMap<_, _> = job.spec.secrets.clone();
             let reply = job.doc.session.bind(bind, &Grants::default(), now);
             reply.map(|mut reply| {
                 reply.probe = probe::order(job, bind.rank, &terms.probe, now);
-                AgentReply::Bound { reply, sealed }
+                // A machine that may not be what it says gets nothing that is worth having.
+                let is_barred = probe::is_barred(job, bind.epoch, bind.rank);
+                let trusted = (!is_barred).then(|| job.spec.secrets.clone());
+                AgentReply::Bound { reply, trusted }
             })
         }
         AgentRequest::Heartbeat(beat) => {

@@ -1,6 +1,7 @@
 //! From the binding to the start: the probe, then the checkpoint, then the lease.
 
 use super::super::checkpoints::Checkpoints;
+use super::super::retry::Retry;
 use super::super::state::{Stage, Terms};
 use super::super::{Action, AgentState, CallError, Ended, ExitReason};
 use super::{exit, probe};
@@ -16,7 +17,8 @@ pub(super) fn bind_replied(
         return;
     };
     state.bind = None;
-    if state.stage != Stage::Binding {
+    let is_allowed = state.stage == Stage::Allowed;
+    if !state.stage.asks_to_bind() {
         return;
     }
     match outcome {
@@ -25,7 +27,7 @@ pub(super) fn bind_replied(
             state.terms = Terms::of(&reply);
             state.heartbeats.grant(sent_at, state.terms.lease_ttl);
             state.checkpoints = Checkpoints::starting_from(reply.restore.as_ref().map(|r| r.step));
-            match reply.probe {
+            match reply.probe.filter(|_| !is_allowed) {
                 Some(kind) => probe::begin(state, kind, actions),
                 None => restore_or_wait(state, actions),
             }
@@ -35,7 +37,13 @@ pub(super) fn bind_replied(
     }
 }
 
-pub(super) fn restore_or_wait(state: &mut AgentState, actions: &mut Vec<Action>) {
+/// Asks for what the first binding kept back from a machine that was not probed yet.
+pub(super) fn bind_again(state: &mut AgentState) {
+    state.stage = Stage::Allowed;
+    state.bind_retry = Retry::default();
+}
+
+fn restore_or_wait(state: &mut AgentState, actions: &mut Vec<Action>) {
     match (state.terms.restored.clone(), state.terms.store.clone()) {
         (None, _) => state.stage = Stage::Ready,
         (Some(checkpoint), Some(store)) => {

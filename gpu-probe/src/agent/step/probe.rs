@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::state::Stage;
 use super::super::{Action, AgentState, CallError, ProbeEnd};
-use super::begin::{end_unstarted, restore_or_wait, shortened};
+use super::begin::{bind_again, end_unstarted, shortened};
 use super::{fence_if_newer, heard};
 use crate::protocol::{EndCause, ProbeReply, ProbeRequest, ProbeSaid};
 use crate::report::Kind;
@@ -32,12 +32,12 @@ pub(super) fn begin(state: &mut AgentState, kind: Kind, actions: &mut Vec<Action
 }
 
 /// Takes what came of the probe, unless the agent has gone on without it.
-pub(super) fn probed(state: &mut AgentState, end: ProbeEnd, actions: &mut Vec<Action>) {
+pub(super) fn probed(state: &mut AgentState, end: ProbeEnd) {
     if !matches!(state.stage, Stage::Probing(..)) {
         return;
     }
     match end {
-        ProbeEnd::MayStart => restore_or_wait(state, actions),
+        ProbeEnd::MayStart => bind_again(state),
         ProbeEnd::MayNotStart(detail) => {
             end_unstarted(state, EndCause::ProbeFailed, Some(detail));
         }
@@ -71,7 +71,7 @@ pub(super) fn replied(
     }
     state.asks_to_start = false;
     match decision {
-        Some(true) => restore_or_wait(state, actions),
+        Some(true) => bind_again(state),
         Some(false) => {
             let detail = std::mem::take(&mut state.could_not_run);
             end_unstarted(state, EndCause::ProbeFailed, Some(detail));

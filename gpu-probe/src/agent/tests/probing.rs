@@ -53,6 +53,10 @@ fn the_probe_comes_first_then_the_checkpoint_then_the_start() {
     rig.give(Input::Started);
     assert!(!begins(&rig.last), "nothing was asked for yet");
     rig.give(Input::Probed(ProbeEnd::MayStart));
+    rig.bound_again(BindReply {
+        restore: Some(checkpoint(2, 40)),
+        ..terms()
+    });
     assert!(matches!(&rig.last[..], [Do::Restore(at, _)] if at.step == 40));
     let restored_step = Some(40);
     let start = rig.give(Input::Restored(Ok(())));
@@ -71,7 +75,53 @@ fn the_lease_is_renewed_during_a_long_probe_and_no_work_is_claimed() {
         rig.renew();
         assert!(rig.state.holds_lease(rig.now));
     }
-    assert!(begins(rig.give(Input::Probed(ProbeEnd::MayStart))));
+    rig.give(Input::Probed(ProbeEnd::MayStart));
+    assert!(begins(rig.bound_again(terms())));
+}
+
+#[test]
+fn what_was_kept_back_before_the_probe_is_asked_for_after_it_until_it_is_given() {
+    let kept_back = BindReply {
+        probe: Some(Kind::Quick),
+        restore: Some(checkpoint(2, 40)),
+        checkpoint_store: None,
+        ..terms()
+    };
+    let given = BindReply {
+        restore: Some(checkpoint(2, 40)),
+        ..terms()
+    };
+    let mut rig = Rig::bound(WorkloadKind::Job, kept_back);
+    rig.give(Input::Probed(ProbeEnd::MayStart));
+    rig.give(Input::BindReplied(2, Err(CallError::Unreachable)));
+    assert!(!begins(&rig.last));
+    assert_eq!(rig.state.phase(), Phase::Probing);
+    let asks = |a: &Action| matches!(a, Do::SendBind(3, _));
+    assert!((0..30).any(|_| rig.wait(1).iter().any(asks)));
+    // A probe that is ordered once more is not run once more.
+    let ordered = BindReply {
+        probe: Some(Kind::Quick),
+        ..given
+    };
+    let actions = rig.give(Input::BindReplied(3, Ok(ordered)));
+    assert!(matches!(actions, [Do::Restore(at, _)] if at.step == 40));
+}
+
+#[test]
+fn an_instance_that_is_not_bound_again_after_its_probe_ends() {
+    let mut rig = probing(None);
+    rig.give(Input::Probed(ProbeEnd::MayStart));
+    let live_epoch = Some(Epoch(4));
+    rig.give(Input::BindReplied(
+        2,
+        Err(CallError::Refused { live_epoch }),
+    ));
+    assert_eq!(rig.last, [Do::Exit(ExitReason::Fenced)]);
+    let mut rig = probing(None);
+    rig.give(Input::Probed(ProbeEnd::MayStart));
+    rig.give(Input::Terminate);
+    assert_eq!(rig.reported().map(|r| r.cause), Some(EndCause::Terminated));
+    assert!(!begins(rig.give(Input::BindReplied(2, Ok(terms())))));
 }
 
 #[test]
@@ -97,6 +147,9 @@ fn of_a_probe_that_could_not_run_the_broker_decides() {
         assert_eq!(told(&rig.last).as_deref(), Some("TDM-8001: no driver"));
         assert!(!begins(&rig.last));
         rig.give(decides(Some(may_start)));
+        if may_start {
+            rig.bound_again(terms());
+        }
         assert_eq!(begins(&rig.last), may_start);
         let failed = rig.reported().map(|r| (r.cause, r.detail.clone()));
         let detail = Some("TDM-8001: no driver".to_owned());
@@ -151,7 +204,8 @@ fn a_probe_without_an_end_is_given_up_and_its_late_answer_ignored() {
         !begins(&rig.last),
         "the broker was told that it did not run"
     );
-    assert!(begins(rig.give(decides(Some(true)))));
+    rig.give(decides(Some(true)));
+    assert!(begins(rig.bound_again(terms())));
 }
 
 #[test]

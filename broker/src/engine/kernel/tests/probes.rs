@@ -351,7 +351,11 @@ fn a_probe_is_ordered_until_it_is_judged_and_begun_a_few_times() {
     let mut rig = rig(probing());
     rig.running(1, 1);
     let ordered = |rig: &mut Rig, second| match rig.reply(second, bind(job(1), 0)) {
-        AgentReply::Bound { reply, .. } => reply.probe,
+        AgentReply::Bound { reply, trusted } => {
+            // What is secret waits for the verdict.
+            assert_eq!(trusted.is_none(), reply.probe.is_some());
+            reply.probe
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(ordered(&mut rig, 2), Some(Kind::Quick));
