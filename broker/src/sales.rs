@@ -61,19 +61,41 @@ impl Sales {
         used_up.fold(Exhausted::NONE, |all, (index, _, _)| all.with(index))
     }
 
+    /// Takes what a quote gives out of its promotion, before the quote is taken; false where the
+    /// promotion gave all that it may. A quote that is not taken after all is for
+    /// [`Sales::give_back`].
+    pub fn take(&self, policy: &Policy, quote: &Quote) -> bool {
+        let Some((promotion, amount)) = quote.given() else {
+            return true;
+        };
+        let cap = policy.promotions().find(|(_, id, _)| *id == promotion);
+        let cap = cap.and_then(|(_, _, cap)| cap);
+        let mut given = lock(&self.given);
+        let sum = given.entry(promotion.to_owned()).or_default();
+        let is_open = cap.is_none_or(|cap| *sum < cap);
+        if is_open {
+            *sum = MicroUsd::new(sum.get().saturating_add(amount.get()));
+        }
+        is_open
+    }
+
+    /// Gives back what was taken for a quote that was refused.
+    pub fn give_back(&self, quote: &Quote) {
+        if let Some((promotion, amount)) = quote.given() {
+            let mut given = lock(&self.given);
+            let sum = given.entry(promotion.to_owned()).or_default();
+            *sum = MicroUsd::new(sum.get().saturating_sub(amount.get()));
+        }
+    }
+
     /// Counts a quote that was made.
     pub fn quoted(&self, quote: &Quote, class: WorkloadClass, policy_version: u32) {
         self.count(key_of(quote, class, policy_version), |c| c.quoted += 1);
     }
 
-    /// Counts a quote that was taken, and what its promotion gave.
+    /// Counts a quote that was taken.
     pub fn accepted(&self, quote: &Quote, class: WorkloadClass, policy_version: u32) {
         self.count(key_of(quote, class, policy_version), |c| c.accepted += 1);
-        if let Some((promotion, amount)) = quote.given() {
-            let mut given = lock(&self.given);
-            let sum = given.entry(promotion.to_owned()).or_default();
-            *sum = MicroUsd::new(sum.get().saturating_add(amount.get()));
-        }
     }
 
     fn count(&self, key: ConversionKey, add: impl Fn(&mut Conversion)) {
@@ -166,9 +188,9 @@ promotions:
         let policy = Policy::parse(CAPPED).unwrap_or_else(|e| panic!("{e}"));
         let (launch, _, _) = policy.promotions().next().unwrap();
         let sales = Sales::open(&store).await.unwrap();
-        sales.accepted(&quote(), WorkloadClass::Rendering, 1);
+        assert!(sales.take(&policy, &quote()));
         assert!(!sales.exhausted(&policy).contains(launch), "$0.80 of $1.00");
-        sales.accepted(&quote(), WorkloadClass::Rendering, 1);
+        assert!(sales.take(&policy, &quote()));
         assert!(sales.exhausted(&policy).contains(launch));
         let given = |micro_usd| Changes {
             promotions_given: vec![PromotionGiven {
@@ -187,6 +209,29 @@ promotions:
             .commit(given(i64::MAX))
             .await
             .expect("a sum has an end, not an overflow");
+    }
+
+    #[tokio::test]
+    async fn quotes_collected_before_a_cap_was_reached_are_not_all_taken() {
+        let (store, _folder) = store();
+        let policy = Policy::parse(CAPPED).unwrap_or_else(|e| panic!("{e}"));
+        let sales = Sales::open(&store).await.unwrap();
+        let taken = std::thread::scope(|scope| {
+            let take = || (0..100).filter(|_| sales.take(&policy, &quote())).count();
+            let all = [(); 4].map(|()| scope.spawn(take));
+            all.into_iter()
+                .map(|one| one.join().unwrap())
+                .sum::<usize>()
+        });
+        assert_eq!(taken, 2, "the second passes the cap of $1.00");
+        sales.give_back(&quote());
+        assert!(sales.take(&policy, &quote()));
+        assert!(!sales.take(&policy, &quote()));
+        let plain = Quote {
+            promotion: None,
+            ..quote()
+        };
+        assert!(sales.take(&policy, &plain));
     }
 
     #[tokio::test]

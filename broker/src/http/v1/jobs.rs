@@ -85,13 +85,18 @@ pub(in crate::http) async fn submit(
             shared.state.sales.accepted(&quote, class, version);
             Ok(once.answer(StatusCode::CREATED, &answer))
         }
-        // Another broker may have answered the same request meanwhile.
-        Err(Refused::UsedBefore) => match once.earlier().await? {
-            Some(answer) => Ok(answer),
-            None => Err(Problem::from(Refused::UsedBefore)
-                .hint("look for the job with GET /v1/jobs, or ask for a new quote")),
-        },
-        Err(other) => Err(other.into()),
+        Err(refused) => {
+            shared.state.sales.give_back(&quote);
+            if refused != Refused::UsedBefore {
+                return Err(refused.into());
+            }
+            // Another broker may have answered the same request meanwhile.
+            let earlier = once.earlier().await?;
+            earlier.ok_or_else(|| {
+                Problem::from(Refused::UsedBefore)
+                    .hint("look for the job with GET /v1/jobs, or ask for a new quote")
+            })
+        }
     }
 }
 

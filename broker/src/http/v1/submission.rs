@@ -73,24 +73,40 @@ pub(super) async fn check_policy(state: &ApiState, token: &str) -> Result<(), Pr
 }
 
 /// What the workload of a quote costs now, when nothing is left on which its job could run within
-/// its agreed cost, or when the backstop that was promised is promised to others. None when the
-/// quote is good; and when the workload has no other price, for then the job may wait.
+/// its agreed cost, when the backstop that was promised is promised to others, or when its promotion
+/// gave all that it may. None when the quote is good, and what its promotion gives is taken; and when
+/// the workload has no other price, for then the job may wait.
 pub(super) fn fresh_quote(
     state: &ApiState,
     spec: &JobSpec,
     workload: &str,
 ) -> Result<Option<Priced>, Problem> {
-    if has_room(state, spec) && is_backed(state, spec) {
-        return Ok(None);
+    if !state
+        .sales
+        .take(&state.policies.current().policy, &spec.quote)
+    {
+        return priced_again(state, spec, workload).map(Some);
     }
-    let customer = customer(spec);
+    let fresh = match has_room(state, spec) && is_backed(state, spec) {
+        true => Ok(None),
+        false => priced_again(state, spec, workload).map(|fresh| {
+            let mut tiers = fresh.reply.tiers.iter();
+            tiers.any(|tier| tier.quote.is_some()).then_some(fresh)
+        }),
+    };
+    if !matches!(fresh, Ok(None)) {
+        state.sales.give_back(&spec.quote);
+    }
+    fresh
+}
+
+/// What the workload of a quote costs now.
+fn priced_again(state: &ApiState, spec: &JobSpec, workload: &str) -> Result<Priced, Problem> {
     let request = QuoteRequest {
         workload: workload.to_owned(),
         tier: None,
     };
-    let fresh = quotes::prices(state, &customer, &request)?;
-    let is_quoted = fresh.reply.tiers.iter().any(|tier| tier.quote.is_some());
-    Ok(is_quoted.then_some(fresh))
+    quotes::prices(state, &customer(spec), &request)
 }
 
 /// Whether the share of the free enterprise GPUs that may back `assured` holds this job too, as a
@@ -130,7 +146,8 @@ fn has_room(state: &ApiState, spec: &JobSpec) -> bool {
 
 /// The refusal that carries a fresh quote.
 pub(super) fn capacity_gone(fresh: QuoteReply) -> Problem {
-    let detail = "no offer is left on which the job could run within the cost that was agreed";
+    let detail = "no offer is left on which the job could run within the cost that was agreed, or what \
+                  was promised with it was given to others";
     Problem::new(StatusCode::CONFLICT, ErrorCode::QUOTE_CAPACITY, detail)
         .hint("accept a token of `fresh_quote`, which says what it costs now")
         .fresh_quote(fresh)
