@@ -46,17 +46,13 @@ pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
         let Ok(amount) = attempt.charged.plus(more) else {
             continue;
         };
-        let posted = Transaction::transfer(
-            format!("charge:{job_id}:e{epoch}:{}", attempt.postings + 1),
-            now,
-            (
-                format!("receivable:{}", spec.account),
-                "revenue:compute".to_owned(),
-            ),
-            Currency::MicroUsd,
-            u128::from(more.get().unsigned_abs()),
+        let key = format!("charge:{job_id}:e{epoch}:{}", attempt.postings + 1);
+        let owed = (
+            format!("receivable:{}", spec.account),
+            "revenue:compute".to_owned(),
         );
-        match posted {
+        let micro_usd = u128::from(more.get().unsigned_abs());
+        match Transaction::transfer(key, now, owed, Currency::MicroUsd, micro_usd) {
             Ok(posting) => decided.postings.push(posting),
             Err(refused) => {
                 tracing::error!(job = %job_id, %refused, "defect: a charge that does not balance");
