@@ -296,12 +296,15 @@ impl Witness {
         let (job, epoch) = request.names();
         let taken = match (request, reply) {
             (AgentRequest::Checkpoint(r), Said::Checkpoint(told)) if told.accepted => {
-                Some((r.rank, "checkpoint"))
+                Some((r.rank, "checkpoint is taken"))
             }
             (AgentRequest::Result(r), Said::Result(told))
                 if told.recorded && r.cause.is_outcome() =>
             {
-                Some((r.rank, "result"))
+                Some((r.rank, "result is taken"))
+            }
+            (AgentRequest::Bind(r), Said::Bound { trusted, .. }) if trusted.is_some() => {
+                Some((r.rank, "agent gets secrets"))
             }
             _ => None,
         };
@@ -312,7 +315,7 @@ impl Witness {
                 || attempt.is_some_and(|attempt| is_barred(attempt, rank))
         };
         match taken.filter(|(rank, _)| barred(*rank)) {
-            Some((_, what)) => broken(format!("{job} e{epoch}: a barred node's {what} is taken")),
+            Some((_, what)) => broken(format!("{job} e{epoch}: a barred node's {what}")),
             None => Ok(()),
         }
     }

@@ -203,12 +203,21 @@ impl Witness {
         self.tables_are_bounded(store)
     }
 
-    /// Charges are the rate times what was proved, at most, to the last micro-dollar.
+    /// Charges are the rate times what was proved, at most, to the last micro-dollar; in all no more
+    /// than the file's own limits leave.
     fn charges_fit(&self, store: &SqliteStore, id: JobId, seen: &Seen) -> Done {
         let Some(spec) = self.ordered.get(&id) else {
             return broken(format!("{id} was never ordered"));
         };
         let charges = wait(store.charges(id)).map_err(unreadable)?;
+        let all: u64 = charges.iter().map(|charge| charge.gpu_us).sum();
+        let most = spec.workload.limits.max_duration_seconds;
+        let most = most.map(|s| u64::from(s) * 1_000_000 * u64::from(spec.quote.gpus));
+        if most.is_some_and(|most| all > most) {
+            return broken(format!(
+                "{id} is charged for {all} GPU-us, at most {most:?}"
+            ));
+        }
         let mut epochs = BTreeSet::new();
         for charge in &charges {
             let epoch = charge.epoch;

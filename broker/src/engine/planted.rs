@@ -44,11 +44,15 @@ pub enum Planted {
     RestartIsSilence,
     /// Running work that could not be probed is left as if it had failed.
     RefusalLeaves,
+    /// More is charged than the file's own limits leave.
+    LimitOvercharged,
+    /// A node that was not probed yet gets secrets and the checkpoint store.
+    SecretsGivenEarly,
 }
 
 impl Planted {
     /// Every bug.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::FenceNotWaited,
         Self::LeaseShort,
         Self::TerminalLeft,
@@ -69,6 +73,8 @@ impl Planted {
         Self::OrderToldEarly,
         Self::RestartIsSilence,
         Self::RefusalLeaves,
+        Self::LimitOvercharged,
+        Self::SecretsGivenEarly,
     ];
 
     /// Whether it is planted in this thread.

@@ -135,6 +135,7 @@ fn agent(
                 reply.probe = probe::order(job, bind.rank, &terms.probe, now);
                 // A machine that may not be what it says gets nothing that is worth having.
                 let is_barred = probe::is_barred(job, bind.epoch, bind.rank);
+                let is_barred = is_barred && !Planted::SecretsGivenEarly.is_here();
                 let trusted = (!is_barred).then(|| job.spec.secrets.clone());
                 AgentReply::Bound { reply, trusted }
             })

@@ -73,7 +73,8 @@ pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
 
 /// What the file's own limits leave for one attempt, in GPU-microseconds.
 fn left_for(job: &Job, index: usize) -> u64 {
-    let Some(most) = job.spec.gpu_us_max() else {
+    let most = job.spec.gpu_us_max();
+    let Some(most) = most.filter(|_| !Planted::LimitOvercharged.is_here()) else {
         return u64::MAX;
     };
     let others = job
