@@ -203,6 +203,22 @@ fn a_script_is_classified_from_what_it_runs_and_asks_of_its_batch_system() {
 }
 
 #[test]
+fn tasks_of_a_batch_system_are_not_its_nodes() {
+    for (directive, nodes) in [
+        ("#SBATCH -N 1 -n 8", 1),
+        ("#SBATCH -n 8 -N 2", 2),
+        ("#SBATCH -N4", 4),
+        ("#SBATCH -n 16", 1),
+        ("#SBATCH --nodes=2-3 --ntasks=8", 3),
+        ("#flux: -N 2 -n 16", 2),
+        ("#PBS -N 5", 1),
+    ] {
+        let found = of(&format!("#!/bin/bash\n{directive}\nsrun python train.py\n"));
+        assert_eq!(found.needs.nodes, nodes, "{directive}");
+    }
+}
+
+#[test]
 fn a_list_of_objects_and_values_of_a_chart_are_classified_and_not_submitted() {
     let chart = "servingEngineSpec:\n  modelSpec:\n  - name: llama3\n    repository: vllm/vllm-openai\n    modelURL: meta-llama/Llama-3.1-8B-Instruct\n    requestGPU: 1\n    vllmConfig: {maxModelLen: 4096}\n";
     for text in [
@@ -229,4 +245,31 @@ fn amd_and_other_accelerators_fit_no_card_of_the_catalogue() {
     );
     assert!(found.needs.gpu_models.is_empty());
     assert!(!found.tiers.consumer && !found.tiers.enterprise);
+}
+
+#[test]
+fn accelerators_of_another_vendor_fit_no_tier_though_no_gpu_of_ours_is_asked() {
+    let pod = |device: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - name: a\n    image: vllm/vllm-openai\n    args: [--model, Qwen/Qwen3-8B]\n    resources:\n      limits: {{{device}: 8}}\n"
+        )
+    };
+    let rocm = "services:\n  llm: {image: rocm/vllm, command: vllm serve Qwen/Qwen3-8B}\n";
+    for (text, line) in [
+        (pod("amd.com/gpu"), 10),
+        (pod("google.com/tpu"), 10),
+        (rocm.to_owned(), 2),
+    ] {
+        let found = of(&text);
+        let TierFit {
+            consumer,
+            assured,
+            enterprise,
+        } = found.tiers;
+        assert!(!consumer && !assured && !enterprise, "{text}");
+        let why = found.evidence.last().unwrap();
+        assert!(why.text.contains("another vendor"), "{why:?}");
+        assert_eq!(why.line, line, "{text}");
+    }
+    assert!(of(&pod("nvidia.com/gpu")).tiers.enterprise);
 }

@@ -108,7 +108,7 @@ pub(super) fn models(
     ask: &Ask,
     facts: &Facts,
 ) -> Vec<GpuModel> {
-    if ask.other_vendor || ask.gpus_per_node == Some(0) {
+    if ask.other_vendor.is_some() || ask.gpus_per_node == Some(0) {
         return Vec::new();
     }
     let graphics = needs_graphics(class, facts);
@@ -146,7 +146,7 @@ pub(super) fn fit(
     let fit = TierFit {
         consumer,
         assured: consumer && !graphics,
-        enterprise: !graphics && !ask.other_vendor && !too_large,
+        enterprise: !graphics && ask.other_vendor.is_none() && !too_large,
     };
     let text = match (&against, graphics) {
         (Some(reason), _) => (*reason).to_owned(),
@@ -156,10 +156,10 @@ pub(super) fn fit(
             None => "nothing in the file needs more than a consumer card".to_owned(),
         },
     };
-    let line = match needs.nodes {
+    let line = ask.other_vendor.or(match needs.nodes {
         2.. => ask.nodes_line,
         _ => line.or(ask.gpu_line),
-    };
+    });
     let evidence = Evidence {
         line: line.unwrap_or(1),
         source: "tiers".into(),
@@ -173,6 +173,10 @@ fn against_consumer(needs: &Needs, ask: &Ask, facts: &Facts) -> Option<&'static 
     let engine = ["trtllm-build", "trtexec", "build_engine"]
         .iter()
         .any(|w| facts.says(&[Zone::Run], w));
+    // First: such a file asks for no GPU that is sold here, and would pass for work without one.
+    if ask.other_vendor.is_some() {
+        return Some("the work needs accelerators of another vendor");
+    }
     if needs.gpus_per_node == Some(0) && needs.nodes == 1 {
         return None;
     }
@@ -181,9 +185,6 @@ fn against_consumer(needs: &Needs, ask: &Ask, facts: &Facts) -> Option<&'static 
     }
     if needs.fast_interconnect {
         return Some("consumer machines have no fast link");
-    }
-    if ask.other_vendor {
-        return Some("the work needs accelerators of another vendor");
     }
     if engine && ask.only_enterprise() {
         return Some("an engine runs only on the architecture that it is built on");
