@@ -259,6 +259,11 @@ impl Ask {
             .or_else(|| facts.iter().find(|f| f.zone == Zone::Gpu).map(|f| f.line));
     }
 
+    /// Whether any GPU is asked for.
+    pub(super) fn wants_gpus(&self) -> bool {
+        self.gpus_per_node.is_some_and(|n| n > 0) || !self.names.is_empty() || self.vram_gb_min > 0
+    }
+
     /// GPUs over all nodes, at least one.
     pub(super) fn gpus_total(&self) -> u32 {
         (u32::from(self.gpus_per_node.unwrap_or(1)) * u32::from(self.nodes)).max(1)

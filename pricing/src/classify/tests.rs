@@ -107,6 +107,81 @@ fn what_the_file_states_about_memory_wins() {
 }
 
 #[test]
+fn state_is_saved_where_a_setting_saves_it_or_takes_it_up_again() {
+    for (run, saves) in [
+        ("python train.py --save_steps 100", true),
+        ("python train.py --resume", true),
+        ("python train.py --checkpoint-dir /out", true),
+        ("python train.py trainer.save_freq=10", true),
+        ("python train.py --output_dir /checkpoints/a", true),
+        ("python train.py --no-resume --skip_checkpoint", false),
+        ("python train.py --resume_from_checkpoint=False", false),
+        ("python train.py --save_steps 0", false),
+        ("python train.py --ckpt_path m.ckpt", false),
+        ("python train.py --load_checkpoint m.pt", false),
+        ("python train.py --gradient_checkpointing", false),
+        ("WANDB_RESUME=allow python train.py", false),
+        ("python generate.py --ckpt_path m.safetensors", false),
+        ("python generate.py --ckpt_dir /models/m", false),
+        ("python generate.py --resume", true),
+        ("python extract_resume.py", false),
+        ("trtllm-build --checkpoint_dir m", false),
+    ] {
+        let found = of(&format!(
+            "resources: {{accelerators: A100:1}}\nrun: {run}\n"
+        ));
+        let needs = (found.needs.checkpointing, found.needs.preemption_tolerant);
+        assert_eq!(needs, (saves, saves), "{run}");
+    }
+}
+
+#[test]
+fn an_everyday_verb_is_inference_only_beside_a_model_or_a_gpu() {
+    for program in [
+        "sample_code",
+        "generate_report",
+        "compute_stats",
+        "extract_load",
+    ] {
+        let job = |image: &str, more: &str| {
+            format!(
+                "apiVersion: ray.io/v1\nkind: RayJob\nspec:\n  entrypoint: python {program}.py {more}\n  rayClusterSpec:\n    headGroupSpec: {{template: {{spec: {{containers: [{{image: {image}}}]}}}}}}\n"
+            )
+        };
+        let bare = of(&job("rayproject/ray", ""));
+        assert_eq!(bare.class, WorkloadClass::EvaluationOrData, "{program}");
+        assert!(bare.confidence < 75, "{program} {}", bare.confidence);
+        for (image, more) in [
+            ("rayproject/ray", "--model Qwen/Qwen3-8B"),
+            ("vllm/vllm-openai", ""),
+        ] {
+            let found = of(&job(image, more));
+            assert_eq!(found.class, WorkloadClass::BatchInference, "{program}");
+        }
+        let gpu = of(&format!(
+            "resources: {{accelerators: L4:1}}\nrun: python {program}.py\n"
+        ));
+        assert_eq!(gpu.class, WorkloadClass::BatchInference, "{program}");
+    }
+}
+
+#[test]
+fn a_container_that_ships_logs_says_nothing_of_the_work() {
+    let pod = |sidecar: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - {{name: a, image: x, command: [python, train.py]}}\n{sidecar}"
+        )
+    };
+    let beside = "  - {name: logs, image: 'fluent/fluent-bit:1.9', command: [transcribe], args: [--resume]}\n";
+    let (alone, with) = (of(&pod("")), of(&pod(beside)));
+    assert_eq!(
+        (with.class, with.confidence),
+        (alone.class, alone.confidence)
+    );
+    assert!(!with.needs.checkpointing);
+}
+
+#[test]
 fn graphics_work_is_kept_from_cards_without_graphics_units() {
     let c = of(
         "job_specifications:\n- tasks:\n  - docker_image: x/ffmpeg\n    command: -i a.mp4 -c:v hevc_nvenc b.mp4\n",
