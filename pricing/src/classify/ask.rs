@@ -26,8 +26,8 @@ pub(super) struct Ask {
     pub(super) nodes: u16,
     /// Line of the nodes, where they are stated.
     pub(super) nodes_line: Option<u32>,
-    /// Accelerators that are not NVIDIA's.
-    pub(super) other_vendor: bool,
+    /// Line of accelerators that are not NVIDIA's, where such are asked for or needed.
+    pub(super) other_vendor: Option<u32>,
 }
 
 /// Words that state the nodes of one run: of launchers, batch systems and their variables.
@@ -51,6 +51,11 @@ const GPUS: [&str; 8] = [
     "gpus",
 ];
 
+/// How directives of batch systems begin, in lower case.
+const BATCH_SYSTEMS: [&str; 4] = ["#sbatch ", "#pbs ", "#flux: ", "#bsub "];
+/// Those whose `-N` is a number of nodes; that of PBS is the job's name.
+const COUNT_NODES_BY_N: [&str; 2] = ["#sbatch ", "#flux: "];
+
 impl Ask {
     pub(super) fn of(document: &Document, facts: &Facts) -> Self {
         let mut ask = Self {
@@ -73,14 +78,24 @@ impl Ask {
             ask.add_groups(facts);
         }
         ask.lines(document, facts);
-        ask.other_vendor = ask.names.iter().any(|n| of_other_vendor(n))
-            || ["rocm*", "habana*", "tpu", "neuron*"]
-                .iter()
-                .any(|w| facts.says(&[Zone::Image], w))
-            || facts
-                .iter()
-                .any(|f| f.zone == Zone::Other && is_other_device(f));
+        ask.other_vendor = ask.line_of_other_vendor(facts);
         ask
+    }
+
+    /// Where accelerators of another vendor are named, mounted or needed by an image.
+    fn line_of_other_vendor(&self, facts: &Facts) -> Option<u32> {
+        let named = self.names.iter().any(|n| of_other_vendor(n));
+        let mounted = facts
+            .iter()
+            .find(|f| f.zone == Zone::Other && is_other_device(f));
+        let images = ["rocm*", "habana*", "tpu", "neuron*"];
+        named
+            .then(|| self.gpu_line.unwrap_or(1))
+            .or_else(|| mounted.map(|f| f.line))
+            .or_else(|| {
+                let image = facts.first(&[Zone::Image], &images);
+                image.map(|(f, at)| f.line_at(at))
+            })
     }
 
     fn of_workload(&mut self, w: &Workload) {
@@ -153,32 +168,41 @@ impl Ask {
 
     /// What a script asks of its batch system: `#SBATCH --nodes=2`, `#SBATCH --gres=gpu:a100:4`.
     fn directives(&mut self, facts: &Facts) {
-        let batch = |f: &&Fact| {
-            ["#sbatch ", "#pbs ", "#flux: ", "#bsub "]
-                .iter()
-                .any(|d| f.lower.starts_with(d))
-        };
-        for fact in facts.iter().filter(batch) {
+        for fact in facts.iter() {
+            let system = BATCH_SYSTEMS.iter().find(|d| fact.lower.starts_with(*d));
+            let Some(system) = system else { continue };
+            // As written: `-N` counts nodes, and `-n` counts tasks.
             let words = fact
-                .lower
+                .text
                 .split(|c: char| c.is_whitespace() || c == '=' || c == ',');
             let mut words = words.skip(1).peekable();
             while let Some(word) = words.next() {
                 let next = words.peek().copied().unwrap_or_default();
                 match word {
-                    "--nodes" | "-n" if word != "-n" || fact.text.contains("-N") => {
-                        let most = next.rsplit('-').next().unwrap_or(next);
-                        if let Ok(nodes) = most.parse::<u16>() {
-                            self.nodes = nodes.clamp(1, NODES_MAX);
-                            self.nodes_line = Some(fact.line);
-                        }
+                    "--nodes" => self.directed_nodes(next, fact.line),
+                    "-N" if COUNT_NODES_BY_N.contains(system) => {
+                        self.directed_nodes(next, fact.line);
                     }
-                    "--gres" | "--gpus" | "--gpus-per-node" | "-g" => {
+                    "--gres" | "--gpus" | "--gpus-per-node" | "-g" | "-G" => {
                         self.gres(next, fact.line);
                     }
-                    _ => {}
+                    _ => {
+                        let count = word.strip_prefix("-N");
+                        if let Some(count) = count.filter(|_| COUNT_NODES_BY_N.contains(system)) {
+                            self.directed_nodes(count, fact.line);
+                        }
+                    }
                 }
             }
+        }
+    }
+
+    /// `2`, or `2-4` of which the most counts.
+    fn directed_nodes(&mut self, text: &str, line: u32) {
+        let most = text.rsplit('-').next().unwrap_or(text);
+        if let Ok(nodes) = most.parse::<u16>() {
+            self.nodes = nodes.clamp(1, NODES_MAX);
+            self.nodes_line = Some(line);
         }
     }
 
@@ -195,7 +219,7 @@ impl Ask {
                 self.models.extend(models);
             }
         }
-        if text == "gpu" && self.gpus_per_node.is_none() {
+        if text.eq_ignore_ascii_case("gpu") && self.gpus_per_node.is_none() {
             self.gpus_per_node = Some(1);
         }
     }
@@ -233,6 +257,11 @@ impl Ask {
             .gpu_line
             .or_else(|| of_field(&gpus))
             .or_else(|| facts.iter().find(|f| f.zone == Zone::Gpu).map(|f| f.line));
+    }
+
+    /// Whether any GPU is asked for.
+    pub(super) fn wants_gpus(&self) -> bool {
+        self.gpus_per_node.is_some_and(|n| n > 0) || !self.names.is_empty() || self.vram_gb_min > 0
     }
 
     /// GPUs over all nodes, at least one.
@@ -293,4 +322,5 @@ fn is_other_device(fact: &Fact) -> bool {
     ]
     .iter()
     .any(|device| fact.path.contains(device))
+        && fact.text != "0"
 }

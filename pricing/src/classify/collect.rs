@@ -1,7 +1,7 @@
 //! From a tree to lines of text: which kind of place each field is, commands put back together from
 //! the lists that they are written in, and variables with their values.
 
-use super::facts::{Fact, Zone, push};
+use super::facts::{Fact, Zone, is_off, push};
 use crate::files::tree::{Body, Node, Scalar};
 
 /// Field names and the kind of text that stands under them, innermost first.
@@ -77,11 +77,24 @@ const PARTS: [&str; 6] = [
     "env",
 ];
 
+/// Parts of the images of containers that stand beside others, to ship logs or figures.
+const SIDECARS: [&str; 8] = [
+    "fluent-bit",
+    "fluentbit",
+    "fluentd",
+    "filebeat",
+    "promtail",
+    "logstash",
+    "timberio/vector",
+    "opentelemetry-collector",
+];
+
 /// Adds every text of a tree; with `keys`, the names of its fields too.
 pub(super) fn tree(root: &Node, keys: bool, facts: &mut Vec<Fact>) {
     let mut walk = Walk {
         path: Vec::new(),
         keys,
+        is_aside: false,
         facts,
     };
     walk.node(root);
@@ -90,11 +103,16 @@ pub(super) fn tree(root: &Node, keys: bool, facts: &mut Vec<Fact>) {
 struct Walk<'a> {
     path: Vec<String>,
     keys: bool,
+    /// Whether the fields are those of a sidecar.
+    is_aside: bool,
     facts: &'a mut Vec<Fact>,
 }
 
 impl Walk<'_> {
     fn zone(&self) -> Zone {
+        if self.is_aside {
+            return Zone::Other;
+        }
         if self.path.iter().any(|name| name == "nvidia") {
             return Zone::Gpu;
         }
@@ -113,7 +131,7 @@ impl Walk<'_> {
     fn node(&mut self, node: &Node) {
         match &node.body {
             Body::Scalar(scalar) => self.scalar(node.place.line, scalar),
-            Body::List(items) => items.iter().for_each(|item| self.node(item)),
+            Body::List(items) => self.list(items),
             Body::Map(entries) => {
                 if self.variable(node) {
                     return;
@@ -121,7 +139,7 @@ impl Walk<'_> {
                 self.words(node);
                 for (key, value) in entries {
                     let name = key.text.to_ascii_lowercase();
-                    if self.keys {
+                    if self.keys && !is_unset(value) {
                         let spelled = spelled(&key.text);
                         push(
                             key.place.line,
@@ -143,6 +161,17 @@ impl Walk<'_> {
         }
     }
 
+    /// Every item; a sidecar among containers says nothing of the work.
+    fn list(&mut self, items: &[Node]) {
+        let has_others = items.iter().any(|item| !is_sidecar(item));
+        for item in items {
+            let outer = self.is_aside;
+            self.is_aside |= has_others && is_sidecar(item);
+            self.node(item);
+            self.is_aside = outer;
+        }
+    }
+
     /// `{name: A, value: b}` below `env` is the variable `A=b`.
     fn variable(&mut self, node: &Node) -> bool {
         let below_env = self.path.last().is_some_and(|name| name == "env");
@@ -160,7 +189,11 @@ impl Walk<'_> {
             };
             push(
                 node.place.line,
-                Zone::Env,
+                if self.is_aside {
+                    Zone::Other
+                } else {
+                    Zone::Env
+                },
                 &path,
                 &joined,
                 Vec::new(),
@@ -206,7 +239,12 @@ impl Walk<'_> {
                 joined.push_str(scalar.text.trim());
             }
         }
-        push(line, Zone::Run, &path, &joined, breaks, self.facts);
+        let zone = if self.is_aside {
+            Zone::Other
+        } else {
+            Zone::Run
+        };
+        push(line, zone, &path, &joined, breaks, self.facts);
     }
 
     /// A text line by line; a command that goes on in the next line stays one.
@@ -214,29 +252,51 @@ impl Walk<'_> {
         let zone = self.zone();
         let path = self.path.join(".");
         let commands = matches!(zone, Zone::Run | Zone::Setup);
-        let mut open: Option<(u32, String)> = None;
+        let mut open = Continued::default();
         for (i, text) in scalar.text.split('\n').enumerate() {
             let offset = if scalar.block {
                 u32::try_from(i).unwrap_or(0)
             } else {
                 0
             };
-            let (start, mut joined) = open.take().unwrap_or((line + offset, String::new()));
             match text.trim_end().strip_suffix('\\').filter(|_| commands) {
-                Some(part) => {
-                    joined.push_str(part);
-                    open = Some((start, joined));
-                }
+                Some(part) => open.add(line + offset, part),
                 None => {
-                    joined.push_str(text);
-                    push(start, zone, &path, &joined, Vec::new(), self.facts);
+                    open.add(line + offset, text);
+                    std::mem::take(&mut open).push(zone, &path, self.facts);
                 }
             }
         }
-        if let Some((start, joined)) = open {
-            push(start, zone, &path, &joined, Vec::new(), self.facts);
-        }
+        open.push(zone, &path, self.facts);
     }
+}
+
+/// A command over several lines, with the offset from which each further line counts.
+#[derive(Default)]
+struct Continued {
+    line: u32,
+    joined: String,
+    breaks: Vec<(usize, u32)>,
+}
+
+impl Continued {
+    fn add(&mut self, line: u32, text: &str) {
+        if self.joined.is_empty() {
+            self.line = line;
+        } else if self.breaks.last().map_or(self.line, |(_, last)| *last) != line {
+            self.breaks.push((self.joined.len(), line));
+        }
+        self.joined.push_str(text);
+    }
+
+    fn push(self, zone: Zone, path: &str, facts: &mut Vec<Fact>) {
+        push(self.line, zone, path, &self.joined, self.breaks, facts);
+    }
+}
+
+fn is_sidecar(node: &Node) -> bool {
+    let image = node.get("image").and_then(Node::text).unwrap_or_default();
+    SIDECARS.iter().any(|part| image.contains(part))
 }
 
 /// Whether a value is a word or a list of words.
@@ -245,6 +305,15 @@ fn is_words(node: &Node) -> bool {
         Body::Scalar(s) => !s.text.trim_end().contains('\n'),
         Body::List(items) => items.iter().all(|i| matches!(i.body, Body::Scalar(_))),
         Body::Map(_) => false,
+    }
+}
+
+/// Whether a field says nothing, or that it is not wanted: its name then says nothing either.
+fn is_unset(node: &Node) -> bool {
+    match &node.body {
+        Body::Scalar(s) => s.text.trim().is_empty() || is_off(&s.text.trim().to_ascii_lowercase()),
+        Body::List(items) => items.is_empty(),
+        Body::Map(entries) => entries.is_empty(),
     }
 }
 

@@ -8,23 +8,51 @@ use super::facts::{Facts, Zone};
 use super::rules::Finding;
 use crate::files::Document;
 
-/// Words of commands and variables that save a training's state or take it up again.
+/// Settings that save state, or take it up again.
 const SAVES: &[&str] = &[
-    "checkpoint*",
-    "checkpointing",
-    "ckpt*",
     "resume",
-    "resume_from_checkpoint",
-    "save_steps",
-    "save_freq",
-    "save_every*",
-    "save-interval",
-    "save_interval",
+    "resume_from*",
+    "resume-from*",
     "resume_mode",
+    "auto_resume",
+    "auto-resume",
+    "save_steps",
+    "save-steps",
+    "save_freq",
+    "save-freq",
+    "save_every*",
+    "save-every*",
+    "save_interval",
+    "save-interval",
+    "save_checkpoint*",
+    "save-checkpoint*",
+    "checkpoint_every*",
+    "checkpoint-every*",
+    "checkpoint_interval",
+    "checkpoint-interval",
+    "checkpoint_size",
+    "checkpoint-size",
     "enable_dcp",
 ];
-/// Words before "checkpointing" that trade memory for time and save nothing.
-const NO_SAVES: [&str; 4] = ["gradient_", "gradient-", "activation_", "activation-"];
+/// Words for the state itself: what trains and names a place for it keeps it there. Other work
+/// names the weights that it loads by the same words.
+const STATES: &[&str] = &["checkpoint*", "ckpt*"];
+/// Parts of names that load a state, save none, or trade memory for time.
+const OTHERWISE: [&str; 13] = [
+    "no",
+    "skip",
+    "disable",
+    "without",
+    "load",
+    "init",
+    "pretrained",
+    "convert",
+    "path",
+    "file",
+    "gradient",
+    "activation",
+    "wandb",
+];
 /// Words that split a rendering into tasks of a frame each.
 const FRAMES: [&str; 2] = ["frame*", "parametricsweep"];
 
@@ -104,6 +132,39 @@ pub(super) fn port(document: &Document, facts: &Facts) -> Option<(u16, Evidence)
     Some((port, line(written(port), "port", text, "needs.port")))
 }
 
+/// The name that stands around an offset: `save_steps` in `--save_steps 100`.
+struct Setting<'a> {
+    name: &'a str,
+    /// Whether it is set as a flag or a variable, and not part of another text.
+    is_setting: bool,
+    /// Whether it is the ending of a file, as in `model.ckpt`.
+    is_ending: bool,
+}
+
+impl<'a> Setting<'a> {
+    fn at(text: &'a str, at: usize) -> Self {
+        let other = |c: char| !c.is_alphanumeric() && c != '_' && c != '-';
+        let (before, after) = text.split_at(at);
+        let start = before
+            .char_indices()
+            .rev()
+            .find(|(_, c)| other(*c))
+            .map_or(0, |(i, c)| i + c.len_utf8());
+        let end = at + after.find(other).unwrap_or(after.len());
+        let name = &text[start..end];
+        Self {
+            name,
+            is_setting: name.starts_with('-') || text[end..].starts_with('='),
+            is_ending: start == at && before.ends_with('.') && name == "ckpt",
+        }
+    }
+
+    fn saves(&self) -> bool {
+        let mut parts = self.name.split(['_', '-']);
+        !self.is_ending && !parts.any(|part| OTHERWISE.contains(&part))
+    }
+}
+
 /// Why the work's state outlives it; none when it does not.
 pub(super) fn checkpointing(
     document: &Document,
@@ -125,10 +186,17 @@ pub(super) fn checkpointing(
         let at = document.lines.get("checkpoints").copied().unwrap_or(1);
         return Some(line(at, "checkpoints", "checkpoints are kept", need));
     }
-    let saves = SAVES.iter().flat_map(|w| facts.mentions(w));
-    let saving = saves.filter(|(f, at)| {
-        let before = &f.lower[..*at];
-        matches!(f.zone, Zone::Run | Zone::Env) && !NO_SAVES.iter().any(|n| before.ends_with(n))
+    let trains = matches!(
+        class,
+        WorkloadClass::DistributedTraining | WorkloadClass::SingleNodeTraining
+    );
+    let settings = SAVES.iter().flat_map(|w| facts.mentions(w));
+    let settings = settings.filter(|(f, at)| Setting::at(&f.lower, *at).is_setting);
+    let states = STATES.iter().filter(|_| trains);
+    let states = states.flat_map(|w| facts.mentions(w));
+    let saving = settings.chain(states).filter(|(f, at)| {
+        let of_command = matches!(f.zone, Zone::Run | Zone::Env);
+        of_command && !f.is_off_at(*at) && Setting::at(&f.lower, *at).saves()
     });
     if let Some(at) = saving.map(|(f, at)| f.line_at(at)).min() {
         return Some(line(

@@ -52,6 +52,17 @@ impl Fact {
         before.map_or(self.line, |(_, line)| *line)
     }
 
+    /// Whether the setting whose name holds this offset is switched off: `--lora false`, `LORA=0`.
+    pub(super) fn is_off_at(&self, offset: usize) -> bool {
+        let of_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+        let rest = self.lower[offset..].trim_start_matches(of_name);
+        let value = rest.trim_start_matches([' ', '=', ':', '"', '\'']);
+        let end = value
+            .find(|c| !of_name(c) && c != '.')
+            .unwrap_or(value.len());
+        value.len() < rest.len() && is_off(&value[..end])
+    }
+
     /// The name of the field that the text stands in.
     pub(super) fn field(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or_default()
@@ -118,6 +129,11 @@ impl Facts {
     }
 }
 
+/// Whether a value in lower case says that something is not wanted.
+pub(super) fn is_off(value: &str) -> bool {
+    ["false", "null", "none", "no", "off", "~", "0"].contains(&value)
+}
+
 /// The two bytes of a text at an offset; words of one letter have their end as the second.
 fn two_bytes(text: &str, at: usize) -> [u8; 2] {
     let byte = |i: usize| text.as_bytes().get(i).copied().unwrap_or(0);
@@ -165,12 +181,16 @@ pub(super) fn push(
     zone: Zone,
     path: &str,
     text: &str,
-    breaks: Vec<(usize, u32)>,
+    mut breaks: Vec<(usize, u32)>,
     facts: &mut Vec<Fact>,
 ) {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return;
+    }
+    let cut = text.len() - text.trim_start().len();
+    for (from, _) in &mut breaks {
+        *from = from.saturating_sub(cut);
     }
     let spoken = SPOKEN.iter().any(|s| trimmed.starts_with(s));
     let zone = match zone {

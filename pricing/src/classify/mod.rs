@@ -108,23 +108,23 @@ pub struct Evidence {
 pub fn classify(document: &Document) -> Classification {
     let facts = Facts::of(document);
     let ask = Ask::of(document, &facts);
-    let findings = rules::all(document, &facts);
+    let size = sizes::of(&facts);
+    let findings = rules::all(document, &facts, size.is_some() || ask.wants_gpus());
     let (activity, mut confidence) = decide(document, &findings);
     let stated = document.draft.as_ref().and_then(|w| w.class);
     let class = stated.unwrap_or_else(|| activity.class(ask.nodes));
     if stated.is_some() {
         confidence = STATED_PERCENT;
     }
-    let size = sizes::of(&facts);
     let memory =
         vram::stated(&facts).or_else(|| vram::estimate(class, size.as_ref(), &facts, &ask));
-    let vram_gb_per_gpu = memory.as_ref().map(|m| m.gb);
+    let vram_gb_per_gpu = memory.as_ref().and_then(|m| m.gb);
     let fast = tiers::fast_interconnect(class, size.as_ref(), &facts, &ask, document);
     let saves = evidence::checkpointing(document, &facts, class);
     let stops = evidence::preemption(document, saves.as_ref());
     let port = evidence::port(document, &facts);
     let needs = Needs {
-        gpu_models: tiers::models(class, vram_gb_per_gpu, &ask, &facts),
+        gpu_models: tiers::models(class, memory.as_ref(), &ask, &facts),
         gpus_asked: ask.names.clone(),
         gpus_per_node: ask.gpus_per_node,
         nodes: ask.nodes,
@@ -134,8 +134,7 @@ pub fn classify(document: &Document) -> Classification {
         preemption_tolerant: stops.is_some(),
         checkpointing: saves.is_some(),
     };
-    let line = memory.as_ref().map(|m| m.evidence.line);
-    let (tiers, reason) = tiers::fit(class, &needs, line, &ask, &facts);
+    let (tiers, reason) = tiers::fit(class, &needs, memory.as_ref(), &ask, &facts);
     let mut evidence = evidence::of_class(document, &findings, ask.nodes, class);
     evidence.truncate(EVIDENCE_MAX);
     evidence.extend(size.map(sizes::Size::into_evidence));
@@ -191,3 +190,5 @@ fn decide(document: &Document, findings: &[Finding]) -> (Activity, u8) {
 mod tests;
 #[cfg(test)]
 mod tests_files;
+#[cfg(test)]
+mod tests_memory;

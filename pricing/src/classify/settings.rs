@@ -168,7 +168,7 @@ mod tests {
         let name = "max-model-len";
         assert_eq!(
             read("run: |\n  vllm serve x \\\n  --max-model-len 4096\n", name),
-            Some((4_096, 2))
+            Some((4_096, 3))
         );
         assert_eq!(
             read("run: vllm --max_model_len=32k\n", name),

@@ -72,21 +72,37 @@ static FAMILIES: LazyLock<words::Index> = LazyLock::new(|| {
         let open = family.names.iter();
         open.map(move |name| (*name, id))
     });
-    words::Index::open(names)
+    words::Index::new(names)
 });
+
+/// What stands between the words of a command, not in a path or a name.
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | ')' | '=')
+}
+
+/// The rest of a name from an offset on.
+fn rest_of_name(text: &str, at: usize) -> &str {
+    text[at..].split(is_between).next().unwrap_or_default()
+}
+
+/// Whether a name that begins here is that of an organisation: `org` in `org/model`. In a longer
+/// path any folder may be the model's.
+fn is_organisation(text: &str, at: usize) -> bool {
+    let before = text[..at].rsplit(is_between).next().unwrap_or_default();
+    let rest = rest_of_name(text, at).trim_end_matches('/');
+    !before.contains('/') && rest.matches('/').count() == 1
+}
 
 fn of_fact(fact: &Fact) -> Option<Size> {
     let mut known: Option<(u16, usize)> = None;
     FAMILIES.scan(&fact.lower, |id, _, at| {
-        if known.is_none_or(|(first, _)| id < first) {
+        if known.is_none_or(|(first, _)| id < first) && !is_organisation(&fact.lower, at) {
             known = Some((id, at));
         }
     });
     let named = known.and_then(|(id, at)| {
         let family = catalogue::families().nth(usize::from(id))?;
-        let name = fact.lower[at..]
-            .split(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ',' | ';' | ')'))
-            .next()?;
+        let name = rest_of_name(&fact.lower, at);
         let model = family.member(largest(name).map(|(m, _)| m))?;
         Some(Size {
             params_millions: model.params_millions,

@@ -107,6 +107,81 @@ fn what_the_file_states_about_memory_wins() {
 }
 
 #[test]
+fn state_is_saved_where_a_setting_saves_it_or_takes_it_up_again() {
+    for (run, saves) in [
+        ("python train.py --save_steps 100", true),
+        ("python train.py --resume", true),
+        ("python train.py --checkpoint-dir /out", true),
+        ("python train.py trainer.save_freq=10", true),
+        ("python train.py --output_dir /checkpoints/a", true),
+        ("python train.py --no-resume --skip_checkpoint", false),
+        ("python train.py --resume_from_checkpoint=False", false),
+        ("python train.py --save_steps 0", false),
+        ("python train.py --ckpt_path m.ckpt", false),
+        ("python train.py --load_checkpoint m.pt", false),
+        ("python train.py --gradient_checkpointing", false),
+        ("WANDB_RESUME=allow python train.py", false),
+        ("python generate.py --ckpt_path m.safetensors", false),
+        ("python generate.py --ckpt_dir /models/m", false),
+        ("python generate.py --resume", true),
+        ("python extract_resume.py", false),
+        ("trtllm-build --checkpoint_dir m", false),
+    ] {
+        let found = of(&format!(
+            "resources: {{accelerators: A100:1}}\nrun: {run}\n"
+        ));
+        let needs = (found.needs.checkpointing, found.needs.preemption_tolerant);
+        assert_eq!(needs, (saves, saves), "{run}");
+    }
+}
+
+#[test]
+fn an_everyday_verb_is_inference_only_beside_a_model_or_a_gpu() {
+    for program in [
+        "sample_code",
+        "generate_report",
+        "compute_stats",
+        "extract_load",
+    ] {
+        let job = |image: &str, more: &str| {
+            format!(
+                "apiVersion: ray.io/v1\nkind: RayJob\nspec:\n  entrypoint: python {program}.py {more}\n  rayClusterSpec:\n    headGroupSpec: {{template: {{spec: {{containers: [{{image: {image}}}]}}}}}}\n"
+            )
+        };
+        let bare = of(&job("rayproject/ray", ""));
+        assert_eq!(bare.class, WorkloadClass::EvaluationOrData, "{program}");
+        assert!(bare.confidence < 75, "{program} {}", bare.confidence);
+        for (image, more) in [
+            ("rayproject/ray", "--model Qwen/Qwen3-8B"),
+            ("vllm/vllm-openai", ""),
+        ] {
+            let found = of(&job(image, more));
+            assert_eq!(found.class, WorkloadClass::BatchInference, "{program}");
+        }
+        let gpu = of(&format!(
+            "resources: {{accelerators: L4:1}}\nrun: python {program}.py\n"
+        ));
+        assert_eq!(gpu.class, WorkloadClass::BatchInference, "{program}");
+    }
+}
+
+#[test]
+fn a_container_that_ships_logs_says_nothing_of_the_work() {
+    let pod = |sidecar: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - {{name: a, image: x, command: [python, train.py]}}\n{sidecar}"
+        )
+    };
+    let beside = "  - {name: logs, image: 'fluent/fluent-bit:1.9', command: [transcribe], args: [--resume]}\n";
+    let (alone, with) = (of(&pod("")), of(&pod(beside)));
+    assert_eq!(
+        (with.class, with.confidence),
+        (alone.class, alone.confidence)
+    );
+    assert!(!with.needs.checkpointing);
+}
+
+#[test]
 fn graphics_work_is_kept_from_cards_without_graphics_units() {
     let c = of(
         "job_specifications:\n- tasks:\n  - docker_image: x/ffmpeg\n    command: -i a.mp4 -c:v hevc_nvenc b.mp4\n",
@@ -203,6 +278,22 @@ fn a_script_is_classified_from_what_it_runs_and_asks_of_its_batch_system() {
 }
 
 #[test]
+fn tasks_of_a_batch_system_are_not_its_nodes() {
+    for (directive, nodes) in [
+        ("#SBATCH -N 1 -n 8", 1),
+        ("#SBATCH -n 8 -N 2", 2),
+        ("#SBATCH -N4", 4),
+        ("#SBATCH -n 16", 1),
+        ("#SBATCH --nodes=2-3 --ntasks=8", 3),
+        ("#flux: -N 2 -n 16", 2),
+        ("#PBS -N 5", 1),
+    ] {
+        let found = of(&format!("#!/bin/bash\n{directive}\nsrun python train.py\n"));
+        assert_eq!(found.needs.nodes, nodes, "{directive}");
+    }
+}
+
+#[test]
 fn a_list_of_objects_and_values_of_a_chart_are_classified_and_not_submitted() {
     let chart = "servingEngineSpec:\n  modelSpec:\n  - name: llama3\n    repository: vllm/vllm-openai\n    modelURL: meta-llama/Llama-3.1-8B-Instruct\n    requestGPU: 1\n    vllmConfig: {maxModelLen: 4096}\n";
     for text in [
@@ -229,4 +320,31 @@ fn amd_and_other_accelerators_fit_no_card_of_the_catalogue() {
     );
     assert!(found.needs.gpu_models.is_empty());
     assert!(!found.tiers.consumer && !found.tiers.enterprise);
+}
+
+#[test]
+fn accelerators_of_another_vendor_fit_no_tier_though_no_gpu_of_ours_is_asked() {
+    let pod = |device: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  containers:\n  - name: a\n    image: vllm/vllm-openai\n    args: [--model, Qwen/Qwen3-8B]\n    resources:\n      limits: {{{device}: 8}}\n"
+        )
+    };
+    let rocm = "services:\n  llm: {image: rocm/vllm, command: vllm serve Qwen/Qwen3-8B}\n";
+    for (text, line) in [
+        (pod("amd.com/gpu"), 10),
+        (pod("google.com/tpu"), 10),
+        (rocm.to_owned(), 2),
+    ] {
+        let found = of(&text);
+        let TierFit {
+            consumer,
+            assured,
+            enterprise,
+        } = found.tiers;
+        assert!(!consumer && !assured && !enterprise, "{text}");
+        let why = found.evidence.last().unwrap();
+        assert!(why.text.contains("another vendor"), "{why:?}");
+        assert_eq!(why.line, line, "{text}");
+    }
+    assert!(of(&pod("nvidia.com/gpu")).tiers.enterprise);
 }

@@ -6,7 +6,7 @@ use tandem_model::workload::WorkloadClass;
 use super::ask::Ask;
 use super::facts::{Facts, Zone};
 use super::sizes::Size;
-use super::vram;
+use super::vram::{self, Estimate};
 use super::{Evidence, Needs, TierFit};
 use crate::files::Document;
 
@@ -104,15 +104,16 @@ fn needs_graphics(class: WorkloadClass, facts: &Facts) -> bool {
 /// The cards of the catalogue that fit the need; where the need is unknown, those asked for.
 pub(super) fn models(
     class: WorkloadClass,
-    vram_gb: Option<u32>,
+    memory: Option<&Estimate>,
     ask: &Ask,
     facts: &Facts,
 ) -> Vec<GpuModel> {
-    if ask.other_vendor || ask.gpus_per_node == Some(0) {
+    if ask.other_vendor.is_some() || ask.gpus_per_node == Some(0) {
         return Vec::new();
     }
     let graphics = needs_graphics(class, facts);
-    let least = match vram_gb {
+    let shared = is_shared(memory);
+    let least = match memory.and_then(|m| m.gb) {
         Some(gb) => gb,
         None if !ask.models.is_empty() => {
             let mut asked = ask.models.clone();
@@ -125,19 +126,25 @@ pub(super) fn models(
     GpuModel::all()
         .filter(|m| u32::from(m.facts().vram_gb) >= least)
         .filter(|m| !(graphics && m.is_a100_or_better()))
+        .filter(|m| !shared || m.is_a100_or_better())
         .collect()
 }
 
-/// Which tiers fit, with the reason that decided for or against consumer cards; `line` is that of
-/// the need.
+/// Whether the memory is shared out over GPUs whose number is not stated: more than a consumer
+/// card has, and what each GPU needs of it is open.
+fn is_shared(memory: Option<&Estimate>) -> bool {
+    memory.is_some_and(|m| m.gb.is_none())
+}
+
+/// Which tiers fit, with the reason that decided for or against consumer cards.
 pub(super) fn fit(
     class: WorkloadClass,
     needs: &Needs,
-    line: Option<u32>,
+    memory: Option<&Estimate>,
     ask: &Ask,
     facts: &Facts,
 ) -> (TierFit, Evidence) {
-    let against = against_consumer(needs, ask, facts);
+    let against = against_consumer(needs, memory, ask, facts);
     let graphics = needs_graphics(class, facts);
     let too_large = needs
         .vram_gb_per_gpu
@@ -146,7 +153,7 @@ pub(super) fn fit(
     let fit = TierFit {
         consumer,
         assured: consumer && !graphics,
-        enterprise: !graphics && !ask.other_vendor && !too_large,
+        enterprise: !graphics && ask.other_vendor.is_none() && !too_large,
     };
     let text = match (&against, graphics) {
         (Some(reason), _) => (*reason).to_owned(),
@@ -156,10 +163,10 @@ pub(super) fn fit(
             None => "nothing in the file needs more than a consumer card".to_owned(),
         },
     };
-    let line = match needs.nodes {
+    let line = ask.other_vendor.or(match needs.nodes {
         2.. => ask.nodes_line,
-        _ => line.or(ask.gpu_line),
-    };
+        _ => memory.map(|m| m.evidence.line).or(ask.gpu_line),
+    });
     let evidence = Evidence {
         line: line.unwrap_or(1),
         source: "tiers".into(),
@@ -169,10 +176,19 @@ pub(super) fn fit(
     (fit, evidence)
 }
 
-fn against_consumer(needs: &Needs, ask: &Ask, facts: &Facts) -> Option<&'static str> {
+fn against_consumer(
+    needs: &Needs,
+    memory: Option<&Estimate>,
+    ask: &Ask,
+    facts: &Facts,
+) -> Option<&'static str> {
     let engine = ["trtllm-build", "trtexec", "build_engine"]
         .iter()
         .any(|w| facts.says(&[Zone::Run], w));
+    // First: such a file asks for no GPU that is sold here, and would pass for work without one.
+    if ask.other_vendor.is_some() {
+        return Some("the work needs accelerators of another vendor");
+    }
     if needs.gpus_per_node == Some(0) && needs.nodes == 1 {
         return None;
     }
@@ -182,11 +198,11 @@ fn against_consumer(needs: &Needs, ask: &Ask, facts: &Facts) -> Option<&'static 
     if needs.fast_interconnect {
         return Some("consumer machines have no fast link");
     }
-    if ask.other_vendor {
-        return Some("the work needs accelerators of another vendor");
-    }
     if engine && ask.only_enterprise() {
         return Some("an engine runs only on the architecture that it is built on");
+    }
+    if is_shared(memory) {
+        return Some("needs more memory than a consumer card has, over an unknown number of GPUs");
     }
     match needs.vram_gb_per_gpu {
         Some(gb) if gb > CONSUMER_VRAM_GB => {

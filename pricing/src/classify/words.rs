@@ -45,17 +45,9 @@ pub(super) struct Index {
 impl Index {
     /// Needles with the number that each is reported by; they begin with an ASCII letter or digit.
     pub(super) fn new(needles: impl Iterator<Item = (&'static str, u16)>) -> Self {
-        Self::of(needles.map(|(needle, id)| (split(needle), id)))
-    }
-
-    /// Needles that may go on in any way, as if each had a star.
-    pub(super) fn open(needles: impl Iterator<Item = (&'static str, u16)>) -> Self {
-        Self::of(needles.map(|(needle, id)| ((needle, true), id)))
-    }
-
-    fn of(needles: impl Iterator<Item = ((&'static str, bool), u16)>) -> Self {
         let mut by_first = vec![Vec::new(); 128];
-        for ((word, open), id) in needles {
+        for (needle, id) in needles {
+            let (word, open) = split(needle);
             if let Some(first) = word.bytes().next().filter(u8::is_ascii) {
                 by_first[usize::from(first)].push((word, open, id));
             }

@@ -31,6 +31,7 @@ pub fn admit_live(offer: &Offer, now: WorldTime) -> Result<(), Refused> {
         gpus: offer.gpus_per_node,
         price: offer.price.price(),
         price_basis: Basis::Gpu,
+        price_habit: None,
         spot: false,
         on_demand: None,
         place: Place {

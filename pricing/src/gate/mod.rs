@@ -111,6 +111,8 @@ pub struct Raw<'a> {
     pub price: MicroUsd,
     /// What that price buys.
     pub price_basis: Basis,
+    /// What it buys by the source's other rows of the card, where they say it.
+    pub price_habit: Option<Basis>,
     /// Whether it is a spot price.
     pub spot: bool,
     /// The on-demand price of the same machine and basis, for a spot price.
@@ -180,6 +182,8 @@ impl Raw<'_> {
             amount: self.price,
             basis: self.price_basis,
             gpus: self.gpus,
+            habit: self.price_habit,
+            spot: self.spot,
             field: self.price_field(),
         };
         let (rate, correction) = price::per_gpu(asked, bands::of(gpu), rules.corrections)?;

@@ -18,6 +18,10 @@ pub(super) struct Asked {
     pub basis: Basis,
     /// GPUs of the machine.
     pub gpus: u16,
+    /// What the other rows of its source say that it buys, where they say it.
+    pub habit: Option<Basis>,
+    /// Whether it may be taken back: such prices are lower than any rule of thumb.
+    pub spot: bool,
     /// Field that it stood in.
     pub field: &'static str,
 }
@@ -31,8 +35,8 @@ struct Reading {
 
 /// The price per GPU-hour, rounded up to a micro-dollar, and what had to be corrected.
 ///
-/// Only a mix-up of machine and GPU is ever corrected, and only when it is the single reading
-/// that fits and the count divides it without a rest: any other error of unit is refused, because
+/// Only a mix-up of machine and GPU is ever corrected, and only when the source's other rows show
+/// it, or it is the single reading that fits and the count divides it without a rest: any other error of unit is refused, because
 /// a guess about money is not an offer.
 pub(super) fn per_gpu(
     asked: Asked,
@@ -45,6 +49,9 @@ pub(super) fn per_gpu(
         Basis::Gpu => amount,
         Basis::Machine => divided_up(amount, gpus),
     };
+    if let Some(found) = of_one_gpu(asked, as_written, band, corrections) {
+        return found.map(|finding| (asked.amount, Some(finding)));
+    }
     if band.holds(as_written) {
         return Ok((MicroUsd::new(as_written), None));
     }
@@ -80,6 +87,56 @@ pub(super) fn per_gpu(
         nearest.defect.title()
     );
     Err(find(nearest.defect, text))
+}
+
+/// Share of the band's low end up to which no card was ever seen, in percent: the bands begin at a
+/// half to a third of the lowest price.
+const UNSEEN_PERCENT: i64 = 150;
+
+/// What is found when a machine's price may be that of one GPU: corrected or refused, by what the
+/// source's other rows say. Where they say nothing and both readings are plausible, what is lower
+/// than any price that was seen is refused.
+fn of_one_gpu(
+    asked: Asked,
+    as_written: i64,
+    band: &Band,
+    corrections: Corrections,
+) -> Option<Result<Finding, Finding>> {
+    let amount = asked.amount.get();
+    if asked.basis == Basis::Gpu || asked.gpus < 2 || !band.holds(amount) {
+        return None;
+    }
+    let count = asked.gpus;
+    let find = |reason| {
+        Finding::new(
+            Defect::PricePerGpu,
+            asked.field,
+            asked.amount.to_string(),
+            reason,
+        )
+    };
+    let unseen = band.low_micro_usd.saturating_mul(UNSEEN_PERCENT) / 100;
+    match asked.habit {
+        Some(Basis::Machine) => None,
+        Some(Basis::Gpu) if corrections == Corrections::Allowed => Some(Ok(find(format!(
+            "taken as {} per GPU-hour: other counts of the card cost as much",
+            asked.amount
+        )))),
+        Some(Basis::Gpu) => Some(Err(find(
+            "other counts of the card cost as much; a price is not guessed".to_owned(),
+        ))),
+        None if !asked.spot
+            && band.holds(as_written)
+            && as_written < unseen
+            && amount >= unseen =>
+        {
+            Some(Err(find(format!(
+                "{} for each of {count} GPUs is less than any was seen for, and no other row says whether it buys one or all",
+                MicroUsd::new(as_written)
+            ))))
+        }
+        None => None,
+    }
 }
 
 /// Division rounded up, for positive amounts: a GPU's share is never below its cost.

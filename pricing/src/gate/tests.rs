@@ -20,6 +20,7 @@ pub(super) fn good() -> Raw<'static> {
         gpus: 1,
         price: MicroUsd::new(400_000),
         price_basis: Basis::Machine,
+        price_habit: None,
         spot: false,
         on_demand: None,
         place: Place {

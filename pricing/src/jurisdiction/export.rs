@@ -3,6 +3,8 @@
 //! Export Administration Regulations of the United States: items of ECCN 3A090 and 4A090 (15 CFR
 //! 774, Supplement No. 1) need a licence to destinations of Country Groups D:1, D:4 and D:5 (15 CFR
 //! 740, Supplement No. 1) that are not also in A:5 or A:6, and to Macau (15 CFR 742.6(a)(6)(iii)).
+//! Hong Kong is no destination of its own since 2020-12-23 (85 FR 83765): it is part of China, and
+//! so stands in every group that has China.
 //! Whether remote use is an export, and whether an exception applies, is for counsel: the default
 //! here simply denies. [`tandem_model::gpu::ExportClass`] sorts the cards.
 
@@ -25,11 +27,11 @@ pub enum Group {
 }
 
 /// Country Group D:1 (15 CFR 740, Supplement No. 1, as of 2026-07).
-const D1: &str = "AM AZ BY CN GE IQ KG KH KP KZ LA LY MD MM MN MO NI RU TJ TM UZ VE VN YE";
+const D1: &str = "AM AZ BY CN GE HK IQ KG KH KP KZ LA LY MD MM MN MO NI RU TJ TM UZ VE VN YE";
 /// Country Group D:4, without Israel, which is in A:6.
-const D4: &str = "AE BH BY CN EG IQ IR JO KP KW LB LY MO OM PK QA RU SA SY VE YE";
+const D4: &str = "AE BH BY CN EG HK IQ IR JO KP KW LB LY MO OM PK QA RU SA SY VE YE";
 /// Country Group D:5, with Macau, which the rules for 3A090 put beside it.
-const D5: &str = "AF BY CD CF CN CU ER HT IQ IR KP LB LY MM MO NI RU SD SO SS SY VE ZW";
+const D5: &str = "AF BY CD CF CN CU ER HK HT IQ IR KP LB LY MM MO NI RU SD SO SS SY VE ZW";
 
 impl Group {
     /// Whether a country is in it.

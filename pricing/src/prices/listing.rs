@@ -7,6 +7,7 @@ use tandem_model::network::Country;
 
 use crate::gate::{self, Admitted, Basis, Card, Defect, Finding, Named, Place, Raw};
 
+use super::growth::Growth;
 use super::regions::{self, Vendor};
 use super::report::Tally;
 use super::row::{Cell, GpuRow};
@@ -41,17 +42,28 @@ pub struct Listing {
     pub corrected: bool,
 }
 
+/// How a file writes its figures, by its rows.
+struct Habits<'a> {
+    /// What a memory counts for.
+    memory: Option<Basis>,
+    prices: Growth<'a>,
+}
+
 /// Every offer of the rows that passes.
 pub(super) fn all(
     gathered: &Gathered,
-    habit: Option<Basis>,
+    memory: Option<Basis>,
     checks: &Checks,
     tally: &mut Tally<'_>,
 ) -> Vec<Listing> {
+    let habits = Habits {
+        memory,
+        prices: Growth::of(&gathered.rows),
+    };
     let mut listings = Vec::new();
     for row in &gathered.rows {
         for spot in [false, true] {
-            match of_row(row, spot, &gathered.hosts, habit, checks, tally) {
+            match of_row(row, spot, &gathered.hosts, &habits, checks, tally) {
                 Some(Ok(listing)) => {
                     tally.report.offers += 1;
                     tally.report.corrected += u64::from(listing.corrected);
@@ -188,7 +200,7 @@ fn of_row(
     row: &GpuRow,
     spot: bool,
     hosts: &Hosts,
-    habit: Option<Basis>,
+    habits: &Habits<'_>,
     checks: &Checks,
     tally: &mut Tally<'_>,
 ) -> Option<Result<Listing, ()>> {
@@ -211,11 +223,12 @@ fn of_row(
             form: documented.form,
             documented_gb: documented.gb,
             memory_mib: row.memory_mib,
-            memory_basis: habit,
+            memory_basis: habits.memory,
         }),
         gpus,
         price: priced.as_ref().map_or(amount, |p| p.amount),
         price_basis: Basis::Machine,
+        price_habit: habits.prices.basis(row),
         spot,
         on_demand: priced.as_ref().and_then(|p| p.on_demand),
         place: Place {

@@ -7,6 +7,7 @@
 
 mod columns;
 mod gpu_info;
+mod growth;
 mod listing;
 mod machines;
 mod regions;
@@ -239,6 +240,8 @@ fn habit(rows: &[GpuRow]) -> Option<Basis> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_growth;
 #[cfg(test)]
 mod tests_hostile;
 #[cfg(test)]

@@ -85,6 +85,11 @@ pub(super) const FAMILIES: &[Family] = &[
         models: &[dense(0, 23_572, 40, 8, 128, 131_072).alone()],
     },
     Family {
+        names: &["pixtral-large"],
+        source: "huggingface.co/mistralai/Pixtral-Large-Instruct-2411 (on Mistral Large 2)",
+        models: &[dense(0, 124_000, 88, 8, 128, 131_072).alone()],
+    },
+    Family {
         names: &["mistral-large"],
         source: "huggingface.co/mistralai",
         models: &[dense(0, 122_610, 88, 8, 128, 131_072).alone()],
@@ -113,7 +118,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ],
     },
     Family {
-        names: &["qwen3-"],
+        names: &["qwen3-*"],
         source: "huggingface.co/Qwen, arXiv:2505.09388",
         models: &[
             dense(600, 596, 28, 8, 128, 40_960),
@@ -148,7 +153,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ],
     },
     Family {
-        names: &["gemma-2-", "gemma2"],
+        names: &["gemma-2-*", "gemma2"],
         source: "huggingface.co/google, arXiv:2408.00118 (table 1)",
         models: &[
             dense(2_000, 2_614, 26, 4, 256, 8_192).cached(13),
@@ -217,7 +222,8 @@ pub(super) const FAMILIES: &[Family] = &[
         ],
     },
     Family {
-        names: &["glm-4.5-air", "glm-4.6-air"],
+        // GLM-4.5V is GLM-4.5-Air with a small encoder of pictures (arXiv:2507.01006).
+        names: &["glm-4.5-air", "glm-4.6-air", "glm-4.5v"],
         source: "huggingface.co/zai-org, arXiv:2508.06471",
         models: &[dense(0, 106_852, 46, 8, 128, 131_072)
             .active(12_000)
@@ -255,7 +261,7 @@ pub(super) const FAMILIES: &[Family] = &[
         ],
     },
     Family {
-        names: &["yi-", "yi1.5"],
+        names: &["yi-*", "yi1.5"],
         source: "huggingface.co/01-ai, arXiv:2403.04652",
         models: &[
             dense(6_000, 6_061, 32, 4, 128, 4_096),
@@ -267,6 +273,11 @@ pub(super) const FAMILIES: &[Family] = &[
         names: &["command-r-plus", "command-r+"],
         source: "huggingface.co/CohereLabs",
         models: &[dense(0, 103_811, 64, 8, 128, 131_072).alone()],
+    },
+    Family {
+        names: &["command-r7b"],
+        source: "huggingface.co/CohereLabs/c4ai-command-r7b-12-2024",
+        models: &[dense(0, 8_028, 32, 8, 128, 131_072).cached(8).alone()],
     },
     Family {
         names: &["command-r"],

@@ -35,7 +35,7 @@ pub(super) struct Model {
 
 /// Models that share a name.
 pub(super) struct Family {
-    /// Beginnings of the name, in lower case.
+    /// Beginnings of the name, in lower case; each ends at the end of a word, or has a star.
     pub(super) names: &'static [&'static str],
     /// Where the figures are published.
     pub(super) source: &'static str,
@@ -126,17 +126,21 @@ pub(super) fn families() -> impl Iterator<Item = &'static Family> {
 }
 
 impl Family {
-    /// The member with this size in its name; the only one where the name has none.
+    /// The member with this size in its name; the only one where the name has no size, or has
+    /// that one's. A name with another size is that of a model that is not known here.
     pub(super) fn member(&self, named_millions: Option<u64>) -> Option<&'static Model> {
+        let mut only = self.models.iter().filter(|m| m.named_millions.is_none());
         let Some(wanted) = named_millions else {
-            return self.models.iter().find(|m| m.named_millions.is_none());
+            return only.next();
         };
-        let near = self.models.iter().filter(|m| {
-            m.named_millions
-                .is_some_and(|n| n.abs_diff(wanted) * 100 <= n * NAMED_PERCENT)
-        });
-        near.min_by_key(|m| m.named_millions.map_or(0, |n| n.abs_diff(wanted)))
-            .or_else(|| self.models.iter().find(|m| m.named_millions.is_none()))
+        let near = |of: u64| of.abs_diff(wanted) * 100 <= of * NAMED_PERCENT;
+        let named = self
+            .models
+            .iter()
+            .filter(|m| m.named_millions.is_some_and(near));
+        named
+            .min_by_key(|m| m.named_millions.map_or(0, |n| n.abs_diff(wanted)))
+            .or_else(|| only.find(|m| near(m.params_millions)))
     }
 }
 
@@ -181,7 +185,9 @@ mod tests {
     fn no_family_is_hidden_by_a_shorter_name_before_it() {
         let all: Vec<_> = families().flat_map(|f| f.names).collect();
         for (i, name) in all.iter().enumerate() {
-            let hidden = all[..i].iter().find(|before| name.starts_with(**before));
+            let hidden = all[..i]
+                .iter()
+                .find(|before| name.starts_with(before.trim_end_matches('*')));
             assert_eq!(hidden, None, "{name}");
         }
     }

@@ -34,7 +34,7 @@ pub(super) const FAMILIES: &[Family] = &[
         &[Model::without_cache(769, 24)],
     ),
     one(
-        &["whisper-large", "whisper"],
+        &["whisper-large", "whisper*"],
         WHISPER,
         &[Model::without_cache(1_550, 32)],
     ),
@@ -127,12 +127,12 @@ pub(super) const FAMILIES: &[Family] = &[
         &[Model::without_cache(23, 6)],
     ),
     one(
-        &["resnet"],
+        &["resnet*"],
         "pytorch.org/vision, arXiv:1512.03385",
         &[Model::without_cache(26, 50)],
     ),
     one(
-        &["sam3"],
+        &["sam3*"],
         "huggingface.co/facebook",
         &[Model::without_cache(850, 32)],
     ),

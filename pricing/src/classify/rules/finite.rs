@@ -8,6 +8,9 @@ use crate::classify::facts::Zone;
 
 const FARM: &[Zone] = &[Zone::Run, Zone::Image];
 
+/// Why a rule fires on verbs that programs of every kind are named by.
+pub(super) const EVERYDAY: &str = "a program named by an everyday verb";
+
 /// Rules on commands that work through an input.
 pub(super) const RULES: &[Rule] = &[
     // Batch inference.
@@ -37,9 +40,7 @@ pub(super) const RULES: &[Rule] = &[
             "predict*",
             "embed*",
             "vector*",
-            "generate*",
             "segment*",
-            "segmentation",
             "transcri*",
             "caption*",
             "batch*",
@@ -48,18 +49,13 @@ pub(super) const RULES: &[Rule] = &[
             "ocr*",
             "upscale*",
             "annotate*",
-            "infer",
             "translate*",
             "summari*",
             "classify*",
             "encode*",
-            "label*",
             "synthes*",
-            "sample*",
             "diarize*",
             "detect*",
-            "extract*",
-            "compute_*",
         ],
         Batch,
         40,
@@ -68,10 +64,16 @@ pub(super) const RULES: &[Rule] = &[
     rule(
         RUN,
         Program,
+        &["generate*", "sample*", "extract*", "compute_*", "label*"],
+        Batch,
+        40,
+        EVERYDAY,
+    ),
+    rule(
+        RUN,
+        Program,
         &[
             "whisper*",
-            "faster-whisper*",
-            "insanely-fast-whisper",
             "demucs",
             "colabfold*",
             "alphafold*",
@@ -143,7 +145,6 @@ pub(super) const RULES: &[Rule] = &[
             "houdini",
             "hython",
             "keyshot*",
-            "unrealadaptor",
             "unreal*",
             "maya",
             "mayabatch",
@@ -276,7 +277,6 @@ pub(super) const RULES: &[Rule] = &[
             "build_engine",
             "convert_checkpoint*",
             "convert_hf*",
-            "quantize.py",
             "optimum-cli export",
             "onnx*",
             "llm-compressor",

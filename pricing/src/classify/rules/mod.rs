@@ -112,10 +112,24 @@ static BOOK: LazyLock<Book> = LazyLock::new(|| {
     }
 });
 
+/// Weight of an everyday verb where neither a model nor a GPU speaks for inference.
+const EVERYDAY_WEIGHT: i32 = 15;
+
+/// Whether an image carries models.
+fn has_image_of_models(facts: &Facts) -> bool {
+    let of_models = |r: &&Rule| matches!(r.activity, Activity::Serve | Activity::Batch);
+    let rules = image::RULES.iter().filter(of_models);
+    rules
+        .flat_map(|r| r.needles)
+        .any(|n| facts.says(&[Zone::Image], n))
+}
+
 /// Applies every rule: each fires once, on the first line that matches, and with half its weight
-/// when only a command in the background does.
-pub(super) fn all(document: &Document, facts: &Facts) -> Vec<Finding> {
+/// when only a command in the background does. `has_model_or_gpu` says whether a model is named or
+/// a GPU is asked for.
+pub(super) fn all(document: &Document, facts: &Facts, has_model_or_gpu: bool) -> Vec<Finding> {
     let book = &*BOOK;
+    let infers = has_model_or_gpu || has_image_of_models(facts);
     let mut strong: Vec<Option<Finding>> = vec![None; book.rules.len()];
     let mut weak = strong.clone();
     for fact in facts.iter() {
@@ -125,18 +139,23 @@ pub(super) fn all(document: &Document, facts: &Facts) -> Vec<Finding> {
             if !rule.zones.contains(&fact.zone) || strong[at_rule].is_some() {
                 return;
             }
-            let (slot, weight) = match (fact.background, rule.activity) {
+            // Without a model or a GPU, such a program works on data.
+            let (activity, weight) = match rule.why == finite::EVERYDAY && !infers {
+                true => (Activity::Evaluate, EVERYDAY_WEIGHT),
+                false => (rule.activity, rule.weight),
+            };
+            let (slot, weight) = match (fact.background, activity) {
                 // A server in the background serves only the job itself.
                 (true, Activity::Serve) => return,
                 (true, _) if weak[at_rule].is_some() => return,
-                (true, _) => (&mut weak[at_rule], rule.weight / 2),
-                (false, _) => (&mut strong[at_rule], rule.weight),
+                (true, _) => (&mut weak[at_rule], weight / 2),
+                (false, _) => (&mut strong[at_rule], weight),
             };
             *slot = Some(Finding {
                 line: fact.line_at(at.or_else(|| fact.lower.find(word)).unwrap_or(0)),
                 source,
                 text: format!("`{word}`: {}", rule.why),
-                activity: rule.activity,
+                activity,
                 weight,
             });
         };

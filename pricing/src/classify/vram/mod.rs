@@ -21,20 +21,32 @@ const USE_WORDS: &[&str] = &[
 /// What memory is needed and why.
 #[derive(Debug, Clone)]
 pub(super) struct Estimate {
-    /// Gigabytes per GPU.
-    pub(super) gb: u32,
+    /// Gigabytes per GPU; none when they are shared out over GPUs whose number is not stated.
+    pub(super) gb: Option<u32>,
     pub(super) evidence: Evidence,
 }
 
 impl Estimate {
     fn of(megabytes: u64, line: u32, text: String) -> Self {
         let gb = u32::try_from(megabytes.div_ceil(1_000)).unwrap_or(u32::MAX);
+        let text = format!("about {gb} GB per GPU: {text}");
+        Self::with(Some(gb), line, text)
+    }
+
+    /// Memory that is shared out over nobody knows how many GPUs.
+    fn over_unknown(megabytes: u64, line: u32, text: &str) -> Self {
+        let gb = megabytes.div_ceil(1_000);
+        let text = format!("about {gb} GB over all GPUs, whose number is not stated: {text}");
+        Self::with(None, line, text)
+    }
+
+    fn with(gb: Option<u32>, line: u32, text: String) -> Self {
         Self {
             gb,
             evidence: Evidence {
                 line,
                 source: "memory".into(),
-                text: format!("about {gb} GB per GPU: {text}"),
+                text,
                 points_to: "needs.vram_gb_per_gpu".into(),
             },
         }
@@ -60,7 +72,10 @@ pub(super) fn stated(facts: &Facts) -> Option<Estimate> {
         text: format!("the file states {gb} GB of GPU memory"),
         points_to: "needs.vram_gb_per_gpu".into(),
     };
-    Some(Estimate { gb, evidence })
+    Some(Estimate {
+        gb: Some(gb),
+        evidence,
+    })
 }
 
 /// The first number before `gb`, rounded up.

@@ -1,6 +1,6 @@
 //! Bits of a weight, read from names and flags.
 
-use crate::classify::facts::{Facts, Zone};
+use crate::classify::facts::{Fact, Facts, Zone};
 use crate::classify::sizes::Size;
 
 /// Words that state a precision, the bits of a weight in tenths with its scales, and the name.
@@ -17,8 +17,6 @@ const STATED: &[(&[&str], u32, &str)] = &[
     (&["mxfp4", "nvfp4", "fp4"], 43, "4 bits"),
     (
         &[
-            "gptq",
-            "awq",
             "int4",
             "4bit",
             "4-bit",
@@ -27,8 +25,6 @@ const STATED: &[(&[&str], u32, &str)] = &[
             "qlora*",
             "load_in_4bit",
             "use_4bit_quantization",
-            "exl2",
-            "bitsandbytes",
         ],
         45,
         "4 bits",
@@ -48,16 +44,13 @@ const STATED: &[(&[&str], u32, &str)] = &[
     ),
     (&["fp32", "float32", "no-half"], 320, "32 bits"),
 ];
-/// Where a precision is looked for, in this order.
+/// Methods that mean 4 bits where the same name states no number: `x-GPTQ`, but not `x-GPTQ-Int8`.
+const METHODS: (&[&str], u32, &str) = (&["gptq", "awq", "exl2", "bitsandbytes"], 45, "4 bits");
+/// Where a precision is looked for, in this order. What is installed may serve an optimiser, and a
+/// comment may be about another model.
 const SAID: [&[Zone]; 2] = [
     &[Zone::Run, Zone::Env, Zone::Image],
-    &[
-        Zone::Other,
-        Zone::Name,
-        Zone::Setup,
-        Zone::Key,
-        Zone::Comment,
-    ],
+    &[Zone::Other, Zone::Name, Zone::Key],
 ];
 /// 16-bit weights, what models are published in where nothing else is said.
 const HALF: u32 = 160;
@@ -65,13 +58,18 @@ const HALF: u32 = 160;
 /// Bits of a weight in tenths, and what they are called.
 pub(super) fn decibits(size: &Size, facts: &Facts) -> (u32, &'static str) {
     for zones in SAID {
-        let told = STATED.iter().flat_map(|(needles, decibits, name)| {
+        let told = STATED.iter().chain([&METHODS]);
+        let told = told.flat_map(|(needles, decibits, name)| {
+            let is_method = *needles == METHODS.0;
             let places = needles.iter().flat_map(|n| facts.mentions(n));
             places
-                .filter(|(f, at)| zones.contains(&f.zone) && !is_of_another(&f.lower[..*at]))
-                .map(|(f, at)| (f.line, at, *decibits, *name))
+                .filter(|(f, at)| zones.contains(&f.zone) && is_of_weights(f, *at))
+                .map(move |(f, at)| {
+                    let place = (f.line, word_of(&f.lower, at), is_method, at);
+                    (place, *decibits, *name)
+                })
         });
-        if let Some((.., decibits, name)) = told.min_by_key(|(line, at, ..)| (*line, *at)) {
+        if let Some((_, decibits, name)) = told.min_by_key(|(place, ..)| *place) {
             return (decibits, name);
         }
     }
@@ -82,11 +80,25 @@ pub(super) fn decibits(size: &Size, facts: &Facts) -> (u32, &'static str) {
     }
 }
 
+/// Where the word that holds an offset begins.
+fn word_of(text: &str, at: usize) -> usize {
+    let space = text[..at].rfind(char::is_whitespace);
+    space.map_or(0, |space| space + 1)
+}
+
+/// Whether a precision is one of weights, and wanted.
+fn is_of_weights(fact: &Fact, at: usize) -> bool {
+    let of_optimiser = OTHERS.iter().any(|other| fact.field().contains(other));
+    !of_optimiser && !is_of_another(&fact.lower[..at]) && !fact.is_off_at(at)
+}
+
 /// Parts of settings that are about the cache or the optimiser.
 const OTHERS: [&str; 5] = ["kv-cache", "kv_cache", "cache-type", "adam", "optim"];
 
-/// Whether a text before a precision ends with the name of a setting that is not about weights.
+/// Whether a text before a precision ends with the name of a setting that is not about weights, or
+/// is a command that installs something.
 fn is_of_another(before: &str) -> bool {
+    let command = before.rsplit(['&', ';', '|']).next().unwrap_or_default();
     let mut words = before.rsplit(char::is_whitespace);
     let own = words.next().unwrap_or_default();
     let flag = if own.is_empty() {
@@ -94,7 +106,7 @@ fn is_of_another(before: &str) -> bool {
     } else {
         own
     };
-    OTHERS.iter().any(|other| flag.contains(other))
+    command.contains(" install ") || OTHERS.iter().any(|other| flag.contains(other))
 }
 
 #[cfg(test)]
@@ -110,6 +122,8 @@ mod tests {
             ("train --optim=paged_adamw_", true),
             ("vllm serve m --kv-cache-dtype auto --quantization ", false),
             ("vllm serve a/m-7b-", false),
+            ("pip install vllm ", true),
+            ("pip install vllm && vllm serve a/m-7b-", false),
             ("", false),
         ] {
             assert_eq!(is_of_another(before), other, "{before}");

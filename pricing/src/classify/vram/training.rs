@@ -3,18 +3,11 @@
 use super::{Estimate, precision};
 use crate::classify::ask::Ask;
 use crate::classify::catalogue;
-use crate::classify::facts::{Facts, Zone};
+use crate::classify::facts::{Fact, Facts, Zone};
 use crate::classify::settings;
 use crate::classify::sizes::Size;
 
-const SAID: &[Zone] = &[
-    Zone::Run,
-    Zone::Env,
-    Zone::Name,
-    Zone::Other,
-    Zone::Key,
-    Zone::Setup,
-];
+const SAID: &[Zone] = &[Zone::Run, Zone::Env, Zone::Name, Zone::Other, Zone::Key];
 /// Bytes of a parameter that is trained with Adam in mixed precision: 2 of weights, 2 of
 /// gradients, 12 of optimiser states (ZeRO, Rajbhandari et al., 2020, arXiv:1910.02054, §3.1).
 const ADAM_BYTES: u64 = 16;
@@ -41,9 +34,16 @@ const SEQUENCE_TOKENS: u64 = 2_048;
 const LIMITS: (u64, u64) = (131_072, 64);
 /// Memory of the largest card that a whole copy of the state is kept on, in megabytes.
 const ONE_CARD_MB: u64 = 80_000;
+/// Memory of the largest card of the catalogue, and of the largest common consumer card: above the
+/// one the state is shared out whatever the file says, below the other it need not be.
+const LARGEST_CARD_MB: u64 = 180_000;
+const CONSUMER_CARD_MB: u64 = 24_000;
 
 fn says(facts: &Facts, words: &[&str]) -> bool {
-    words.iter().any(|w| facts.says(SAID, w))
+    let wanted = |f: &Fact, at| SAID.contains(&f.zone) && !f.is_off_at(at);
+    words
+        .iter()
+        .any(|w| facts.mentions(w).any(|(f, at)| wanted(f, at)))
 }
 
 /// How the weights are trained.
@@ -58,7 +58,7 @@ fn method(size: &Size, facts: &Facts) -> Method {
     let adapters = says(
         facts,
         &["lora*", "peft", "use_peft", "enable_lora", "unsloth*"],
-    );
+    ) || facts.says(&[Zone::Setup], "unsloth*");
     let four = precision::decibits(size, facts).0 < 60
         && size.model.is_none_or(|m| m.weight_decibits >= 60);
     match (says(facts, &["qlora*"]) || four, adapters) {
@@ -159,20 +159,25 @@ pub(super) fn estimate(size: &Size, facts: &Facts, ask: &Ask) -> Estimate {
             "sharding_strategy",
         ],
     );
+    let extra = match method(size, facts) {
+        Method::Full => 0,
+        Method::Lora | Method::Qlora => ADAPTERS_EXTRA_MB,
+    };
+    let beside = activations_mb(size, facts) + extra;
+    let mut text = format!("{} GB: {how}", state.div_ceil(1_000));
+    let shares = sharded || state > LARGEST_CARD_MB;
+    if shares && ask.gpus_per_node.is_none() && state + beside > CONSUMER_CARD_MB {
+        text.push_str(", and activations");
+        return Estimate::over_unknown(state + beside, size.line, &text);
+    }
     let over = if sharded || state > ONE_CARD_MB {
         gpus
     } else {
         1
     };
-    let extra = match method(size, facts) {
-        Method::Full => 0,
-        Method::Lora | Method::Qlora => ADAPTERS_EXTRA_MB,
-    };
-    let mut text = format!("{} GB: {how}", state.div_ceil(1_000));
     if over > 1 {
         text.push_str(&format!(", over {over} GPUs"));
     }
     text.push_str(", and activations");
-    let megabytes = state.div_ceil(over) + activations_mb(size, facts) + extra;
-    Estimate::of(megabytes, size.line, text)
+    Estimate::of(state.div_ceil(over) + beside, size.line, text)
 }
