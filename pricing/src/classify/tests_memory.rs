@@ -141,3 +141,22 @@ fn memory_over_an_unknown_number_of_gpus_is_stated_as_a_whole() {
     let small = of(&recipe("deepspeed: zero2.json\nadapter: qlora\n"));
     assert!(small.tiers.consumer, "one card is enough");
 }
+
+#[test]
+fn an_engine_that_reserves_the_model_s_own_length_is_told_so_where_none_is_stated() {
+    let gpu = "resources: {accelerators: H100:1}\n";
+    let text = format!("{gpu}run: vllm serve meta-llama/Llama-3.1-8B-Instruct");
+    let told = said(&of(&format!("{text}\n")), "memory");
+    let reserved = "the engine reserves 18 GB for 131072 tokens unless a length is stated";
+    assert!(told.contains(reserved), "{told}");
+    for stated in [" --max-model-len 8192\n", " --max-model-len=131072\n"] {
+        let told = said(&of(&format!("{text}{stated}")), "memory");
+        assert!(!told.contains("reserves"), "{told}");
+    }
+    let other = format!("{gpu}run: llama-server -m Llama-3.1-8B-Instruct-Q4_K_M.gguf\n");
+    let told = said(&of(&other), "memory");
+    assert!(
+        told.contains("cache") && !told.contains("reserves"),
+        "{told}"
+    );
+}

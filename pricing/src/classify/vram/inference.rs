@@ -41,14 +41,24 @@ fn cache_bytes_per_token(model: &Model, bytes: u64) -> u64 {
     2 * u64::from(model.kv_layers) * u64::from(model.kv_heads) * u64::from(model.head_dim) * bytes
 }
 
-/// Megabytes of cache for the stated length and number of sequences, and the length.
-fn cache_mb(size: &Size, facts: &Facts) -> (u64, u64) {
+/// The cache of a model that answers.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cache {
+    /// Megabytes for the stated length and number of sequences.
+    mb: u64,
+    /// The length; a short one where none is stated.
+    tokens: u64,
+    /// The model's own length with its megabytes, where the engine reserves that and none is stated.
+    reserved: Option<(u64, u64)>,
+}
+
+fn cache(size: &Size, facts: &Facts) -> Cache {
     let form = size.model.or_else(|| {
         (size.params_millions >= SMALL_MILLIONS)
             .then(|| catalogue::nearest(size.params_millions))?
     });
     let Some(model) = form.filter(|m| m.kv_layers > 0) else {
-        return (0, 0);
+        return Cache::default();
     };
     let length = settings::number(
         facts,
@@ -80,7 +90,16 @@ fn cache_mb(size: &Size, facts: &Facts) -> (u64, u64) {
     .iter()
     .any(|w| facts.says(&[Zone::Run], w));
     let bytes = cache_bytes_per_token(model, if small { 1 } else { 2 });
-    (bytes * tokens * sequences / 1_000_000, tokens)
+    let mb = |tokens: u64| bytes * tokens * sequences / 1_000_000;
+    let reserves = ["vllm*", "sglang*"]
+        .iter()
+        .any(|w| facts.says(&[Zone::Run, Zone::Image], w));
+    let is_longer = length.is_none() && reserves && of_model > tokens;
+    Cache {
+        mb: mb(tokens),
+        tokens,
+        reserved: is_longer.then(|| (of_model, mb(of_model))),
+    }
 }
 
 /// GPUs that share one copy of the model.
@@ -113,23 +132,26 @@ fn stages(facts: &Facts) -> u64 {
 
 pub(super) fn estimate(class: WorkloadClass, size: &Size, facts: &Facts, ask: &Ask) -> Estimate {
     let (weights, precision) = weights_mb(size, facts);
-    let (cache, tokens) = if class == WorkloadClass::Rendering {
-        (0, 0)
-    } else {
-        cache_mb(size, facts)
+    let cache = match class {
+        WorkloadClass::Rendering => Cache::default(),
+        _ => cache(size, facts),
     };
     let engine = if size.params_millions < SMALL_MILLIONS {
         SMALL_MB
     } else {
         ENGINE_MB
     };
-    let whole = weights + weights * BESIDE_WEIGHTS_PERCENT / 100 + cache;
+    let whole = weights + weights * BESIDE_WEIGHTS_PERCENT / 100 + cache.mb;
     let gpus = shared_over(whole + engine, facts, ask);
     let mut text = format!("{} GB of weights in {precision}", weights.div_ceil(1_000));
-    if cache > 0 {
+    if cache.mb > 0 {
+        let (mb, tokens) = (cache.mb.div_ceil(1_000), cache.tokens);
+        text.push_str(&format!(", {mb} GB of cache for {tokens} tokens"));
+    }
+    if let Some((tokens, mb)) = cache.reserved {
         text.push_str(&format!(
-            ", {} GB of cache for {tokens} tokens",
-            cache.div_ceil(1_000)
+            " (the engine reserves {} GB for {tokens} tokens unless a length is stated)",
+            mb.div_ceil(1_000)
         ));
     }
     if gpus > 1 {
