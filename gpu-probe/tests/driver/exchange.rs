@@ -90,11 +90,15 @@ pub(crate) fn verdict(spec: &Value) -> Result<Verdict, ProverError> {
 
 /// The verdict of a probe of some kind.
 pub(crate) fn verdict_of(kind: Kind, spec: &Value) -> Result<Verdict, ProverError> {
+    verdict_at(&Scale::tiny(), kind, spec)
+}
+
+/// The verdict of a probe whose benchmarks have some sizes.
+pub(crate) fn verdict_at(scale: &Scale, kind: Kind, spec: &Value) -> Result<Verdict, ProverError> {
     let copy = Copy::new(spec);
     let driver = Driver::load_from(copy.path.as_os_str())?;
     let machine = Machine::open(driver, None)?;
-    let scale = Scale::tiny();
-    let cards = machine.cards(&scale)?;
+    let cards = machine.cards(scale)?;
     let key = fresh_key();
     let clock_ns = || copy.clock_ns(b"fake_cuda_now_ns") * STRETCH;
     let now_ms = || copy.clock_ns(b"fake_cuda_wait_ns") * STRETCH / 1_000_000;

@@ -17,7 +17,7 @@ use super::fake;
 const COULD_NOT_RUN: Option<i32> = Some(69);
 
 /// Runs the probe on a machine without NVML.
-fn probe(library: impl AsRef<OsStr>, spec: &Value, arguments: &[&str]) -> Output {
+pub(crate) fn probe(library: impl AsRef<OsStr>, spec: &Value, arguments: &[&str]) -> Output {
     probe_with(library, "/nowhere/libnvidia-ml.so.1", spec, arguments)
 }
 
@@ -38,7 +38,7 @@ fn probe_with(
         .expect("the probe starts")
 }
 
-fn words(output: &Output) -> String {
+pub(crate) fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
