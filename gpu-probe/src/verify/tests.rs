@@ -2,6 +2,7 @@
 
 #![allow(clippy::too_many_lines, reason = "an exchange reads best in one piece")]
 
+mod floors;
 mod forgeries;
 mod format;
 mod health;

@@ -75,10 +75,7 @@ fn policy() -> Policy {
     (sizing.vram_blocks_max, sizing.vram_reserve_mib) = (3, 22 << 10);
     (sizing.allowance_ms, sizing.rtt_ms_max) = (2, 0);
     sizing.session_ms_max = u64::MAX / 2;
-    let reference = MeasuredReference {
-        matrix_mops: 40_000,
-        vram_mb_per_s: 830,
-    };
+    let reference = MeasuredReference::of_proofs(40_000, 830);
     policy.measured.insert(fake::CARD.to_owned(), reference);
     policy
 }
