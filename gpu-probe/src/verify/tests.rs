@@ -8,6 +8,7 @@ mod format;
 mod health;
 mod honest;
 mod hostile;
+mod latency;
 mod machine;
 mod prover;
 mod session;
