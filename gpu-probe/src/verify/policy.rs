@@ -98,7 +98,7 @@ pub struct Sizing {
     pub fill_ms_max: u64,
     /// For all openings of one proof, in ms.
     pub openings_ms_max: u64,
-    /// For a quick exchange as a whole, in ms; full and soak have 2 and 40 minutes more.
+    /// For a quick exchange as a whole, in ms; full and soak have 2 and 40 minutes more a device.
     pub session_ms_max: u64,
     /// Share of the best published or quoted rate that stands for a reference of the matrix loop
     /// as long as nobody measured one.

@@ -267,6 +267,12 @@ fn what_nvml_says_stands_beside_the_measurements() {
     assert_eq!(sample["retired_pages"], 3);
     assert_eq!(sample["core_celsius"], Value::Null);
     assert_eq!(sample["power_mw"], 250_000);
+    let short = &device["tensor_f16"]["measured"]["power_mw"];
+    assert_eq!(
+        *short,
+        Value::Null,
+        "the mean of a second says nothing of it"
+    );
 }
 
 #[test]
