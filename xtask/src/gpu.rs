@@ -69,9 +69,9 @@ fn measure(asked: &Arguments, program: &Program) -> anyhow::Result<Vec<String>> 
         } else {
             silent + 1
         };
-        let has_proofs = probed.has_proofs();
+        let is_alone_due = !probed.has_proofs() && !probed.is_without_card;
         record.add(Run::of(number, &probed))?;
-        if !has_proofs && !was_alone {
+        if is_alone_due && !was_alone {
             // The benchmarks of a process whose proofs broke its card may all be missing.
             was_alone = true;
             alone(program, &mut record)?;
@@ -82,7 +82,9 @@ fn measure(asked: &Arguments, program: &Program) -> anyhow::Result<Vec<String>> 
     }
     if let Some(minutes) = asked.soak_minutes.filter(|minutes| *minutes > 0) {
         let minutes = minutes.to_string();
-        let probed = program.probe(&["--kind", "soak", "--minutes", &minutes]);
+        let mut probed = program.probe(&["--kind", "soak", "--minutes", &minutes]);
+        println!("soak: {:.1} s", probed.took.as_secs_f64());
+        probed.needs_load();
         record.add_one("soak.json", &probed)?;
     }
     println!("recorded in {}", record.folder().display());

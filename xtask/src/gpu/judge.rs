@@ -18,15 +18,24 @@ const DRIVER_COPY_MIN_PERMILLE: u64 = 950;
 /// What is wrong with what lies in a folder, or in the folders in it: as it was seen on the card, and
 /// as today's verifier has it.
 pub(super) fn folder(folder: &Path, program: &Program) -> anyhow::Result<Vec<String>> {
+    // The program is started in the repository's root.
+    let folder = std::fs::canonicalize(folder);
+    let folder = folder.context("--judge names a folder that cannot be read")?;
     let mut problems = Vec::new();
-    for folder in recorded(folder)? {
-        problems.extend(runs(&Record::read(&folder)?));
+    for folder in recorded(&folder)? {
+        let (recorded, others) = Record::read(&folder)?;
+        problems.extend(runs(&recorded));
+        problems.extend(others);
         for report in reports(&folder)? {
-            let verdict = program.verify(&report)?;
-            println!("{}: {}", report.display(), verdict["outcome"]);
-            if verdict["outcome"] == "fail" {
-                let reasons = &verdict["reasons"];
-                problems.push(format!("{}: {reasons}", report.display()));
+            let shown = report.display();
+            match program.verify(&report) {
+                Ok(verdict) => {
+                    println!("{shown}: {}", verdict["outcome"]);
+                    if verdict["outcome"] == "fail" {
+                        problems.push(format!("{shown}: {}", verdict["reasons"]));
+                    }
+                }
+                Err(error) => problems.push(format!("{error:#}")),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The program that probes: built here or named by the caller, and what it answered.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -41,12 +41,19 @@ impl Program {
         })?))
     }
 
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = command(&self.0, arguments);
+        // What it says ends up in files.
+        command.env("NO_COLOR", "1");
+        command
+    }
+
     /// Probes card 0.
     pub(super) fn probe(&self, arguments: &[&str]) -> Probed {
         let mut all = vec!["run", "--json", "--device", "0"];
         all.extend(arguments);
         let begun = Instant::now();
-        let output = command(&self.0, &all).output();
+        let output = self.command(&all).output();
         let took = begun.elapsed();
         match output {
             Ok(output) => Probed::of(&output, took),
@@ -62,7 +69,7 @@ impl Program {
     /// What today's verifier says of a stored report.
     pub(super) fn verify(&self, report: &Path) -> anyhow::Result<Value> {
         let path = report.to_string_lossy();
-        let output = command(&self.0, &["verify", "--json", &path]).output();
+        let output = self.command(&["verify", "--json", &path]).output();
         let output = output.with_context(|| format!("could not start {}", self.0.display()))?;
         let said = String::from_utf8_lossy(&output.stderr);
         serde_json::from_slice(&output.stdout).with_context(|| format!("{path}: {}", said.trim()))
@@ -99,6 +106,17 @@ impl Probed {
             took,
             problem,
             is_without_card,
+        }
+    }
+
+    /// Makes it a problem where a soak has no load.
+    pub(super) fn needs_load(&mut self) {
+        let Some(document) = &self.document else {
+            return;
+        };
+        let soak = &document["report"]["report"]["devices"][0]["health"]["soak"];
+        if soak["measured"].is_null() && self.problem.is_none() {
+            self.problem = Some(format!("no load was measured: {soak}"));
         }
     }
 
@@ -145,6 +163,24 @@ mod tests {
         let said = silent.problem.unwrap_or_default();
         assert!(said.contains("no report"), "{said}");
         assert!(probed(0, br#"{"verdict":{}}"#).has_proofs());
+    }
+
+    #[test]
+    fn a_soak_whose_load_could_not_run_is_a_problem() {
+        let report = |soak: &str| {
+            let device = format!(r#"{{"health":{{"soak":{soak}}}}}"#);
+            format!(r#"{{"report":{{"report":{{"devices":[{device}]}}}}}}"#)
+        };
+        let mut hung = probed(
+            0,
+            report(r#"{"could_not_run":{"reason":"hung"}}"#).as_bytes(),
+        );
+        hung.needs_load();
+        let said = hung.problem.unwrap_or_default();
+        assert!(said.contains("hung"), "{said}");
+        let mut loaded = probed(0, report(r#"{"measured":{}}"#).as_bytes());
+        loaded.needs_load();
+        assert_eq!(loaded.problem, None);
     }
 
     #[test]

@@ -110,12 +110,15 @@ impl Record {
         })
     }
 
-    /// That of a folder that was written before.
-    pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<Run>> {
+    /// The runs of a folder that was written before, and what was wrong with the other probes.
+    pub(super) fn read(folder: &Path) -> anyhow::Result<(Vec<Run>, Vec<String>)> {
         let summary = read(&folder.join(SUMMARY))?;
         let runs = summary["runs"].as_array().map(Vec::as_slice);
         let runs = runs.with_context(|| format!("{}: no `runs`", folder.display()))?;
-        runs.iter().map(|run| Run::read(folder, run)).collect()
+        let runs = runs.iter().map(|run| Run::read(folder, run));
+        let others = summary["others"].as_array().into_iter().flatten();
+        let others = others.filter_map(Value::as_str).map(str::to_owned);
+        Ok((runs.collect::<Result<_, _>>()?, others.collect()))
     }
 
     /// The card's folder.
@@ -184,7 +187,8 @@ impl Record {
             "driver": report["driver"],
             "kernels_sha256": report["kernels_sha256"],
             "rates": rates.iter().map(of_rate).collect::<Map<_, _>>(),
-            "problems": self.problems(),
+            "problems": judge::runs(&self.runs),
+            "others": self.problems,
             "runs": self.runs.iter().map(Run::summary).collect::<Vec<_>>(),
         });
         write(&folder.join(SUMMARY), &summary)?;
@@ -264,7 +268,8 @@ mod tests {
         let cards = folder.path().join("h100-sxm5-80gb");
         assert_eq!(record.folder(), std::fs::canonicalize(&cards).unwrap());
         assert_eq!(read(&cards.join("01.json")).unwrap()["report"]["mark"], 1);
-        let runs = Record::read(&cards).unwrap();
+        let (runs, others) = Record::read(&cards).unwrap();
+        assert_eq!(others, ["soak.json: signal 9"]);
         assert_eq!(runs.len(), 3);
         assert_eq!(runs[1].document, Some(whole));
         assert_eq!(runs[2].problem.as_deref(), Some("signal 9 and no report"));
