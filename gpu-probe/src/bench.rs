@@ -29,7 +29,7 @@ mod timing;
 
 pub use bandwidth::driver_copy;
 pub use card::Card;
-pub use error::outcome_of;
+pub use error::{outcome_of, outcome_of_error};
 pub use identity::identify;
 pub use loaded::{LOAD_VARIABLE, Loaded};
 pub use scale::Scale;

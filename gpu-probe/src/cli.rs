@@ -13,7 +13,7 @@ use std::fmt::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cuda::EXIT_COULD_NOT_RUN;
+use crate::cuda::{EXIT_COULD_NOT_RUN, leave_if_work_left};
 use crate::shell::{self, AgentError, Config, EXIT_CONFIG, VARIABLES};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -41,7 +41,8 @@ enum Command {
     Info(info::Info),
     /// Measure the cards of this machine
     ///
-    /// Ends with 0 when there is a report, 1 when a card did wrong, 69 when the probe could not run.
+    /// Ends with 0 when there is a report, 1 when a card did wrong, 69 when the probe could not run;
+    /// there is a report all the same where only a proof could not be made.
     Run(run::Run),
     /// Judge a stored report: 0 is pass, 1 fail, 2 could not run
     Verify(verify::VerifyArgs),
@@ -65,11 +66,13 @@ pub fn main() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments)
             .map(|()| 0)
             .map_err(|error| said(error.code(), &error, EXIT_COULD_NOT_RUN)),
-        Command::Run(arguments) => run::run(&arguments)
-            .map(u8::from)
-            .map_err(|error| said(error.code(), &error, EXIT_COULD_NOT_RUN)),
+        Command::Run(arguments) => {
+            run::run(&arguments).map_err(|error| said(error.code(), &error, EXIT_COULD_NOT_RUN))
+        }
     };
-    ExitCode::from(result.unwrap_or_else(|code| code))
+    let code = result.unwrap_or_else(|code| code);
+    leave_if_work_left(code);
+    ExitCode::from(code)
 }
 
 /// Logs an error with its causes, and gives back the exit code.

@@ -47,9 +47,8 @@ enum Task {
         /// Run only what needs a GPU: repeated probes of card 0, recorded as fixtures.
         #[arg(long)]
         gpu: bool,
-        /// After that, minutes of load.
-        #[arg(long, requires = "gpu", value_parser = clap::value_parser!(u64).range(1..=60))]
-        soak_minutes: Option<u64>,
+        #[command(flatten)]
+        on_card: gpu::Arguments,
     },
     /// Run the broker, its store and both networks with everything that can go wrong, by seed.
     Simulate(simulation::Arguments),
@@ -67,10 +66,8 @@ fn main() -> ExitCode {
         Task::Kernels { check } => kernels::run(check),
         Task::Simulate(what) => simulation::run(&what),
         Task::Test {
-            gpu: true,
-            soak_minutes,
-            ..
-        } => gpu::run(soak_minutes),
+            gpu: true, on_card, ..
+        } => gpu::run(&on_card),
         Task::Test { only, .. } => stages::run(only.as_deref()),
         Task::Bench { what } => bench::run(&what),
     };

@@ -6,10 +6,18 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-/// The repository's root.
+/// The repository's root: where this was built, or the current folder on a machine to which the built
+/// program was carried.
 pub(crate) fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_owned()
+    existing_or_current(manifest.parent().unwrap_or(manifest))
+}
+
+fn existing_or_current(built_in: &Path) -> PathBuf {
+    match built_in.is_dir() {
+        true => built_in.to_owned(),
+        false => std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+    }
 }
 
 /// Where set-up puts what it downloads; ignored by git.
@@ -47,4 +55,17 @@ pub(crate) fn run(mut command: Command) -> anyhow::Result<()> {
 /// Whether a command ends well; its output is dropped.
 pub(crate) fn succeeds(mut command: Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn on_a_machine_without_the_checkout_it_was_built_in_the_root_is_the_current_folder() {
+        assert!(root().join("Cargo.toml").is_file());
+        let current = std::env::current_dir().ok();
+        let found = existing_or_current(Path::new("/nowhere/checkout"));
+        assert_eq!(Some(found), current);
+    }
 }

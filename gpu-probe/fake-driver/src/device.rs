@@ -1,14 +1,35 @@
 //! Start, devices and contexts.
 
 use std::ffi::{c_char, c_int, c_uint};
+use std::time::Duration;
 
 use crate::code::{INVALID_DEVICE, NO_DEVICE, SUCCESS};
 use crate::spec::CardSpec;
 use crate::state::{set_current, state};
 
+/// How long the end of a process, or of the library in it, waits for a kernel that hangs. The real
+/// driver waits for ever.
+const END_WAIT: Duration = Duration::from_secs(90);
+
+unsafe extern "C" {
+    /// Registers a function for the end of the process, or of this library in it.
+    safe fn atexit(at_end: extern "C" fn()) -> c_int;
+}
+
+extern "C" fn at_end() {
+    let hangs = state().hangs;
+    if hangs {
+        #[expect(clippy::disallowed_methods, reason = "a driver blocks")]
+        std::thread::sleep(END_WAIT);
+    }
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn cuInit(_flags: c_uint) -> c_int {
     let mut state = state();
+    if !std::mem::replace(&mut state.has_end, true) {
+        atexit(at_end);
+    }
     if let Err(code) = state.start() {
         return code;
     }

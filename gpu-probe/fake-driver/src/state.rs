@@ -54,6 +54,8 @@ pub(crate) struct State {
     pub(crate) graphs: Vec<Vec<Captured>>,
     pub(crate) launches: u64,
     pub(crate) hangs: bool,
+    /// Whether the function for the end was registered.
+    pub(crate) has_end: bool,
     pub(crate) failed: Option<c_int>,
 }
 
@@ -69,6 +71,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     graphs: Vec::new(),
     launches: 0,
     hangs: false,
+    has_end: false,
     failed: None,
 });
 

@@ -148,6 +148,8 @@ fn inputs() -> impl Strategy<Value = Input> {
 struct Witness {
     /// A probe was ordered and nobody has allowed a start yet.
     awaits_leave: bool,
+    /// The broker was asked for it and has not answered yet: what nobody asked for is no answer.
+    asks_leave: bool,
     probing: bool,
     started: bool,
     killed: bool,
@@ -175,9 +177,12 @@ impl Witness {
         }
         let leave = match input {
             Input::Probed(ProbeEnd::MayStart) => self.probing,
-            Input::ProbeReplied(Ok(reply)) => !self.probing && reply.may_start == Some(true),
+            Input::ProbeReplied(Ok(reply)) => self.asks_leave && reply.may_start == Some(true),
             _ => false,
         };
+        if matches!(input, Input::ProbeReplied(_)) {
+            self.asks_leave = false;
+        }
         if leave && was == Phase::Probing {
             self.awaits_leave = false;
         }
@@ -258,6 +263,7 @@ impl Witness {
             }
             Action::SendProbe(request) => {
                 prop_assert!(self.awaits_leave && !self.probing, "told without a cause");
+                self.asks_leave = true;
                 let says_so = matches!(request.said, ProbeSaid::CouldNotRun { .. });
                 prop_assert!(says_so, "a message of the exchange from the core");
             }

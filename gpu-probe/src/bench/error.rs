@@ -7,17 +7,17 @@ use crate::report::{Outcome, TEXT_LEN_MAX};
 /// fault of a kernel or an uncorrectable memory error, is the card's failure; everything else, a
 /// missed deadline included, only means that nothing was measured.
 pub fn outcome_of<T>(result: Result<T, CudaError>) -> Outcome<T> {
-    match result {
-        Ok(value) => Outcome::Measured(value),
-        Err(error) => {
-            let reason = reason(&format!("{}: {error}", error.code()));
-            let is_deadline = matches!(error, CudaError::Deadline { .. });
-            if error.is_sticky() && !is_deadline {
-                Outcome::Failed { reason }
-            } else {
-                Outcome::CouldNotRun { reason }
-            }
-        }
+    result.map_or_else(|error| outcome_of_error(&error), Outcome::Measured)
+}
+
+/// What a report says of a measurement that ended in an error.
+pub fn outcome_of_error<T>(error: &CudaError) -> Outcome<T> {
+    let reason = reason(&format!("{}: {error}", error.code()));
+    let is_deadline = matches!(error, CudaError::Deadline { .. });
+    if error.is_sticky() && !is_deadline {
+        Outcome::Failed { reason }
+    } else {
+        Outcome::CouldNotRun { reason }
     }
 }
 

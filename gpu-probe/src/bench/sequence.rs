@@ -49,7 +49,8 @@ impl Run<'_> {
 }
 
 /// Measures a card: Q1 to Q6, Q9, Q10, and what `kind` adds; a spot probe Q1 alone, on a card that
-/// the paused work kept warm. `others` are the machine's devices.
+/// the paused work kept warm, and no more is a card that proved its work right before (`is_warm`).
+/// `others` are the machine's devices.
 /// The proofs Q7 and Q8 need a verifier; their summaries are the caller's.
 pub fn measure(
     card: &Card<'_>,
@@ -57,6 +58,7 @@ pub fn measure(
     others: &[Device],
     identity: Identity,
     proofs: (Outcome<MatrixSummary>, Outcome<VramSummary>),
+    is_warm: bool,
     progress: Progress<'_>,
 ) -> DeviceReport {
     let run = Run {
@@ -68,7 +70,10 @@ pub fn measure(
         let census = run.one("SM census", || census::run(card));
         return DeviceReport::spot(identity, census, proofs.0);
     }
-    let warm = run.one("warm-up", || tensor::warm_up(card));
+    let warm = run.one("warm-up", || match is_warm {
+        true => Ok(()),
+        false => tensor::warm_up(card),
+    });
     if let Some(reason) = warm.reason() {
         tracing::warn!("no warm-up: {reason}");
     }

@@ -2,15 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, Signature};
+use crate::cuda::{Argument, CudaError, DeviceMemory, Dimensions, Signature, download};
 use crate::report::Rate;
 
 use super::card::{BLOCK_THREADS, Card};
 use super::signatures::kernel;
 use super::telemetry::watched;
 use super::timing::stamped;
-use crate::kernels::Module as KernelFile;
+use crate::kernels::{FloatFormat, Module as KernelFile, fill_value};
 
+/// Elements of a product that the host computes, too.
+const CHECKED: u64 = 8;
 /// Most products of a warm-up, whatever the clocks say.
 const WARM_UP_MAX: u32 = 10_000;
 
@@ -35,12 +37,32 @@ impl Operands {
             Self::Fp8 => (KernelFile::GemmFp8, kernel::GEMM_FP8, kernel::FILL_FP8, 1),
         }
     }
+
+    fn format(self) -> FloatFormat {
+        match self {
+            Self::F16 => FloatFormat::F16,
+            Self::Bf16 => FloatFormat::Bf16,
+            Self::Fp8 => FloatFormat::E4m3,
+        }
+    }
+
+    /// How far an element may be from the host's, of the root of the sum of its terms' squares. Units
+    /// of 9.0 add FP8 products with some 14 bits.
+    fn tolerance(self) -> f64 {
+        match self {
+            Self::F16 | Self::Bf16 => 1e-3,
+            Self::Fp8 => 0.1,
+        }
+    }
 }
 
 /// Two random matrices on the card and room for their product.
 #[derive(Debug)]
 pub(super) struct Product<'a> {
     card: &'a Card<'a>,
+    operands: Operands,
+    /// Of A; that of B is its inverse.
+    seed: u64,
     a: DeviceMemory,
     b: DeviceMemory,
     pub(super) c: DeviceMemory,
@@ -54,8 +76,11 @@ impl<'a> Product<'a> {
         let (file, multiply, fill, bytes) = operands.kernels();
         let entries = u64::from(card.scale.gemm_n) * u64::from(card.scale.gemm_n);
         let shared = card.kernels.shared_bytes(file, multiply)?;
+        let seed = rand::random::<u64>();
         let product = Self {
             card,
+            operands,
+            seed,
             a: card.memory(entries * bytes, "the tensor test")?,
             b: card.memory(entries * bytes, "the tensor test")?,
             c: card.memory(entries * 4, "the tensor test")?,
@@ -63,7 +88,6 @@ impl<'a> Product<'a> {
             multiply,
             shape: product_shape(card, shared),
         };
-        let seed = rand::random::<u64>();
         for (memory, seed) in [(&product.a, seed), (&product.b, !seed)] {
             let arguments = [
                 memory.pointer(),
@@ -86,6 +110,35 @@ impl<'a> Product<'a> {
         ];
         self.card
             .launch(self.file, self.multiply, self.shape, &arguments)
+    }
+
+    /// Compares some elements, drawn anew each time, with what the host computes of the same operands.
+    fn check(&self) -> Result<(), CudaError> {
+        let n = u64::from(self.card.scale.gemm_n);
+        let format = self.operands.format();
+        for _ in 0..CHECKED {
+            let (row, column) = (rand::random::<u64>() % n, rand::random::<u64>() % n);
+            let bytes = download(&self.card.stream, &self.c, (row * n + column) * 4, 4)?;
+            let said = bytes.as_chunks::<4>().0.first().copied();
+            let said = f64::from(f32::from_le_bytes(said.unwrap_or_default()));
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for k in 0..n {
+                let a = f64::from(fill_value(format, self.seed, row * n + k));
+                let b = f64::from(fill_value(format, !self.seed, column * n + k));
+                sum += a * b;
+                squares += (a * b).powi(2);
+            }
+            let off = (said - sum).abs();
+            // Something that is not a number is wrong, too.
+            let is_close = off <= self.operands.tolerance() * squares.sqrt();
+            if !is_close {
+                return Err(CudaError::WrongNumbers {
+                    what: format!("the {:?} product", self.operands),
+                    detail: format!("element {row}, {column} is {said} instead of {sum}"),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Floating-point operations of it.
@@ -128,7 +181,8 @@ pub fn warm_up(card: &Card<'_>) -> Result<(), CudaError> {
 ///
 /// # Errors
 ///
-/// Operands that the architecture has no units for, too little memory, a failed call, a deadline.
+/// Operands that the architecture has no units for, too little memory, a failed call, a deadline, or
+/// numbers that are not the product's.
 pub(super) fn run(card: &Card<'_>, operands: Operands) -> Result<Rate, CudaError> {
     let product = Product::new(card, operands)?;
     product.queue()?;
@@ -138,6 +192,7 @@ pub(super) fn run(card: &Card<'_>, operands: Operands) -> Result<Rate, CudaError
             product.queue()
         })
     });
+    product.check()?;
     Ok(Rate {
         operations: product.operations(),
         timing: timing?,

@@ -17,15 +17,19 @@ use serde::Serialize;
 use tandem_model::error::ErrorCode;
 
 use crate::bench::{Card, STEPS, Scale, driver_copy};
-use crate::cuda::{CudaError, Driver};
-use crate::prover::{Machine, Prover, ProverError, fresh_key};
+use crate::cuda::{CudaError, Driver, EXIT_COULD_NOT_RUN, with_work_left};
+use crate::prover::{Machine, Prover, fresh_key};
 use crate::report::{DEVICES_MAX, Kind, SignedReport};
 use crate::verdict::{ProofLevel, Verdict};
+
+use judged::SelfCheck;
 
 /// Set to `tiny`, the benchmarks run at sizes for an interpreter; their rates mean nothing.
 const SCALE_VARIABLE: &str = "TANDEM_PROBE_SCALE";
 /// Longest run of a card beside its loads and waits.
 const RUN_MAX: Duration = Duration::from_secs(300);
+/// Exit code where a card did wrong, or fails its own check.
+const EXIT_CARD_BAD: u8 = 1;
 /// Longest soak, in minutes.
 const MINUTES_MAX: u64 = 24 * 60;
 
@@ -64,8 +68,6 @@ enum KindName {
 pub(super) enum RunError {
     #[error(transparent)]
     Card(#[from] CudaError),
-    #[error(transparent)]
-    Exchange(#[from] ProverError),
     #[error("the probe did not end within {} s: the driver hangs in a call", .0.as_secs())]
     Hung(Duration),
     #[error("`{path}` cannot be written")]
@@ -79,8 +81,7 @@ impl RunError {
     /// The code under which it is explained.
     pub(super) fn code(&self) -> ErrorCode {
         match self {
-            Self::Card(error) | Self::Exchange(ProverError::Card(error)) => error.code(),
-            Self::Exchange(_) => ErrorCode::PROBE_CALL_FAILED,
+            Self::Card(error) => error.code(),
             Self::Hung(_) => ErrorCode::PROBE_DEADLINE,
             Self::Out { .. } => ErrorCode::FILE_UNREADABLE,
         }
@@ -99,20 +100,22 @@ pub(super) struct Document {
     /// beside the report's; empty without `--self-check`.
     driver_copy_mb_per_s: Vec<Option<u64>>,
     report: SignedReport,
-    /// What a verifier in this process says; none without `--self-check`.
+    /// What a verifier in this process says; none without `--self-check`, or without proofs.
     verdict: Option<Verdict>,
+    /// Why the proofs of `--self-check` could not be made.
+    proof_error: Option<String>,
 }
 
 /// Says what a run alone is worth.
 const NOTE: &str = "level 0: this is the machine's own word; only a verifier elsewhere, with its own \
                     clock, shows more";
 
-/// Measures and prints. True when a card did wrong or fails its own check.
+/// Measures and prints; gives the exit code.
 ///
 /// # Errors
 ///
 /// Whatever kept the probe from making a report.
-pub(super) fn run(run: &Run) -> Result<bool, RunError> {
+pub(super) fn run(run: &Run) -> Result<u8, RunError> {
     let scale = scale(run);
     let limit = limit(run, &scale);
     let (kind, device, self_check) = (run.kind(), run.device, run.self_check);
@@ -122,7 +125,10 @@ pub(super) fn run(run: &Run) -> Result<bool, RunError> {
     });
     let document = match receive.recv_timeout(limit) {
         Ok(result) => result?,
-        Err(_) => return Err(RunError::Hung(limit)),
+        Err(_) => {
+            with_work_left();
+            return Err(RunError::Hung(limit));
+        }
     };
     if let Some(path) = &run.out {
         let json = serde_json::to_vec(&document.report).unwrap_or_default();
@@ -138,7 +144,13 @@ pub(super) fn run(run: &Run) -> Result<bool, RunError> {
     };
     // A closed pipe is the reader's choice.
     let _ = writeln!(std::io::stdout(), "{text}");
-    Ok(judged::is_bad(&document))
+    Ok(if judged::is_bad(&document) {
+        EXIT_CARD_BAD
+    } else if document.proof_error.is_some() {
+        EXIT_COULD_NOT_RUN
+    } else {
+        0
+    })
 }
 
 impl Run {
@@ -202,7 +214,7 @@ fn probe(
         bar.set_position(u64::from(step - 1));
         bar.set_message(name);
     };
-    let (report, verdict) = if self_check {
+    let checked = if self_check {
         let begun = Instant::now();
         let clock_ns = move || u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let prover = Prover {
@@ -210,29 +222,22 @@ fn probe(
             key: &key,
             clock_ns: &clock_ns,
         };
-        let (report, verdict) = judged::self_check(&machine, &prover, kind, &progress)?;
-        (report, Some(verdict))
+        judged::self_check(&machine, &prover, kind, &progress)
     } else {
         let report = machine.report(&cards, kind, None, &progress);
-        (report.sign(&key), None)
+        SelfCheck::none(report.sign(&key))
     };
     bar.finish_and_clear();
     let is_abandoned = machine.driver().is_abandoned();
     let driver_copy = |card: &Card<'_>| driver_copy(card).ok()?.mb_per_s();
     let compared = cards.iter().filter(|_| self_check && !is_abandoned);
-    let driver_copy_mb_per_s = compared.map(driver_copy).collect();
-    let nvml_missing = machine.nvml_missing().map(str::to_owned);
-    if machine.driver().is_abandoned() {
-        // Its destructors would wait for the kernel that hangs.
-        std::mem::forget(cards);
-        std::mem::forget(machine);
-    }
     Ok(Document {
         level: ProofLevel::Claimed.number(),
         note: NOTE,
-        nvml_missing,
-        driver_copy_mb_per_s,
-        report,
-        verdict,
+        nvml_missing: machine.nvml_missing().map(str::to_owned),
+        driver_copy_mb_per_s: compared.map(driver_copy).collect(),
+        report: checked.report,
+        verdict: checked.verdict,
+        proof_error: checked.error,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,8 +41,8 @@ struct Inner {
     version: DriverVersion,
     library: String,
     abandoned: AtomicBool,
-    /// Kept last, so that it is dropped after everything that points into it.
-    _library: Library,
+    /// Never unloaded: that runs the driver's own destructors, which wait for a kernel that hangs.
+    _library: ManuallyDrop<Library>,
 }
 
 impl Driver {
@@ -85,7 +86,7 @@ impl Driver {
             version,
             library: shown,
             abandoned: AtomicBool::new(false),
-            _library: library,
+            _library: ManuallyDrop::new(library),
         }));
         driver.check("cuInit", started)?;
         Ok(driver)
@@ -152,6 +153,7 @@ impl Driver {
     /// not end, or an error that the context never leaves, the calls that free would block or fail.
     pub fn abandon(&self) {
         self.0.abandoned.store(true, Ordering::Release);
+        super::leave::with_work_left();
     }
 
     /// Whether the driver was abandoned.

@@ -101,6 +101,15 @@ pub enum CudaError {
         /// The driver's own words.
         meaning: String,
     },
+    /// A kernel's numbers are not those of its formula. That speaks against the kernel on this
+    /// architecture as much as against the card.
+    #[error("{what} gave wrong numbers: {detail}")]
+    WrongNumbers {
+        /// What was computed.
+        what: String,
+        /// A number and what it should be.
+        detail: String,
+    },
     /// Work did not end in time.
     #[error("{what} did not end within {} ms", limit.as_millis())]
     Deadline {
@@ -121,7 +130,9 @@ impl CudaError {
             Self::NoDevice | Self::DeviceUnknown { .. } => ErrorCode::PROBE_NO_DEVICE,
             Self::OutOfMemory { .. } => ErrorCode::PROBE_OUT_OF_MEMORY,
             Self::KernelsRefused { .. } | Self::NoUnits { .. } => ErrorCode::PROBE_KERNELS_REFUSED,
-            Self::Call { .. } | Self::Misuse { .. } => ErrorCode::PROBE_CALL_FAILED,
+            Self::Call { .. } | Self::Misuse { .. } | Self::WrongNumbers { .. } => {
+                ErrorCode::PROBE_CALL_FAILED
+            }
             Self::Deadline { .. } => ErrorCode::PROBE_DEADLINE,
         }
     }

@@ -12,6 +12,12 @@ pub fn node(left: &Hash, right: &Hash) -> Hash {
     hash(&[&[1], left, right])
 }
 
+/// The nodes above each two of an even number of digests.
+pub fn level(below: &[Hash]) -> Vec<Hash> {
+    let pairs = below.as_chunks::<2>().0.iter();
+    pairs.map(|[left, right]| node(left, right)).collect()
+}
+
 /// A whole tree; 64 bytes a leaf.
 #[derive(Debug, Clone)]
 pub struct Tree {
@@ -21,12 +27,17 @@ pub struct Tree {
 
 impl Tree {
     /// Builds a tree over leaf digests; without leaves it is that of one leaf of zeros.
-    pub fn new(mut leaves: Vec<Hash>) -> Self {
+    pub fn new(leaves: Vec<Hash>) -> Self {
+        Self::by(leaves, level)
+    }
+
+    /// The same, where `above` makes each level of nodes from the one below it, as [`level`] does.
+    pub fn by(mut leaves: Vec<Hash>, above: impl Fn(&[Hash]) -> Vec<Hash>) -> Self {
         leaves.resize(leaves.len().max(1).next_power_of_two(), [0; 32]);
         let mut levels = vec![leaves];
         while let Some(below) = levels.last().filter(|below| below.len() > 1) {
-            let above = below.chunks_exact(2).map(|p| node(&p[0], &p[1])).collect();
-            levels.push(above);
+            let nodes = above(below);
+            levels.push(nodes);
         }
         Self { levels }
     }

@@ -70,7 +70,7 @@ impl Prover<'_> {
         report: impl FnOnce(&Plan, Summaries) -> Report,
     ) -> Result<Verdict, ProverError> {
         // An idle card needs a while to reach its clocks, which the verifier's would count.
-        at_once(self.cards.iter(), warm_up)?;
+        at_once(self.cards.iter(), warmed_up)?;
         let plan = self.plan(send, hello, |kind| kind.is_thorough())?;
         let matrix = self.matrix(send, &plan, <[MatrixSummary]>::to_vec)?;
         let vram = self.vram(send, &plan)?.into_iter().map(Some);
@@ -265,6 +265,17 @@ impl Prover<'_> {
                 last_root: last(roots),
             })
             .collect())
+    }
+}
+
+/// Warms a card up; one that cannot be, for want of memory or kernels, may prove its work all the same.
+fn warmed_up(card: &Card<'_>) -> Result<(), CudaError> {
+    match warm_up(card) {
+        Err(error) if !error.is_sticky() => {
+            tracing::warn!("no warm-up: {error}");
+            Ok(())
+        }
+        other => other,
     }
 }
 

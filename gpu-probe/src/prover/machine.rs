@@ -121,6 +121,8 @@ impl Machine {
             Some((plan, _)) => (plan.challenge_id, plan.nonce),
             None => (HexBytes([0; 16]), HexBytes([0; 32])),
         };
+        // The proofs warmed all cards, but the later ones wait while the first is measured.
+        let mut is_warm = proven.is_some();
         let mut summaries = proven.map(|(_, summaries)| summaries).into_iter().flatten();
         let others: Vec<Device> = self.contexts.iter().map(|c| c.device().clone()).collect();
         let devices = cards.iter().zip(&self.identities).map(|(card, identity)| {
@@ -131,7 +133,9 @@ impl Machine {
                 ),
                 None => (unasked(), unasked()),
             };
-            measure(card, kind, &others, identity.clone(), proofs, progress)
+            let is_warm = std::mem::take(&mut is_warm);
+            let identity = identity.clone();
+            measure(card, kind, &others, identity, proofs, is_warm, progress)
         });
         Report {
             format_version: FORMAT_VERSION,

@@ -245,12 +245,7 @@ impl Line {
     fn measured(&mut self) -> Result<Verdict, ProverError> {
         let machine = Machine::open(Driver::load()?, None)?;
         let scale = Scale::standard();
-        let outcome = self.exchange(&machine, &scale);
-        if machine.driver().is_abandoned() {
-            // Its destructors would wait for the kernel that hangs.
-            std::mem::forget(machine);
-        }
-        outcome
+        self.exchange(&machine, &scale)
     }
 
     fn exchange(&mut self, machine: &Machine, scale: &Scale) -> Result<Verdict, ProverError> {
@@ -270,17 +265,13 @@ impl Line {
         };
         let line = std::cell::RefCell::new(self);
         let mut say = |message| line.borrow_mut().say(message);
-        let outcome = match what {
+        match what {
             What::AtStart(_) => prover.run(&mut say as Send<'_>, hello, report),
             What::Spot(_) => prover.run_spot(&mut say as Send<'_>, hello, |plan, proofs| {
                 let report = report(plan, proofs);
                 line.borrow().needs_no_cards();
                 report
             }),
-        };
-        if machine.driver().is_abandoned() {
-            std::mem::forget(cards);
         }
-        outcome
     }
 }

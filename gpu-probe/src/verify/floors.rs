@@ -5,7 +5,7 @@ use tandem_model::gpu::{Figure, GpuModel};
 
 use super::findings::Findings;
 use super::reference::link_mb_per_s;
-use super::{Policy, Thresholds};
+use super::{MeasuredReference, Policy, Thresholds};
 use crate::report::{DeviceReport, Kind, Outcome, Rate};
 use crate::verdict::{Effect, ReasonCode};
 
@@ -16,6 +16,17 @@ const QUOTED_BANDWIDTH_PERMILLE: u64 = 800;
 const QUOTED_FP32_PERMILLE: u64 = 850;
 /// Share of a datasheet's tensor rate that stands for a reference where none was published.
 const QUOTED_TENSOR_PERMILLE: u64 = 500;
+/// The compute capability, major, on which published tensor rates are of kernels of another kind: best
+/// ones of a vendor's library, with bulk copies and specialised warps, which ours have not.
+const TENSOR_OF_ANOTHER_KIND: u8 = 9;
+/// Share of such a rate that stands for a reference: published kernels made as ours are reach between
+/// a third and four fifths of it.
+const OTHER_KIND_PERMILLE: u64 = 600;
+/// Most of a datasheet's tensor rate that stands for a reference nobody measured: the line that fails
+/// a card, three quarters of it, is 0.4 of the datasheet then.
+const TENSOR_MOST_PERMILLE: u64 = 533;
+/// The compute capability, major, whose full tensor rate needs instructions that our kernels lack.
+const TENSOR_UNREACHED: u8 = 10;
 
 fn permille(seen: u64, reference: u64) -> u64 {
     let share = u128::from(seen) * 1_000 / u128::from(reference.max(1));
@@ -29,6 +40,40 @@ fn reference(figure: Figure, quoted_permille: u64) -> u64 {
     }
 }
 
+/// What the copy kernel should move, in MB/s.
+fn copy_reference(model: GpuModel, measured: Option<&MeasuredReference>) -> u64 {
+    let figure = model.bandwidth_reference_mb_per_s();
+    let measured = measured.and_then(|rates| rates.copy_mb_per_s);
+    measured.unwrap_or_else(|| reference(figure, QUOTED_BANDWIDTH_PERMILLE))
+}
+
+/// What the FP32 chains should reach, in GFLOP/s.
+fn fp32_reference(model: GpuModel, measured: Option<&MeasuredReference>) -> u64 {
+    let quoted = u64::from(model.facts().fp32_gflops);
+    let measured = measured.and_then(|rates| rates.fp32_gflops);
+    measured.unwrap_or(quoted * QUOTED_FP32_PERMILLE / 1_000)
+}
+
+/// What the tensor kernels should reach, in GFLOP/s; none where only a measurement could say.
+fn tensor_reference(model: GpuModel, measured: Option<&MeasuredReference>) -> Option<u64> {
+    if let Some(gflops) = measured.and_then(|rates| rates.tensor_gflops) {
+        return Some(gflops);
+    }
+    let facts = model.facts();
+    if facts.compute_capability.0 == TENSOR_UNREACHED {
+        return None;
+    }
+    let share = |value: u32, permille: u64| u64::from(value) * permille / 1_000;
+    let guess = match model.tensor_fp16_reference_gflops() {
+        Figure::Published(value) if facts.compute_capability.0 == TENSOR_OF_ANOTHER_KIND => {
+            share(value, OTHER_KIND_PERMILLE)
+        }
+        Figure::Published(value) => u64::from(value),
+        Figure::Quoted(value) => share(value, QUOTED_TENSOR_PERMILLE),
+    };
+    Some(guess.min(share(facts.tensor_fp16_gflops, TENSOR_MOST_PERMILLE)))
+}
+
 /// Checks one device; gives the lowest share, at most 1000, or none where nothing was measured.
 pub(super) fn check(
     device: &DeviceReport,
@@ -37,24 +82,21 @@ pub(super) fn check(
     found: &mut Findings,
 ) -> Option<u64> {
     let lines = &policy.thresholds;
-    let facts = model.facts();
+    let measured = policy.measured.get(model.id());
     let mut shares = Vec::new();
-    let bandwidth = reference(
-        model.bandwidth_reference_mb_per_s(),
-        QUOTED_BANDWIDTH_PERMILLE,
-    );
+    let bandwidth = copy_reference(model, measured);
     if let Some(rate) = device.bandwidth.measured().and_then(|b| b.copy.mb_per_s()) {
         let share = permille(rate, bandwidth);
         shares.push(found.floor(ReasonCode::BandwidthLow, "memory copy", share, lines));
     }
-    let fp32 = u64::from(facts.fp32_gflops) * QUOTED_FP32_PERMILLE / 1_000;
+    let fp32 = fp32_reference(model, measured);
     if let Some(rate) = device.fp32.measured().and_then(Rate::gflops) {
         let share = permille(rate, fp32);
         shares.push(found.floor(ReasonCode::Fp32Low, "FP32", share, lines));
     }
-    let tensor = reference(model.tensor_fp16_reference_gflops(), QUOTED_TENSOR_PERMILLE);
+    let tensor = tensor_reference(model, measured);
     for (name, rate) in [("FP16", &device.tensor_f16), ("BF16", &device.tensor_bf16)] {
-        if let Some(rate) = rate.measured().and_then(Rate::gflops) {
+        if let Some((rate, tensor)) = rate.measured().and_then(Rate::gflops).zip(tensor) {
             let share = permille(rate, tensor);
             let what = format!("tensor {name}");
             shares.push(found.floor(ReasonCode::TensorLow, &what, share, lines));
@@ -157,4 +199,23 @@ fn state<T>(outcome: &Outcome<T>) -> (Effect, Option<&str>) {
         Outcome::Measured(_) | Outcome::CouldNotRun { .. } => Effect::CouldNotRun,
     };
     (effect, outcome.reason())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_card_fails_above_two_fifths_of_its_datasheets_tensor_rate_before_ours_was_measured() {
+        for model in GpuModel::all() {
+            let Some(reference) = tensor_reference(model, None) else {
+                assert_eq!(model.facts().compute_capability, (10, 0));
+                continue;
+            };
+            let line = reference * Thresholds::default().fail_permille / 1_000;
+            let permille = line * 1_000 / u64::from(model.facts().tensor_fp16_gflops);
+            // Rates published of an A6000 or an L4 are a third of their datasheets.
+            assert!((230..=400).contains(&permille), "{model:?}: {permille}");
+        }
+    }
 }

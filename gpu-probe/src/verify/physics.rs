@@ -11,6 +11,9 @@ use super::{Policy, Thresholds};
 use crate::report::{DeviceReport, Timing, knee_bytes};
 use crate::verdict::{Effect, ReasonCode};
 
+/// Working sets beyond this many times the L2 cache say nothing of it.
+const KNEE_SPAN: u64 = 8;
+
 /// Checks one device.
 pub(super) fn check(device: &DeviceReport, model: GpuModel, policy: &Policy, found: &mut Findings) {
     let lines = &policy.thresholds;
@@ -132,7 +135,10 @@ fn latency(device: &DeviceReport, model: GpuModel, found: &mut Findings) {
     if !covers {
         return;
     }
-    let knee = knee_bytes(&points).unwrap_or(0);
+    // Far beyond the cache, hops wait for page tables too, which would move the middle of the curve.
+    let near = points.iter().copied();
+    let near: Vec<_> = near.filter(|(b, _)| *b <= KNEE_SPAN * l2).collect();
+    let knee = knee_bytes(&near).unwrap_or(0);
     if knee < l2 / 4 || knee > 4 * l2 {
         let detail = format!("the curve rises at {knee} bytes, the L2 cache has {l2}");
         found.fail(ReasonCode::L2KneeMismatch, detail);

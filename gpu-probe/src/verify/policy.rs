@@ -98,7 +98,7 @@ pub struct Sizing {
     pub fill_ms_max: u64,
     /// For all openings of one proof, in ms.
     pub openings_ms_max: u64,
-    /// For a quick exchange as a whole, in ms; full and soak have 2 and 40 minutes more.
+    /// For a quick exchange as a whole, in ms; full and soak have 2 and 40 minutes more a device.
     pub session_ms_max: u64,
     /// Share of the best published or quoted rate that stands for a reference of the matrix loop
     /// as long as nobody measured one.
@@ -127,14 +127,33 @@ impl Default for Sizing {
     }
 }
 
-/// Rates of the proofs' own loops that were measured with these kernels on a good card, hashing
-/// and all.
+/// Rates that were measured with these kernels on a good card: of the proofs' own loops, hashing and
+/// all, and of those benchmarks that have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MeasuredReference {
     /// Multiplications and additions of the matrix loop, in 10^6 a second.
     pub matrix_mops: u64,
     /// Bytes read by the VRAM passes, in MB/s.
     pub vram_mb_per_s: u64,
+    /// Of the FP16 and BF16 products, in GFLOP/s.
+    pub tensor_gflops: Option<u64>,
+    /// Of the copy kernel, in MB/s, both ways counted.
+    pub copy_mb_per_s: Option<u64>,
+    /// Of the FP32 chains, in GFLOP/s.
+    pub fp32_gflops: Option<u64>,
+}
+
+impl MeasuredReference {
+    /// Of the proofs alone.
+    pub const fn of_proofs(matrix_mops: u64, vram_mb_per_s: u64) -> Self {
+        Self {
+            matrix_mops,
+            vram_mb_per_s,
+            tensor_gflops: None,
+            copy_mb_per_s: None,
+            fp32_gflops: None,
+        }
+    }
 }
 
 /// How a verifier judges.

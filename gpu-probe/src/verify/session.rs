@@ -13,14 +13,15 @@ use super::together::Window;
 use super::{Check, CheckFindings, Facts, Policy};
 use crate::exchange::{Plan, ProverMessage, VerifierMessage};
 use crate::proof::Hash;
-use crate::report::{Digest, FormatRefused, Kind, PublicKey};
+use crate::report::{DEVICES_MAX, Digest, FormatRefused, Kind, PublicKey};
 use crate::verdict::Verdict;
 
 /// Most messages that are refused before the session ends.
 const REFUSALS_MAX: u32 = 3;
-/// What a full exchange takes longer than a quick one, in ms.
+/// What a full exchange takes longer than a quick one, in ms for each device: they are measured one
+/// after the other.
 const FULL_MORE_MS: u64 = 120_000;
-/// What a soak takes longer than a quick exchange, in ms.
+/// What a soak takes longer than a quick exchange, in ms for each device.
 const SOAK_MORE_MS: u64 = 2_400_000;
 
 /// A message was not taken.
@@ -236,7 +237,8 @@ impl Session {
             Kind::Full => FULL_MORE_MS,
             Kind::Soak => SOAK_MORE_MS,
         };
-        self.policy.sizing.session_ms_max + more
+        let devices = self.plan.devices.len().clamp(1, DEVICES_MAX);
+        self.policy.sizing.session_ms_max + more * devices as u64
     }
 
     /// Takes the next message at `now_ms`, and answers it.

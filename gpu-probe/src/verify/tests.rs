@@ -2,11 +2,13 @@
 
 #![allow(clippy::too_many_lines, reason = "an exchange reads best in one piece")]
 
+mod floors;
 mod forgeries;
 mod format;
 mod health;
 mod honest;
 mod hostile;
+mod latency;
 mod machine;
 mod prover;
 mod session;

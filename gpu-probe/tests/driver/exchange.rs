@@ -75,10 +75,7 @@ fn policy() -> Policy {
     (sizing.vram_blocks_max, sizing.vram_reserve_mib) = (3, 22 << 10);
     (sizing.allowance_ms, sizing.rtt_ms_max) = (2, 0);
     sizing.session_ms_max = u64::MAX / 2;
-    let reference = MeasuredReference {
-        matrix_mops: 40_000,
-        vram_mb_per_s: 830,
-    };
+    let reference = MeasuredReference::of_proofs(40_000, 830);
     policy.measured.insert(fake::CARD.to_owned(), reference);
     policy
 }
@@ -90,11 +87,15 @@ pub(crate) fn verdict(spec: &Value) -> Result<Verdict, ProverError> {
 
 /// The verdict of a probe of some kind.
 pub(crate) fn verdict_of(kind: Kind, spec: &Value) -> Result<Verdict, ProverError> {
+    verdict_at(&Scale::tiny(), kind, spec)
+}
+
+/// The verdict of a probe whose benchmarks have some sizes.
+pub(crate) fn verdict_at(scale: &Scale, kind: Kind, spec: &Value) -> Result<Verdict, ProverError> {
     let copy = Copy::new(spec);
     let driver = Driver::load_from(copy.path.as_os_str())?;
     let machine = Machine::open(driver, None)?;
-    let scale = Scale::tiny();
-    let cards = machine.cards(&scale)?;
+    let cards = machine.cards(scale)?;
     let key = fresh_key();
     let clock_ns = || copy.clock_ns(b"fake_cuda_now_ns") * STRETCH;
     let now_ms = || copy.clock_ns(b"fake_cuda_wait_ns") * STRETCH / 1_000_000;

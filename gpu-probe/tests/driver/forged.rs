@@ -55,6 +55,22 @@ fn canned_products_do_not_survive_the_rows_that_are_opened() {
 }
 
 #[test]
+fn tensor_products_that_are_not_the_operands_give_no_rate() {
+    let mut spec = honest();
+    spec["skip"] = json!(["gemm_bf16"]);
+    let verdict = verdict(&spec).expect("a verdict");
+    let about = |name: &str| {
+        let mut details = verdict.reasons.iter().map(|r| r.detail.as_str());
+        details
+            .find(|detail| detail.starts_with(name))
+            .map(str::to_owned)
+    };
+    let said = about("tensor_bf16").expect("no rate");
+    assert!(said.contains("wrong numbers"), "{said}");
+    assert_eq!(about("tensor_f16"), None, "{verdict:?}");
+}
+
+#[test]
 fn a_slower_card_under_a_better_name_is_found_by_its_speed_and_its_sms() {
     let slow = card("rtx3060-12gb", 1);
     let mut values = Vec::new();

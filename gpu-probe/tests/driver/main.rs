@@ -4,6 +4,7 @@
 //! real `gpu-probe` with `TANDEM_CUDA_LIBRARY`; tests of the exchange load a copy of the library of
 //! their own, because a copy has its own state, and take the time from its virtual clock.
 
+mod broken;
 mod exchange;
 mod fake;
 mod forged;

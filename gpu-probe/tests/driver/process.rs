@@ -17,7 +17,7 @@ use super::fake;
 const COULD_NOT_RUN: Option<i32> = Some(69);
 
 /// Runs the probe on a machine without NVML.
-fn probe(library: impl AsRef<OsStr>, spec: &Value, arguments: &[&str]) -> Output {
+pub(crate) fn probe(library: impl AsRef<OsStr>, spec: &Value, arguments: &[&str]) -> Output {
     probe_with(library, "/nowhere/libnvidia-ml.so.1", spec, arguments)
 }
 
@@ -38,7 +38,7 @@ fn probe_with(
         .expect("the probe starts")
 }
 
-fn words(output: &Output) -> String {
+pub(crate) fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -267,6 +267,12 @@ fn what_nvml_says_stands_beside_the_measurements() {
     assert_eq!(sample["retired_pages"], 3);
     assert_eq!(sample["core_celsius"], Value::Null);
     assert_eq!(sample["power_mw"], 250_000);
+    let short = &device["tensor_f16"]["measured"]["power_mw"];
+    assert_eq!(
+        *short,
+        Value::Null,
+        "the mean of a second says nothing of it"
+    );
 }
 
 #[test]

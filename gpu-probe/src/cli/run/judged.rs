@@ -1,16 +1,76 @@
 //! The probe's own check of itself: a verifier in the same process, and whether a card did wrong.
 
-use crate::bench::Progress;
+use std::thread::ScopedJoinHandle;
+
+use crate::bench::{Progress, outcome_of_error};
 use crate::exchange::ProverMessage;
 use crate::prover::{Machine, Prover, ProverError};
-use crate::report::{DeviceReport, Kind, SignedReport};
+use crate::report::{DeviceReport, Kind, Outcome, SignedReport};
 use crate::verdict::{Verdict, VerdictOutcome};
-use crate::verify::{Facts, Policy, Session};
+use crate::verify::{CheckFindings, Facts, Policy, Session};
 
 use super::Document;
 
-/// Runs the whole exchange against a verifier in this process.
+/// What came of the check.
+pub(super) struct SelfCheck {
+    pub(super) report: SignedReport,
+    /// None without proofs.
+    pub(super) verdict: Option<Verdict>,
+    /// Why there are no proofs.
+    pub(super) error: Option<String>,
+}
+
+impl SelfCheck {
+    /// A report alone.
+    pub(super) fn none(report: SignedReport) -> Self {
+        Self {
+            report,
+            verdict: None,
+            error: None,
+        }
+    }
+}
+
+/// Runs the whole exchange against a verifier in this process. Where it breaks off, the report says
+/// why, and has the benchmarks that the card still makes.
 pub(super) fn self_check(
+    machine: &Machine,
+    prover: &Prover<'_>,
+    kind: Kind,
+    progress: Progress<'_>,
+) -> SelfCheck {
+    match exchanged(machine, prover, kind, progress) {
+        Ok((report, verdict)) => SelfCheck {
+            report,
+            verdict: Some(verdict),
+            error: None,
+        },
+        Err(error) => {
+            tracing::error!("the self-check broke off: {error}");
+            let mut report = machine.report(prover.cards, kind, None, progress);
+            for device in &mut report.devices {
+                device.matrix = broken(&error);
+                device.vram = broken(&error);
+            }
+            SelfCheck {
+                error: Some(error.to_string()),
+                ..SelfCheck::none(report.sign(prover.key))
+            }
+        }
+    }
+}
+
+/// What a report says of a proof that was not made.
+fn broken<T>(error: &ProverError) -> Outcome<T> {
+    match error {
+        ProverError::Card(error) => outcome_of_error(error),
+        other => Outcome::CouldNotRun {
+            reason: other.to_string(),
+        },
+    }
+}
+
+fn exchanged(
     machine: &Machine,
     prover: &Prover<'_>,
     kind: Kind,
@@ -20,26 +80,30 @@ pub(super) fn self_check(
     let (policy, facts) = (Policy::default(), Facts::default());
     let mut session = Session::new(policy, facts, kind, rand::random(), now_ms());
     let mut sent = None;
-    let mut send = |message: ProverMessage| {
-        if let ProverMessage::Report(report) = &message {
-            sent = Some((**report).clone());
-            run_checks(&mut session);
-        }
-        let answer = session.step(message, now_ms());
-        answer.map_err(|refused| refused.to_string())
-    };
-    let hello = machine.hello(prover.key);
-    let report =
-        |plan: &_, proofs| machine.report(prover.cards, kind, Some((plan, proofs)), progress);
-    let verdict = prover.run(&mut send as crate::prover::Send<'_>, hello, report)?;
+    let verdict = std::thread::scope(|scope| {
+        // A check takes seconds of one core: it runs while the card goes on.
+        let mut checks = Vec::new();
+        let mut send = |message: ProverMessage| {
+            if let ProverMessage::Report(report) = &message {
+                sent = Some((**report).clone());
+                for check in checks.drain(..) {
+                    let check: ScopedJoinHandle<'_, CheckFindings> = check;
+                    session.checked(check.join().map_err(|_| "a check panicked")?);
+                }
+            }
+            let answer = session.step(message, now_ms());
+            while let Some(check) = session.take_check() {
+                checks.push(scope.spawn(move || check.run()));
+            }
+            answer.map_err(|refused| refused.to_string())
+        };
+        let hello = machine.hello(prover.key);
+        let report =
+            |plan: &_, proofs| machine.report(prover.cards, kind, Some((plan, proofs)), progress);
+        prover.run(&mut send as crate::prover::Send<'_>, hello, report)
+    })?;
     let missing = || ProverError::Transport("no report was sent".to_owned());
     Ok((sent.ok_or_else(missing)?, verdict))
-}
-
-fn run_checks(session: &mut Session) {
-    while let Some(check) = session.take_check() {
-        session.checked(check.run());
-    }
 }
 
 /// Whether a card failed a benchmark or its own check.
@@ -61,6 +125,8 @@ fn has_failed(device: &DeviceReport) -> bool {
         super::table::failed(&device.tensor_f16),
         super::table::failed(&device.tensor_bf16),
         super::table::failed(&device.tensor_fp8),
+        super::table::failed(&device.matrix),
+        super::table::failed(&device.vram),
         super::table::failed(&device.pcie),
         super::table::failed(&device.launch),
     ];

@@ -20,6 +20,9 @@ pub(super) fn text(document: &Document) -> String {
         let reasons = verdict.reasons.iter();
         parts.extend(reasons.map(|r| format!("  {:?}: {:?}: {}", r.effect, r.code, r.detail)));
     }
+    if let Some(error) = &document.proof_error {
+        parts.push(format!("self-check: no proofs: {error}"));
+    }
     parts.push(document.note.to_owned());
     parts.join("\n")
 }

@@ -316,7 +316,10 @@ fn a_lack_of_memory_or_rights_is_no_failure() {
 
 #[test]
 fn self_reported_rates_lower_the_speed_and_never_raise_it() {
-    let slowed = Exchange::of("h200-sxm-141gb").run(|r| {
+    let mut slowed = Exchange::of("h200-sxm-141gb");
+    let measured = slowed.policy.measured.get_mut("h200-sxm-141gb").unwrap();
+    measured.tensor_gflops = Some(794_500);
+    let slowed = slowed.run(|r| {
         if let Outcome::Measured(tensor) = &mut r.devices[0].tensor_f16 {
             tensor.operations = tensor.operations * 82 / 100;
         }

@@ -129,10 +129,7 @@ pub(super) struct Exchange {
 }
 
 /// Rates at which the small proofs of these tests take about a second.
-const MEASURED: MeasuredReference = MeasuredReference {
-    matrix_mops: 1,
-    vram_mb_per_s: 50,
-};
+const MEASURED: MeasuredReference = MeasuredReference::of_proofs(1, 50);
 
 /// How long the products of a plan take at that rate, in ms.
 pub(super) fn matrix_ms(plan: &DevicePlan) -> u64 {

@@ -2,7 +2,7 @@
 
 use tandem_model::gpu::GpuModel;
 
-use super::machine::{Noise, device};
+use super::machine::{Noise, device, uuid};
 use super::prover::{Card, Exchange, Forge, policy};
 use crate::exchange::*;
 use crate::hex::HexBytes;
@@ -96,6 +96,25 @@ fn a_session_that_is_too_old_ends() {
     assert_eq!(late, Err(Refused::Expired { max_ms }));
     let after = session.step(ProverMessage::Hello(hello()), 1_001);
     assert_eq!(after, Err(Refused::Ended));
+}
+
+#[test]
+fn long_probes_have_their_time_for_each_device() {
+    for (kind, more_ms) in [(Kind::Full, 120_000), (Kind::Soak, 2_400_000)] {
+        let mut opening = hello();
+        for number in 2..=4 {
+            let mut device = opening.devices[0].clone();
+            device.uuid = uuid(number);
+            opening.devices.push(device);
+        }
+        let (facts, max_ms) = (Facts::default(), 10_000_000 + 4 * more_ms);
+        let mut session = Session::new(policy(32, 0), facts, kind, [1; 32], 1_000);
+        session.step(ProverMessage::Hello(opening), 1_001).unwrap();
+        let reply = session.step(ProverMessage::MatrixBegin, 1_000 + max_ms);
+        assert!(reply.is_ok(), "{kind:?}: {reply:?}");
+        let late = session.step(ProverMessage::MatrixBegin, 1_001 + max_ms);
+        assert_eq!(late, Err(Refused::Expired { max_ms }));
+    }
 }
 
 #[test]
