@@ -14,11 +14,9 @@ use tandem_model::network::{NetworkId, Product};
 use tandem_model::time::Clock;
 use tokio::time::Instant;
 
-use crate::engine::commands::{Performance, Performed, SshStart};
+use crate::engine::commands::{COMMAND_TIMEOUT, Performance, Performed, SshStart};
 use crate::engine::job::HostKeys;
 
-/// Longest time for one command with all its requests, waits and retries.
-const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest time for a start over SSH.
 const SSH_TIMEOUT: Duration = Duration::from_secs(120);
 

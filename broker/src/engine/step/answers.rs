@@ -245,7 +245,7 @@ pub(super) fn looked(
     if let Outcome::Status(observed) = &outcome {
         decided.is_durable |= attempt.observed.as_ref() != Some(&**observed);
         attempt.observed = Some((**observed).clone());
-        pay::seen(attempt, moment.now, decided);
+        pay::seen(attempt, moment, decided);
     }
     if !live {
         release::looked(attempt, &outcome, decided);
