@@ -145,8 +145,8 @@ pub struct Attempt {
     /// Host keys that its machines showed at the first start.
     #[serde(default)]
     pub host_keys: HostKeys,
-    /// Its creation was refused for a cause that says nothing of the job: no room there, or trouble
-    /// of the network's own or of ours with it.
+    /// Its creation was refused, or never paid, for a cause that says nothing of the job: no room
+    /// there, or trouble of the network's own or of ours with it.
     #[serde(default)]
     pub was_turned_away: bool,
     /// When each node was told to probe its GPUs first; of one that is not judged, not before this
