@@ -387,6 +387,8 @@ fn an_offer_that_the_gate_refuses_is_counted_and_never_in_the_market() {
     let market = rig.kernel.market();
     let left: Vec<_> = market.offers.iter().map(|o| o.network.as_str()).collect();
     assert_eq!(left, ["aethir"]);
+    assert_eq!(market.offers_of(&ionet()), 0);
+    assert_eq!(market.offers_of(&NetworkId::from_static("aethir")), 1);
     let refused = &market.networks[&ionet()].refused;
     assert_eq!(refused.get("zero_price"), Some(&1));
     assert!(
