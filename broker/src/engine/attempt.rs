@@ -58,6 +58,21 @@ pub struct Extension {
     pub asked_at: WorldTime,
     /// Its answer said neither yes nor no, or was lost.
     pub unsure: bool,
+    /// Since when that is known: nothing that was seen before says anything.
+    #[serde(default)]
+    pub unsure_since: Option<WorldTime>,
+    /// When the first look that showed no more minutes than before was ordered.
+    #[serde(default)]
+    pub unchanged_at: Option<WorldTime>,
+}
+
+impl Extension {
+    /// From now on its fate is open: it is looked at.
+    pub const fn doubt(&mut self, now: WorldTime) {
+        self.unsure = true;
+        self.unsure_since = Some(now);
+        self.unchanged_at = None;
+    }
 }
 
 /// One attempt with everything known of it.
@@ -130,8 +145,8 @@ pub struct Attempt {
     /// Host keys that its machines showed at the first start.
     #[serde(default)]
     pub host_keys: HostKeys,
-    /// Its creation was refused for a cause that says nothing of the job: no room there, or trouble
-    /// of the network's own or of ours with it.
+    /// Its creation was refused, or never paid, for a cause that says nothing of the job: no room
+    /// there, or trouble of the network's own or of ours with it.
     #[serde(default)]
     pub was_turned_away: bool,
     /// When each node was told to probe its GPUs first; of one that is not judged, not before this
@@ -259,7 +274,7 @@ impl Attempt {
             };
         }
         if let Some(extension) = &mut self.extension {
-            extension.unsure = true;
+            extension.doubt(now);
         }
         if Planted::BarForgotten.is_here() {
             self.probe_ordered.clear();

@@ -1,5 +1,7 @@
 //! From an order to what is sent: a command for an adapter, or starts over SSH. Pure.
 
+use std::time::Duration;
+
 use tandem_adapters::command::{Command, Creation, Failure, FailureKind, Outcome, StartOrder};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::JobId;
@@ -13,6 +15,9 @@ use super::job::{HostKeys, Job};
 use super::plan::{self, Node};
 use super::step::{Input, Order};
 use super::terms::Terms;
+
+/// Longest time on the wall for one command with all its requests, waits and retries.
+pub const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What is to be done for an order.
 #[derive(Debug, Clone)]

@@ -26,6 +26,8 @@ use super::probe::Probed;
 pub struct Market {
     /// Offers of every network that answered, in the order of their ids.
     pub offers: Arc<Vec<Offer>>,
+    /// How many of them each network has.
+    pub counts: Arc<BTreeMap<NetworkId, usize>>,
     /// The same offers, to be searched.
     pub book: Arc<Book>,
     /// How the time of the offers is bought, what of it is rented, and how often machines failed.
@@ -92,7 +94,12 @@ impl Market {
         });
         offers.sort_by(|a, b| a.id.cmp(&b.id));
         offers.dedup_by(|later, first| later.id == first.id);
+        let mut counts = BTreeMap::new();
+        for same in offers.chunk_by(|a, b| a.network == b.network) {
+            *counts.entry(same[0].network.clone()).or_default() += same.len();
+        }
         Ok(Self {
+            counts: Arc::new(counts),
             supply: Supply::of(&book, products, usage),
             book: Arc::new(book),
             offers: Arc::new(offers),
@@ -100,6 +107,11 @@ impl Market {
             grade_lost: BTreeMap::new(),
             networks,
         })
+    }
+
+    /// How many offers a network has.
+    pub fn offers_of(&self, network: &NetworkId) -> usize {
+        self.counts.get(network).copied().unwrap_or_default()
     }
 
     /// Whether an offer is taken as consumer grade although its network says data centre.

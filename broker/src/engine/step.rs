@@ -38,7 +38,8 @@ pub use place::start_by;
 
 /// How long a placement may take from its creation to its agent's first word, in world time.
 pub const START_WITHIN: Duration = Duration::from_secs(15 * 60);
-/// Time between the two empty listings that prove that an unknown creation came to nothing.
+/// Time between the two empty listings that prove that an unknown creation came to nothing, and
+/// between the two looks that prove it of a purchase of time.
 pub const LISTINGS_APART: Duration = Duration::from_secs(120);
 /// Time between two looks at a placement in doubt, in world time.
 pub const LOOK_OFTEN: Duration = Duration::from_secs(5);

@@ -78,6 +78,15 @@ impl Caller {
         caller.may(scope)?;
         Ok(caller)
     }
+
+    /// Whether the key is still good: it may have been revoked, or have expired, since it was
+    /// admitted.
+    pub(super) async fn is_still_good(&self, shared: &Shared) -> Result<bool, Problem> {
+        let state = &shared.state;
+        let record = state.tenants.key(self.key).await?;
+        let now = state.clock.wall();
+        Ok(record.is_some_and(|record| is_good(&record, now)))
+    }
 }
 
 async fn authenticate(shared: &Shared, request: &HttpRequest) -> Result<Caller, Problem> {

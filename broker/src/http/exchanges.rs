@@ -16,15 +16,21 @@ use tandem_model::error::ErrorCode;
 use tandem_model::id::{BootId, JobId, ProbeId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::{JoinError, JoinSet};
 
 use super::cohort::Cohorts;
 use super::problem::Problem;
 use crate::engine::probe::ReportSeen;
 
-/// Most exchanges that are open; the one that was idle longest gives way.
+/// Most exchanges that are under way. None of them gives way to another one: its node may begin only
+/// a few times.
 const OPEN_MAX: usize = 64;
+/// Longest wait of a node for a place, on the wall; it hears that there is none before it gives its
+/// question up.
+const PLACE_WAIT: Duration = Duration::from_secs(30);
+/// An exchange whose prover said nothing for so long is over, in ms: its agent has given it up.
+const IDLE_MS: u64 = 5 * 60 * 1_000;
 /// Longest that an exchange is kept, in ms: longer than any quick one may take.
 const KEPT_MS: u64 = 20 * 60 * 1_000;
 /// Heavy checks that run at once.
@@ -71,6 +77,8 @@ pub(super) struct Open {
     pub(super) probe: ProbeId,
     /// What is kept of its report, once one came.
     pub(super) report: Option<ReportSeen>,
+    /// Its place among those under way; none once it has its verdict.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 struct Slot {
@@ -82,6 +90,7 @@ struct Slot {
 /// All open exchanges.
 pub(super) struct Exchanges {
     slots: Mutex<BTreeMap<Key, Slot>>,
+    places: Arc<Semaphore>,
     checks: Arc<Semaphore>,
     reading: Semaphore,
     cohorts: Cohorts,
@@ -91,6 +100,7 @@ impl Default for Exchanges {
     fn default() -> Self {
         Self {
             slots: Mutex::default(),
+            places: Arc::new(Semaphore::new(OPEN_MAX)),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
             reading: Semaphore::new(READ_AT_ONCE),
             cohorts: Cohorts::default(),
@@ -139,10 +149,36 @@ impl Exchanges {
         Some(Arc::clone(&slot.open))
     }
 
-    /// Opens the exchange of a node, in place of the one that it had.
+    /// A place for the exchange of a node, which gives up the one that it had. To be had before the
+    /// opening is counted. The probe of a start may wait for it; that of running work, whose
+    /// workload stands still, may not.
+    pub(super) async fn place(
+        &self,
+        key: &Key,
+        now_ms: u64,
+    ) -> Result<OwnedSemaphorePermit, Problem> {
+        let wait = match key.moment {
+            None => PLACE_WAIT,
+            Some(_) => Duration::ZERO,
+        };
+        self.close(key);
+        self.lock().retain(|_, slot| {
+            let is_idle = now_ms.saturating_sub(slot.used_ms) > IDLE_MS;
+            let is_old = now_ms.saturating_sub(slot.opened_ms) > KEPT_MS;
+            !is_idle && !is_old
+        });
+        let place = Arc::clone(&self.places).acquire_owned();
+        let place = tokio::time::timeout(wait, place).await;
+        // The semaphore is never closed.
+        let place = place.ok().and_then(Result::ok);
+        place.ok_or_else(|| Problem::busy(&"too many probes are under way at once"))
+    }
+
+    /// Opens the exchange of a node.
     pub(super) fn open(
         &self,
         key: Key,
+        place: OwnedSemaphorePermit,
         opening: Opening,
         now_ms: u64,
     ) -> Arc<tokio::sync::Mutex<Open>> {
@@ -154,6 +190,7 @@ impl Exchanges {
             last: None,
             probe: opening.probe,
             report: None,
+            place: Some(place),
         }));
         let slot = Slot {
             opened_ms: now_ms,
@@ -161,17 +198,22 @@ impl Exchanges {
             open: Arc::clone(&open),
         };
         let mut slots = self.lock();
-        slots.retain(|_, slot| now_ms.saturating_sub(slot.opened_ms) <= KEPT_MS);
         slots.insert(key, slot);
         if slots.len() > OPEN_MAX {
-            let others = slots.iter().filter(|(other, _)| **other != key);
-            let idle = others.min_by_key(|(_, slot)| slot.used_ms);
+            // Those under way have a place each, so one of the others is over.
+            let is_over = |slot: &Slot| slot.open.try_lock().is_ok_and(|o| o.place.is_none());
+            let over = slots.iter().filter(|(_, slot)| is_over(slot));
+            let idle = over.min_by_key(|(_, slot)| slot.used_ms);
             if let Some(idle) = idle.map(|(key, _)| *key) {
-                tracing::warn!(job = %idle.job, "too many probes at once: the idle one is dropped");
                 slots.remove(&idle);
             }
         }
         open
+    }
+
+    /// Forgets the exchange of a node, if it has one.
+    pub(super) fn close(&self, key: &Key) {
+        self.lock().remove(key);
     }
 
     /// Starts the checks that a message brought, when there is room for them.
@@ -213,6 +255,9 @@ impl Exchanges {
         }
         self.start_checks(open);
         open.report = report;
+        if open.session.verdict().is_some() {
+            open.place = None;
+        }
         open.last = Some((digest, answer.clone()));
         Ok(answer)
     }
@@ -260,3 +305,6 @@ impl Open {
             .unwrap_or_else(|_| Err(Problem::busy(&"the probe's openings are still checked")))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,8 +200,7 @@ impl Metrics {
             let label = Network {
                 network: network.to_string(),
             };
-            let offers = market.offers.iter().filter(|o| o.network == *network);
-            let count = i64::try_from(offers.count()).unwrap_or(i64::MAX);
+            let count = i64::try_from(market.offers_of(network)).unwrap_or(i64::MAX);
             self.offers.get_or_create(&label).set(count);
             if let Some(read_at) = reading.read_at {
                 let age = i64::try_from(now.since(read_at).as_secs()).unwrap_or(i64::MAX);

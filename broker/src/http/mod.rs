@@ -12,6 +12,7 @@ mod cohort;
 mod context;
 mod exchanges;
 pub mod idempotency;
+mod kept;
 mod limiter;
 pub mod metrics;
 pub mod openapi;

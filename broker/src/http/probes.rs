@@ -58,6 +58,7 @@ pub(super) async fn probe(
                 false => could_not_run(detail),
             };
             let may_start = judge(&shared, key, source, &verdict).await?;
+            shared.probes.close(&key);
             ends(verdict, may_start)
         }
         ProbeSaid::Message(ProverMessage::Hello(hello)) => {
@@ -194,6 +195,8 @@ async fn begin(
         let may_start = judge(shared, key, source, &verdict).await?;
         return Ok(ends(verdict, may_start));
     }
+    let place = shared.probes.place(&key, now_ms).await?;
+    let now_ms = shared.state.clock.wall().unix_ms();
     let opens = AgentRequest::ProbeOpens(ProbeOpens {
         job: key.job,
         epoch: key.epoch,
@@ -224,7 +227,7 @@ async fn begin(
         session: Session::new(policy, facts, kind, secret(), now_ms),
         challenge_at,
     };
-    let open = shared.probes.open(key, opening, now_ms);
+    let open = shared.probes.open(key, place, opening, now_ms);
     let mut open = open.lock().await;
     let answer = shared.probes.step(&mut open, message, now_ms).await?;
     Ok(goes_on(answer))

@@ -36,6 +36,10 @@ pub struct Shared {
     pub(super) streams: Streams,
     pub(super) in_flight: super::idempotency::InFlight,
     pub(super) probes: super::exchanges::Exchanges,
+    /// What is wrong with the store, if anything.
+    pub(super) store_trouble: super::kept::Kept<Option<&'static str>>,
+    /// How many devices are banned, if the store says it.
+    pub(super) devices_banned: super::kept::Kept<Option<u64>>,
     /// True once the server is about to stop.
     pub(super) draining: watch::Receiver<bool>,
 }
@@ -89,6 +93,8 @@ pub fn serve_with(
         streams: Streams::new(&state.limits, state.metrics.streams.clone()),
         in_flight: super::idempotency::InFlight::default(),
         probes: super::exchanges::Exchanges::default(),
+        store_trouble: super::kept::Kept::default(),
+        devices_banned: super::kept::Kept::default(),
         draining,
         state,
     });

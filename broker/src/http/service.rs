@@ -48,17 +48,9 @@ pub(super) async fn readyz(shared: Data<Shared>) -> HttpResponse {
     if shared.state.engine.changed().has_changed().is_err() {
         checks.insert("engine".into(), "stopped".into());
     }
-    let now = shared.state.clock.wall().micros().to_be_bytes().to_vec();
-    let write = shared.state.tenants.set_setting(PROBE_SETTING, now);
-    match tokio::time::timeout(STORE_TIMEOUT, write).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "the store cannot be written");
-            checks.insert("store".into(), "cannot be written".into());
-        }
-        Err(_) => {
-            checks.insert("store".into(), "does not answer".into());
-        }
+    let trouble = shared.store_trouble.get(store_trouble(&shared)).await;
+    if let Some(trouble) = trouble {
+        checks.insert("store".into(), trouble.into());
     }
     let ready = checks.values().all(|check| check == "ok");
     let status = if ready {
@@ -69,12 +61,28 @@ pub(super) async fn readyz(shared: Data<Shared>) -> HttpResponse {
     HttpResponse::build(status).json(ReadyView { ready, checks })
 }
 
+/// Writes to the store; what is wrong with it, if anything. A write is waited for on the disk, so
+/// it is not made for each who asks.
+async fn store_trouble(shared: &Shared) -> Option<&'static str> {
+    let now = shared.state.clock.wall().micros().to_be_bytes().to_vec();
+    let write = shared.state.tenants.set_setting(PROBE_SETTING, now);
+    match tokio::time::timeout(STORE_TIMEOUT, write).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the store cannot be written");
+            Some("cannot be written")
+        }
+        Err(_) => Some("does not answer"),
+    }
+}
+
 /// Gives what is counted, for Prometheus
 #[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "service", responses((status = 200, description = "OpenMetrics 1.0 text", body = String, content_type = "application/openmetrics-text")))]
 pub(super) async fn metrics(shared: Data<Shared>) -> Result<HttpResponse, Problem> {
     let state = &shared.state;
     // A store that fails must not hide what else is counted.
-    if let Ok(banned) = state.store.devices_banned().await {
+    let banned = async { state.store.devices_banned().await.ok() };
+    if let Some(banned) = shared.devices_banned.get(banned).await {
         state.metrics.set_devices_banned(banned);
     }
     let text = state

@@ -187,6 +187,21 @@ async fn streams_end_when_the_broker_is_about_to_stop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_soon_after_its_key_was_revoked() {
+    let stage = Stage::told().await;
+    let job = stage.job(GOOD, json!({})).await;
+    let asked = json!({"name": "reader", "scopes": ["jobs:read"]});
+    let made = stage.post("/v1/keys", asked).await.json();
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    let path = format!("/v1/jobs/{job}/events");
+    let stream = Stream::open(stage.ask_as(key, Method::GET, &path)).await;
+    let revoked = stage.ask(Method::DELETE, &format!("/v1/keys/{id}"));
+    assert_eq!(Answer::of(revoked).await.status, 204);
+    let all = tokio::time::timeout(PATIENCE / 2, stream.all()).await;
+    assert!(!all.expect("it ends although its job runs").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn logs_come_as_json_as_text_and_as_they_are_printed() {
     let stage = Stage::told().await;
     let job = stage.job(GOOD, json!({})).await;

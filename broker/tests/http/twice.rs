@@ -120,3 +120,16 @@ async fn an_idempotency_key_belongs_to_its_account_and_route() {
     let body = json!({"name": "same", "scopes": ["quotes"]});
     assert_eq!(post(&stage, "/v1/keys", "k", &body).await.status, 201);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_made_is_shown_again_only_to_one_that_could_have_made_it() {
+    let stage = Stage::bare().await;
+    let body = json!({"name": "all", "scopes": ["admin"]});
+    let made = post(&stage, "/v1/keys", "once", &body).await;
+    assert_eq!(made.status, 201);
+    let narrow = json!({"name": "narrow", "scopes": ["keys:admin"]});
+    let narrow = stage.post("/v1/keys", narrow).await.json();
+    let again = stage.ask_as(narrow["key"].as_str().unwrap(), Method::POST, "/v1/keys");
+    let again = again.header("idempotency-key", "once").json(&body);
+    Answer::of(again).await.problem(403, "TDM-6006");
+}

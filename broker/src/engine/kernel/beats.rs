@@ -1,6 +1,7 @@
 //! Heartbeats: taken in at once, written together, answered after the write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use gpu_probe::protocol::{Directive, HeartbeatReply, HeartbeatRequest};
 use gpu_probe::session::Verdict;
@@ -16,6 +17,10 @@ use crate::store::{Liveness, LogChunk};
 
 /// Most bytes of output that wait for a flush.
 const LOG_BYTES_MAX: usize = 64 << 20;
+/// Most of them of one job, for each of its nodes: what two full heartbeats carry.
+const LOG_BYTES_OF_NODE_MAX: usize = 2 * gpu_probe::protocol::LOG_BYTES_MAX;
+/// Time between two warnings that lines of one job are left out.
+const CUT_TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// What is to be written, and answered once it is.
 #[derive(Debug, Default)]
@@ -50,22 +55,51 @@ pub(super) struct Beats {
     heard: BTreeSet<(JobId, Epoch, u16)>,
     logs: Vec<LogChunk>,
     log_bytes: usize,
+    log_bytes_of: BTreeMap<JobId, usize>,
     replies: Vec<(Ticket, JobId, HeartbeatReply)>,
     flush_at: Option<WorldTime>,
+    /// Jobs whose lines were left out, and when that was last told.
+    cut_told: BTreeMap<JobId, WorldTime>,
 }
 
 impl Beats {
-    /// Keeps what a workload printed, while there is room.
-    fn print(&mut self, chunk: Option<LogChunk>) {
+    /// Keeps what a workload printed, while there is room for its job.
+    fn print(&mut self, chunk: Option<LogChunk>, nodes: u16, now: WorldTime) {
         let Some(chunk) = chunk else {
             return;
         };
-        if self.log_bytes + chunk.text.len() > LOG_BYTES_MAX {
-            tracing::warn!(job = %chunk.job, "too much was printed at once: lines are left out");
+        let bytes = chunk.text.len();
+        let share = LOG_BYTES_OF_NODE_MAX * usize::from(nodes);
+        let of_job = self.log_bytes_of.entry(chunk.job).or_default();
+        if *of_job + bytes > share || self.log_bytes + bytes > LOG_BYTES_MAX {
+            self.tell_cut(chunk.job, now);
             return;
         }
-        self.log_bytes += chunk.text.len();
+        *of_job += bytes;
+        self.log_bytes += bytes;
         self.logs.push(chunk);
+    }
+
+    /// Warns that lines of a job are left out, now and then.
+    fn tell_cut(&mut self, job: JobId, now: WorldTime) {
+        let is_old = |told: &WorldTime| now.since(*told) >= CUT_TOLD_EVERY;
+        if self.cut_told.get(&job).is_none_or(is_old) {
+            self.cut_told.insert(job, now);
+            tracing::warn!(%job, "too much was printed at once: lines are left out");
+        }
+    }
+
+    /// Takes what waits to be written.
+    fn take(&mut self, now: WorldTime) -> Self {
+        let mut cut_told = std::mem::take(&mut self.cut_told);
+        cut_told.retain(|_, told| now.since(*told) < CUT_TOLD_EVERY);
+        std::mem::replace(
+            self,
+            Self {
+                cut_told,
+                ..Self::default()
+            },
+        )
     }
 
     pub(super) fn flush_at(&self) -> Option<WorldTime> {
@@ -87,7 +121,8 @@ impl Kernel {
         let (counted, works_barred) = probe::hear(&mut held.job, beat);
         let beat = &counted;
         if held.job.doc.session.is_heard(beat) {
-            self.beats.print(log_chunk(beat, now));
+            let nodes = held.job.nodes();
+            self.beats.print(log_chunk(beat, now), nodes, now);
         }
         if held.job.doc.session.is_news(beat) {
             self.beats.heard.insert((beat.job, beat.epoch, beat.rank));
@@ -115,7 +150,7 @@ impl Kernel {
     /// What is to be written of the heartbeats, when it is time.
     pub fn flush(&mut self, now: WorldTime) -> Option<Flush> {
         self.beats.flush_at.filter(|at| *at <= now)?;
-        let taken = std::mem::take(&mut self.beats);
+        let taken = self.beats.take(now);
         let beats = taken
             .heard
             .iter()
@@ -159,5 +194,50 @@ fn over() -> HeartbeatReply {
         live_epoch: Epoch(u32::MAX),
         directive: Directive::Stop,
         spot_probe: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::step::story::at;
+
+    fn chunk(n: u64, bytes: usize) -> Option<LogChunk> {
+        Some(LogChunk {
+            job: JobId::from_parts(n, &[1; 10]),
+            epoch: Epoch(1),
+            rank: 0,
+            sequence: 1,
+            at: at(0),
+            text: "x".repeat(bytes),
+        })
+    }
+
+    #[test]
+    fn a_job_that_prints_without_end_takes_its_own_share_and_is_told_of_once_a_minute() {
+        let mut beats = Beats::default();
+        for second in 0..150 {
+            for _ in 0..10 {
+                beats.print(chunk(1, LOG_BYTES_OF_NODE_MAX), 2, at(second));
+            }
+            beats.print(chunk(2, 5), 1, at(second));
+            let told = JobId::from_parts(1, &[1; 10]);
+            assert_eq!(beats.cut_told.get(&told), Some(&at(second / 60 * 60)));
+            let taken = beats.take(at(second));
+            assert_eq!(
+                taken.logs.len(),
+                3,
+                "two chunks of the one, all of the other"
+            );
+        }
+    }
+
+    #[test]
+    fn all_jobs_together_are_bounded_too() {
+        let mut beats = Beats::default();
+        for n in 0..1_000 {
+            beats.print(chunk(n, LOG_BYTES_OF_NODE_MAX), 1, at(0));
+        }
+        assert_eq!(beats.log_bytes, LOG_BYTES_MAX);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tandem_adapters::command::{Failure, FailureKind, Outcome};
 use tandem_model::error::ErrorCode;
 use tandem_model::job::{JobEvent, JobState};
-use tandem_model::placement::{Epoch, Observed};
+use tandem_model::placement::{Epoch, Observed, RemoteState};
 use tandem_model::time::WorldTime;
 
 use super::fence::{end_session, finish};
@@ -31,6 +31,10 @@ pub(super) const fn refusal_in_words(kind: FailureKind) -> &'static str {
 /// Longest time from the sending of a creation to its answer, in world time: a minute on the wall
 /// in the fastest world.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10 * 60);
+
+/// Longest time that something that was created may await its payment, in world time: a balance
+/// is charged at once, and our own payment is part of the creation.
+const PAID_WITHIN: Duration = Duration::from_secs(120);
 
 fn before(moment: WorldTime, duration: Duration) -> WorldTime {
     let us = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
@@ -175,6 +179,22 @@ pub(super) fn found(
     decided.tell(job, words);
 }
 
+/// A creation that is shown as not paid. Its payment may still be under way; after a while nobody
+/// pays it any more, for whoever was to do so died or had no answer: it is left and released, and
+/// its offer, which did nothing wrong, may be taken again.
+fn leave_unpaid(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
+    let is_starting = job.doc.state == JobState::Starting;
+    let Some(attempt) = job.attempts.last_mut().filter(|_| is_starting) else {
+        return;
+    };
+    let shown_since = attempt.created_at.unwrap_or(attempt.decided_at);
+    if moment.now.since(shown_since) < PAID_WITHIN {
+        return;
+    }
+    attempt.was_turned_away = true;
+    leave(job, "it was created and never paid", moment, decided);
+}
+
 /// An empty listing: the second one, far enough from the first, proves that nothing exists.
 fn missed(job: &mut Job, epoch: Epoch, moment: Moment<'_>, decided: &mut Decided) {
     let Some(attempt) = job.attempt_mut(epoch) else {
@@ -245,7 +265,10 @@ pub(super) fn looked(
     if let Outcome::Status(observed) = &outcome {
         decided.is_durable |= attempt.observed.as_ref() != Some(&**observed);
         attempt.observed = Some((**observed).clone());
-        pay::seen(attempt, moment.now, decided);
+        pay::seen(attempt, moment, decided);
+        if live && observed.state == RemoteState::AwaitingPayment {
+            return leave_unpaid(job, moment, decided);
+        }
     }
     if !live {
         release::looked(attempt, &outcome, decided);

@@ -19,8 +19,8 @@ pub(crate) fn leave(job: &mut Job, why: &str, moment: Moment<'_>, decided: &mut 
     if let Some(attempt) = job.attempts.last_mut() {
         attempt.left_because = Some(why.to_owned());
         attempt.left_at = Some(moment.now);
-        // Time that ran out is no fault of the machine.
-        if !attempt.ends_soon {
+        // Time that ran out is no fault of the machine, nor is a creation that nobody paid.
+        if !attempt.ends_soon && !attempt.was_turned_away {
             let offer = attempt.offer.id.clone();
             job.doc.situation.failed_offers.insert(offer);
         }

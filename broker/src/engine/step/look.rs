@@ -60,8 +60,12 @@ pub(super) fn starting(job: &mut Job, moment: Moment<'_>, decided: &mut Decided)
 }
 
 /// Orders a look, when the last one is long enough ago: networks limit how often they are asked.
+/// While one is under way none is ordered: when it was ordered says what it can have seen.
 pub(super) fn look(job: &mut Job, every: Duration, moment: Moment<'_>, decided: &mut Decided) {
     let exists = job.last().is_some_and(|a| a.rented == Rented::Exists);
+    if moment.flying.contains(&Order::Look(job.epoch())) {
+        return;
+    }
     if exists && is_due(job, every, moment, decided) {
         decided.order(Order::Look(job.epoch()));
     }

@@ -10,8 +10,9 @@ use tandem_model::time::WorldTime;
 use tandem_settlement::prepaid::{self, Next};
 
 use super::look::look;
-use super::{ASK_AGAIN, Decided, LOOK_OFTEN, Moment, Order};
+use super::{ASK_AGAIN, Decided, LISTINGS_APART, Moment, Order};
 use crate::engine::attempt::{Attempt, Extension};
+use crate::engine::commands::COMMAND_TIMEOUT;
 use crate::engine::job::Job;
 use crate::engine::planted::Planted;
 
@@ -50,7 +51,7 @@ pub(super) fn pay(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
             decided.wake_at(until);
             let asks = attempt.extension.is_some_and(|e| e.unsure);
             if asks {
-                look(job, LOOK_OFTEN, moment, decided);
+                look(job, ASK_AGAIN, moment, decided);
             }
         }
         Next::Buy { hours } => buy(attempt, epoch, hours, moment, decided),
@@ -79,6 +80,8 @@ fn buy(attempt: &mut Attempt, epoch: Epoch, hours: u32, moment: Moment<'_>, deci
         minutes_before: minutes(attempt).unwrap_or(attempt.prepaid.bought_hours * 60),
         asked_at: moment.now,
         unsure: false,
+        unsure_since: None,
+        unchanged_at: None,
     });
     decided.wake_at(moment.now.after(ASK_AGAIN));
     decided.owe(extend_key(attempt, number), Order::Extend(epoch));
@@ -120,18 +123,18 @@ pub(super) fn extended(
             decided.tell(job, words);
         }
         Outcome::Unknown { detail, .. } => {
-            attempt.extension = Some(Extension {
-                unsure: true,
-                ..extension
-            });
+            attempt
+                .extension
+                .iter_mut()
+                .for_each(|e| e.doubt(moment.now));
             let words = format!("unknown whether more time was sold ({detail}): looking");
             decided.tell(job, words);
         }
         other => {
-            attempt.extension = Some(Extension {
-                unsure: true,
-                ..extension
-            });
+            attempt
+                .extension
+                .iter_mut()
+                .for_each(|e| e.doubt(moment.now));
             tracing::error!(job = %job.id, ?other, "defect: not an answer to a purchase");
         }
     }
@@ -150,14 +153,55 @@ fn settle(attempt: &mut Attempt, extension: Extension, bought: bool, decided: &m
 }
 
 /// A look showed the minutes: what was unknown may be known now.
-pub(super) fn seen(attempt: &mut Attempt, now: WorldTime, decided: &mut Decided) {
-    if let (Some(extension), Some(total)) =
-        (attempt.extension.filter(|e| e.unsure), minutes(attempt))
-        && let Some(bought) = prepaid::confirmed(extension.minutes_before, total, extension.hours)
-    {
-        settle(attempt, extension, bought, decided);
+pub(super) fn seen(attempt: &mut Attempt, moment: Moment<'_>, decided: &mut Decided) {
+    if let (Some(extension), Some(total), Some(looked_at)) = (
+        attempt.extension.filter(|e| e.unsure),
+        minutes(attempt),
+        attempt.looked_at,
+    ) {
+        let fate = prepaid::confirmed(extension.minutes_before, total, extension.hours);
+        match fate {
+            Some(true) => settle(attempt, extension, true, decided),
+            Some(false) => unchanged(attempt, extension, looked_at, moment, decided),
+            None => {
+                attempt.extension = Some(Extension {
+                    unchanged_at: None,
+                    ..extension
+                })
+            }
+        }
     }
-    seen_minutes(attempt, now);
+    seen_minutes(attempt, moment.now);
+}
+
+/// A look showed no more minutes than before the purchase. It may have been sent too early, or the
+/// network may still be at it: only a second one, far enough from the first, proves that nothing
+/// was bought.
+fn unchanged(
+    attempt: &mut Attempt,
+    extension: Extension,
+    looked_at: WorldTime,
+    moment: Moment<'_>,
+    decided: &mut Decided,
+) {
+    let answered = COMMAND_TIMEOUT * moment.planner.terms.launch.time_factor.max(1);
+    let answered_by = extension.asked_at.after(answered);
+    if looked_at < answered_by.max(extension.unsure_since.unwrap_or(answered_by)) {
+        return;
+    }
+    match extension.unchanged_at {
+        Some(first) if looked_at.since(first) >= LISTINGS_APART => {
+            settle(attempt, extension, false, decided);
+        }
+        Some(_) => {}
+        None => {
+            attempt.extension = Some(Extension {
+                unchanged_at: Some(looked_at),
+                ..extension
+            });
+            decided.is_durable = true;
+        }
+    }
 }
 
 /// The network's own word for the time left wins over our sums.

@@ -120,7 +120,7 @@ pub(in crate::http) async fn events(
     let job = job_of(&shared, caller.account, &id).await?;
     if asks_for(headers, EVENT_STREAM) {
         let after = after.or(resumed).unwrap_or(0);
-        return stream::open(shared, caller.account, job.id, Events { after }).await;
+        return stream::open(shared, caller, job.id, Events { after }).await;
     }
     if !takes(headers, "application/json") {
         return Err(not_acceptable("application/json or text/event-stream"));

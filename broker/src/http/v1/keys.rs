@@ -54,12 +54,15 @@ pub(in crate::http) async fn create(
     let caller = Caller::admit(&shared, &request, Scope::KeysAdmin).await?;
     let key = IdempotencyKey::of(&request)?;
     let body: Body<KeyRequest> = Body::read(&request, payload).await?;
+    // Before the answer of an earlier request may be given again: it holds a key with these scopes,
+    // and another key of the account may have asked for it.
+    let account = whose(&shared, &caller, body.value.account).await?;
+    let scopes = scopes(&caller, &body.value.scopes)?;
     let once = match Once::begin(&shared, CREATE, caller.account, key, body.sha256).await? {
         Begun::Again(answer) => return Ok(answer),
         Begun::First(once) => once,
     };
-    let account = whose(&shared, &caller, body.value.account).await?;
-    let (record, key) = made(&shared, &caller, &body.value, account)?;
+    let (record, key) = made(&shared, &body.value, account, scopes)?;
     let view = NewKeyView {
         view: KeyView::from(&record),
         key: SecretText(key),
@@ -95,12 +98,11 @@ async fn whose(
 
 fn made(
     shared: &Shared,
-    caller: &Caller,
     request: &KeyRequest,
     account: AccountId,
+    scopes: Vec<String>,
 ) -> Result<(KeyRecord, Secret), Problem> {
     check_name(&request.name)?;
-    let scopes = scopes(caller, &request.scopes)?;
     if request.expires_in_seconds == Some(0) {
         return Err(Problem::field("/expires_in_seconds", "not at least 1"));
     }

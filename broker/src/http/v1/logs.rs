@@ -153,7 +153,7 @@ pub(in crate::http) async fn logs(
     let job = job_of(&shared, caller.account, &id).await?;
     if follow {
         let after = after.or(resumed);
-        return stream::open(shared, caller.account, job.id, Logs { after }).await;
+        return stream::open(shared, caller, job.id, Logs { after }).await;
     }
     let mut chunks = page(&shared, job.id, after, limit + 1).await?;
     let more = chunks.len() > limit as usize;

@@ -76,11 +76,7 @@ fn networks(market: &Market, now: WorldTime) -> Vec<NetworkView> {
         let age = reading.read_at.map(|at| now.since(at).as_millis());
         NetworkView {
             network: network.clone(),
-            offers: market
-                .offers
-                .iter()
-                .filter(|o| o.network == *network)
-                .count(),
+            offers: market.offers_of(network),
             read_at: reading.read_at.map(Into::into),
             age_ms: age.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             failed: reading.failed.clone(),

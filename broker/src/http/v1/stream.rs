@@ -11,10 +11,11 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::web::{Bytes, Data};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use futures_util::stream::unfold;
-use tandem_model::id::{AccountId, JobId};
+use tandem_model::id::JobId;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::http::auth::Caller;
 use crate::http::limiter::OpenStream;
 use crate::http::problem::Problem;
 use crate::http::server::Shared;
@@ -23,7 +24,9 @@ use crate::http::server::Shared;
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// Commits within this time are read together.
 const PAUSE: Duration = Duration::from_millis(100);
-/// A stream is ended after this time; the client comes back, and its key is checked again.
+/// Time between two looks at the key that opened a stream.
+const KEY_EVERY: Duration = Duration::from_secs(2);
+/// A stream is ended after this time; the client comes back.
 const STREAM_MAX: Duration = Duration::from_secs(15 * 60);
 /// When a client comes back, in milliseconds.
 const RETRY_MS: u64 = 1_000;
@@ -52,7 +55,9 @@ pub(super) trait Source: 'static {
 
 struct Feed<S> {
     shared: Data<Shared>,
-    account: AccountId,
+    caller: Caller,
+    /// When its key was last found good.
+    good_at: Instant,
     job: JobId,
     source: S,
     changed: watch::Receiver<u64>,
@@ -67,11 +72,11 @@ struct Feed<S> {
 /// not to come back.
 pub(super) async fn open<S: Source>(
     shared: Data<Shared>,
-    account: AccountId,
+    caller: Caller,
     job: JobId,
     source: S,
 ) -> Result<HttpResponse, Problem> {
-    let open = shared.streams.open(account)?;
+    let open = shared.streams.open(caller.account)?;
     let mut feed = Feed {
         changed: shared.state.engine.changed(),
         draining: shared.draining.clone(),
@@ -80,7 +85,8 @@ pub(super) async fn open<S: Source>(
         over: false,
         _open: open,
         shared,
-        account,
+        caller,
+        good_at: Instant::now(),
         job,
         source,
     };
@@ -108,10 +114,18 @@ pub(super) async fn open<S: Source>(
 }
 
 impl<S: Source> Feed<S> {
-    /// What is new, as text. Sets `over` when nothing can come any more.
+    /// What is new, as text. Sets `over` when nothing can come any more, or nobody may read it.
     async fn news(&mut self) -> Result<Option<String>, Problem> {
+        if self.good_at.elapsed() >= KEY_EVERY {
+            if !self.caller.is_still_good(&self.shared).await? {
+                self.over = true;
+                return Ok(None);
+            }
+            self.good_at = Instant::now();
+        }
         // The state is read first: whatever was committed with the end is read after it.
-        let record = self.shared.state.store.job(self.account, self.job).await?;
+        let account = self.caller.account;
+        let record = self.shared.state.store.job(account, self.job).await?;
         let ended = record.is_none_or(|job| job.state.is_terminal());
         let frames = self.source.read(&self.shared, self.job).await?;
         self.over = ended && frames.is_empty();

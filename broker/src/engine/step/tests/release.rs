@@ -5,7 +5,7 @@ use tandem_model::job::JobState;
 use tandem_model::placement::{Epoch, RemoteState};
 
 use super::super::release::TRIES_MAX;
-use super::super::story::{Story, two};
+use super::super::story::{Story, at, two};
 use super::super::*;
 use super::{refusal, unknown};
 use crate::engine::job::Rented;
@@ -154,4 +154,42 @@ fn an_answer_for_an_old_attempt_does_not_touch_the_live_one() {
     seen(&mut story, 30, RemoteState::Stopped);
     assert_eq!(story.job.doc.state, JobState::Placing);
     assert!(!story.job.attempts[1].bootstrapped);
+}
+
+#[test]
+fn what_was_created_and_never_paid_is_released_and_its_offer_taken_again() {
+    let mut story = Story::new(&two());
+    story.tick(0);
+    // The broker that ordered it died between the order and its payment.
+    story.job.attempts[0].adopt(at(10));
+    assert_eq!(story.tick(10), [Order::Find(Epoch(1))]);
+    let unpaid = story.observed(RemoteState::AwaitingPayment);
+    story.step(11, Input::Found(Epoch(1), Outcome::Listed(vec![unpaid])));
+    for second in [30, 60, 130] {
+        let orders = seen(&mut story, second, RemoteState::AwaitingPayment);
+        assert!(!orders.contains(&Order::Stop(Epoch(1))), "at {second}");
+        assert_eq!(story.job.doc.state, JobState::Starting, "at {second}");
+    }
+    assert_eq!(
+        seen(&mut story, 131, RemoteState::AwaitingPayment),
+        [Order::Create(Epoch(2)), Order::Stop(Epoch(1))]
+    );
+    assert_eq!(
+        story.job.attempts[1].offer.id,
+        story.job.attempts[0].offer.id
+    );
+}
+
+#[test]
+fn what_is_paid_a_little_later_is_kept() {
+    let mut story = Story::new(&two());
+    story.tick(0);
+    story.created(1);
+    seen(&mut story, 100, RemoteState::AwaitingPayment);
+    seen(&mut story, 130, RemoteState::Running);
+    story.tick(131);
+    assert_eq!(
+        (story.job.doc.state, story.job.attempts.len()),
+        (JobState::Starting, 1)
+    );
 }

@@ -73,20 +73,95 @@ fn minutes_beyond_any_measure_do_no_harm() {
     assert_eq!(story.job.doc.state, JobState::Running);
 }
 
+/// A look that is ordered at a second and answered two seconds later; whether it was due.
+fn shown(story: &mut Story, second: u64, left: u32) -> bool {
+    story.beat(second);
+    let is_due = story.tick(second).contains(&Order::Look(Epoch(1)));
+    let observed = Outcome::Status(minutes(story, 36, left));
+    story.step(second + 2, Input::Looked(Epoch(1), observed));
+    is_due
+}
+
 #[test]
 fn a_purchase_of_unknown_fate_is_looked_at_and_not_made_twice() {
-    for (left_after, bought, next) in [(85, 2, None), (24, 1, Some(2))] {
-        let mut story = Story::running(&two());
-        let asked = live(&mut story, 15..=2_200)[0].0;
-        let orders = story.step(asked + 5, Input::Extended(Epoch(1), unknown()));
-        assert!(orders.contains(&Order::Look(Epoch(1))), "{orders:?}");
-        let shown = Outcome::Status(minutes(&story, 36, left_after));
-        story.step(asked + 10, Input::Looked(Epoch(1), shown));
-        assert_eq!(story.job.attempts[0].prepaid.bought_hours, bought);
-        // What was not made is asked for anew, under a key of its own.
-        let extension = story.job.attempts[0].extension;
-        assert_eq!(extension.map(|e| e.number), next);
+    let mut story = Story::running(&two());
+    let asked = live(&mut story, 15..=2_200)[0].0;
+    let orders = story.step(asked + 5, Input::Extended(Epoch(1), unknown()));
+    assert!(orders.contains(&Order::Look(Epoch(1))), "{orders:?}");
+    let more = Outcome::Status(minutes(&story, 36, 85));
+    story.step(asked + 10, Input::Looked(Epoch(1), more));
+    let attempt = &story.job.attempts[0];
+    assert_eq!((attempt.prepaid.bought_hours, attempt.extension), (2, None));
+}
+
+#[test]
+fn a_purchase_is_made_again_only_after_two_unchanged_looks_120_s_apart_sent_after_its_answer() {
+    let mut story = Story::running(&two());
+    let asked = live(&mut story, 15..=2_200)[0].0;
+    story.step(asked + 30, Input::Extended(Epoch(1), unknown()));
+    let number = |story: &Story| story.job.attempts[0].extension.map(|e| e.number);
+    let mut second = asked + 32;
+    let mut looks = 0;
+    while number(&story) == Some(1) {
+        looks += u32::from(shown(&mut story, second, 24));
+        second += 5;
+        assert!(
+            second < asked + 600,
+            "it is settled before the time is lost"
+        );
     }
+    // The first look that counts is sent a minute after the purchase, the last one 120 s later.
+    assert!(
+        (asked + 180..=asked + 215).contains(&second),
+        "{}",
+        second - asked
+    );
+    assert!(looks <= 14, "{looks} looks");
+    assert_eq!(number(&story), Some(2), "under a key of its own");
+    assert_eq!(story.job.attempts[0].prepaid.bought_hours, 1);
+}
+
+#[test]
+fn a_purchase_that_shows_late_is_not_made_again() {
+    let mut story = Story::running(&two());
+    let asked = live(&mut story, 15..=2_200)[0].0;
+    story.step(asked + 30, Input::Extended(Epoch(1), unknown()));
+    for second in (asked + 32..asked + 170).step_by(15) {
+        shown(&mut story, second, 24);
+    }
+    shown(&mut story, asked + 175, 83);
+    let attempt = &story.job.attempts[0];
+    assert_eq!((attempt.prepaid.bought_hours, attempt.extension), (2, None));
+}
+
+#[test]
+fn a_purchase_that_a_broker_left_open_is_looked_for_from_its_successors_start() {
+    let mut story = Story::running(&two());
+    let asked = live(&mut story, 15..=2_200)[0].0;
+    let taken_over = asked + 100;
+    story.job.attempts[0].adopt(at(taken_over));
+    let mut second = taken_over;
+    while story.job.attempts[0]
+        .extension
+        .is_some_and(|e| e.number == 1)
+    {
+        shown(&mut story, second, 24);
+        second += 15;
+    }
+    assert!(second >= taken_over + 120, "{}", second - taken_over);
+    assert!(second < taken_over + 180, "{}", second - taken_over);
+}
+
+#[test]
+fn a_look_under_way_is_not_counted_as_a_later_one() {
+    let mut story = Story::running(&two());
+    let asked = live(&mut story, 15..=2_200)[0].0;
+    story.step(asked + 30, Input::Extended(Epoch(1), unknown()));
+    assert_eq!(story.job.attempts[0].looked_at, Some(at(asked + 30)));
+    story.flying = vec![Order::Look(Epoch(1))];
+    story.beat(asked + 90);
+    assert!(story.tick(asked + 90).is_empty());
+    assert_eq!(story.job.attempts[0].looked_at, Some(at(asked + 30)));
 }
 
 #[test]
