@@ -163,9 +163,13 @@ impl Run {
     }
 }
 
+/// Whether the sizes are those for an interpreter.
+fn is_tiny() -> bool {
+    std::env::var(SCALE_VARIABLE).is_ok_and(|scale| scale == "tiny")
+}
+
 fn scale(run: &Run) -> Scale {
-    let tiny = std::env::var(SCALE_VARIABLE).is_ok_and(|scale| scale == "tiny");
-    let mut scale = if tiny {
+    let mut scale = if is_tiny() {
         Scale::tiny()
     } else {
         Scale::standard()
