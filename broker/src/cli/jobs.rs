@@ -8,7 +8,7 @@ use tandem_model::placement::Epoch;
 use super::connection::Connection;
 use super::output::{say, table, tell};
 use super::watch;
-use super::words::{PROBED_WHILE_RUNNING, hourly, made, moment, word};
+use super::words::{PROBED_WHILE_RUNNING, hourly, made, moment, seconds, word};
 use crate::api::{CancelReply, JobSummary, JobView, NodeView, PerformanceBreachView, ProbeView};
 use crate::client::Answer;
 
@@ -100,11 +100,12 @@ fn print(job: &JobView) -> anyhow::Result<()> {
     say(&watch::last_line(job))?;
     say(&format!("  accepted  {}", moment(job.summary.accepted_at)))?;
     say(&format!(
-        "  price     {} tier, {} GPU(s), {} an hour, {} at most",
+        "  price     {} tier, {} GPU(s), {} an hour, at most {} in {}",
         quote.tier.as_str(),
         quote.gpus,
         hourly(rate, quote.gpus),
-        quote.not_to_exceed_micro_usd
+        quote.not_to_exceed_micro_usd,
+        seconds(quote.term_seconds.into())
     ))?;
     if job.probe_while_running {
         say(&format!("  probes    {PROBED_WHILE_RUNNING}"))?;

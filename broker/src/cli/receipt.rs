@@ -10,7 +10,7 @@ use tandem_model::id::JobId;
 
 use super::connection::Connection;
 use super::output::{say, tell};
-use super::words::{device, made, moment, word};
+use super::words::{device, made, moment, seconds, word};
 use crate::api::{ReceiptKeys, ReceiptReply};
 use crate::engine::probe::ProbeReceipt;
 use crate::vault::receipt::{self, Claims, Receipt};
@@ -86,9 +86,9 @@ fn print(receipt: &Receipt) -> anyhow::Result<()> {
         quote.rate.price()
     ))?;
     say(&format!(
-        "  at most         {} in {} h",
+        "  at most         {} in {}",
         quote.not_to_exceed,
-        quote.term_seconds / 3_600
+        seconds(quote.term_seconds.into())
     ))?;
     let considered = &receipt.considered;
     say(&format!(
