@@ -236,30 +236,6 @@ fn a_host_that_lies_fails_its_capacity_check_and_is_slashed_whole() {
 }
 
 #[test]
-fn orders_that_have_ended_are_listed_unless_the_open_ones_are_asked_for() {
-    let mut table = Table::new(WorldOptions::default());
-    let ended = table.order("one")["orderId"].clone();
-    let path = format!("/orders/{}/release", ended.as_str().unwrap());
-    table.aethir(Method::Post, &path, None);
-    table.pass(3);
-    let unpaid = table.aethir(Method::Post, "/orders", Some(&order_body("two")));
-    assert_eq!(unpaid.1["data"]["status"], "TO_BE_PAID");
-    for (query, numbers) in [
-        ("", vec!["two", "one"]),
-        ("&open=false", vec!["two", "one"]),
-        ("&open=true", vec!["two"]),
-    ] {
-        table.pass(5);
-        let page = get(&mut table, &format!("/orders?current=1&size=100{query}"));
-        let records = page["records"].as_array().unwrap();
-        let listed = records.iter().map(|o| o["clientOrderNo"].as_str().unwrap());
-        assert_eq!(listed.collect::<Vec<_>>(), numbers, "{query}");
-    }
-    table.pass(5);
-    assert_eq!(table.aethir(Method::Get, "/orders?open=yes", None).0, 400);
-}
-
-#[test]
 fn bulk_reads_are_paced_and_other_reads_are_not() {
     let mut table = Table::new(WorldOptions::default());
     assert_eq!(table.aethir(Method::Get, "/orders", None).0, 200);

@@ -129,12 +129,9 @@ impl Aethir {
             }
         }
         let mut request = self.page("/orders", answers.len() + 1, context);
-        // Those that have ended grow without bound, and nothing of them is to be found or stopped.
-        // One that moves up a page while others end is seen by the next listing: two must miss it.
-        request.query.extend([
-            ("clientOrderNoPrefix".to_owned(), prefix.to_owned()),
-            ("open".to_owned(), "true".to_owned()),
-        ]);
+        request
+            .query
+            .push(("clientOrderNoPrefix".to_owned(), prefix.to_owned()));
         Ok(Step::Send(request))
     }
 

@@ -239,8 +239,6 @@ fn a_listing_is_a_bulk_read_page_by_page_with_our_prefix() {
     };
     let (requests, outcome) = run(&aethir(), &command, answers);
     assert!(requests.iter().all(|r| r.rate == RateClass::Bulk));
-    let open = ("open".to_owned(), "true".to_owned());
-    assert!(requests.iter().all(|r| r.query.contains(&open)));
     assert!(
         requests[1]
             .query

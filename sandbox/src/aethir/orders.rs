@@ -209,15 +209,9 @@ pub(super) fn list(
 ) -> Result<WireResponse, Refusal> {
     let paging = paging(request)?;
     let prefix = query(request, "clientOrderNoPrefix").unwrap_or_default();
-    let open_only = match query(request, "open") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(Refusal::Field("open: not true or false".into())),
-    };
     let own = world.aethir.orders.keys().rev().filter(|index| {
         let rental = &world.rentals[**index as usize];
-        let is_meant = rental.account == key && rental.name.starts_with(prefix);
-        is_meant && !(open_only && rental.shown_status().is_ended())
+        rental.account == key && rental.name.starts_with(prefix)
     });
     let all = own.filter_map(|index| view(world, *index));
     ok(world.now, page(all, paging))
