@@ -119,9 +119,14 @@ impl Blame {
         let own = self.attempts.get(&who).into_iter().flatten();
         let around = self.networks.get(network).into_iter().flatten();
         let mut done = own.chain(around);
-        let mut failed = self.store_failed.iter();
         done.any(|(began, ended)| *began <= until && *ended >= from)
-            || failed.any(|at| (from..=until).contains(at))
+            || self.store_failed_within((from, until))
+    }
+
+    /// Whether the store failed within a time: what was asked of the broker then had no answer.
+    pub(crate) fn store_failed_within(&self, (from, until): Span) -> bool {
+        let mut failed = self.store_failed.iter();
+        failed.any(|at| (from..=until).contains(at))
     }
 
     /// Time of an attempt between heartbeats that were too far apart for it to be proved.
