@@ -184,10 +184,9 @@ impl Sim {
                 let done = self.witness.blame.of(*id, epoch, network);
                 let alone = self.plan.spares_networks();
                 // An agent without patience says of a probe without an answer that it could not run.
-                let unheard = attempt.bound_at.is_some_and(|bound| {
-                    let within = (bound, left);
-                    attempt.failed_probe && self.witness.blame.store_failed_within(within)
-                });
+                let within = (attempt.decided_at, left);
+                let unheard =
+                    attempt.failed_probe && self.witness.blame.store_failed_within(within);
                 let excused = unheard || done.iter().any(|(from, _)| *from <= left);
                 let exclusive = self.witness.ordered.get(id);
                 let exclusive = exclusive.is_some_and(|s| s.workload.exclusive);
