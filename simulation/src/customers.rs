@@ -299,38 +299,36 @@ impl Sim {
                 self.customers[number].job = Some(job);
                 self.witness.is_accepted(job)
             }
-            Reply::Refused(Refused::UsedBefore) => {
-                if self.customers[number].job.is_none() {
-                    // The order before it was taken, and its answer was lost.
-                    let found = self.job_of_quote(number)?;
-                    self.customers[number].job = Some(found);
-                    self.witness.is_accepted(found)?;
+            Reply::Refused(why @ (Refused::UsedBefore | Refused::NotBacked)) => {
+                if self.customers[number].job.is_some() {
+                    return Ok(());
                 }
-                Ok(())
+                // The order before it may have been taken, and its answer was lost.
+                match self.job_of_quote(number)? {
+                    Some(found) => {
+                        self.customers[number].job = Some(found);
+                        self.witness.is_accepted(found)
+                    }
+                    None if *why == Refused::NotBacked => {
+                        self.customers[number].spec = None;
+                        Ok(())
+                    }
+                    None => broken(format!("{job}: its quote was used before, for no job")),
+                }
             }
             Reply::Refused(_) => Ok(()),
             other => broken(format!("not an answer to an order: {other:?}")),
         }
     }
 
-    fn job_of_quote(&mut self, number: usize) -> Done<JobId> {
+    fn job_of_quote(&mut self, number: usize) -> Done<Option<JobId>> {
         let customer = &self.customers[number];
-        let quote = customer.spec.as_ref().map(|spec| spec.quote.id);
-        let account = customer.account;
-        let jobs = wait(self.running()?.store.jobs(account, None, 500));
-        let jobs = jobs.map_err(|why| Halt::Broken(why.to_string()))?;
-        let mut found = Vec::new();
-        for job in jobs {
-            let spec: JobSpec =
-                serde_json::from_str(&job.spec).map_err(|e| Halt::Broken(e.to_string()))?;
-            if Some(spec.quote.id) == quote {
-                found.push(job.id);
-            }
-        }
-        match found.as_slice() {
-            [one] => Ok(*one),
-            other => broken(format!("{} jobs of one quote", other.len())),
-        }
+        let (account, spec) = (customer.account, customer.spec.as_ref());
+        let Some(quote) = spec.map(|spec| spec.quote.id) else {
+            return Ok(None);
+        };
+        let found = wait(self.running()?.store.job_of_quote(account, quote));
+        found.map_err(|why| Halt::Broken(why.to_string()))
     }
 
     /// The answer to a cancellation.

@@ -183,6 +183,12 @@ pub enum Refused {
     /// The quote was taken before, or the idempotency key was used meanwhile.
     #[error("the quote or the idempotency key was used before")]
     UsedBefore,
+    /// The quote is of a version of the policy that was rolled back with its quotes.
+    #[error("quotes of version {0} of the pricing policy were revoked")]
+    Revoked(u32),
+    /// The share of the free enterprise GPUs that may back `assured` is promised to others.
+    #[error("the backstop that was promised with the quote was given to others")]
+    NotBacked,
     /// The account has no such job that is open.
     #[error("there is no open job of that id")]
     NotFound,

@@ -6,6 +6,7 @@
 
 pub mod attempt;
 pub mod commands;
+mod desk;
 pub mod handle;
 pub mod job;
 pub mod kernel;

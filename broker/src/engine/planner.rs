@@ -10,6 +10,7 @@ use tandem_model::workload::Tier;
 use tandem_pricing::book::{Aisle, AislePrice, Ask, Hit};
 use tandem_pricing::jurisdiction::Digester;
 use tandem_pricing::launch;
+use tandem_pricing::policy::Live;
 use tandem_pricing::quote::{Effort, Refusal, Supply};
 use tandem_sla::failover::{self, PassedOver, Plan};
 use tandem_sla::incident::Health;
@@ -25,6 +26,8 @@ use super::terms::Terms;
 pub struct Planner<'a> {
     /// This installation.
     pub terms: &'a Terms,
+    /// The pricing policy in force.
+    pub policy: &'a Live,
     /// The market as last read.
     pub market: &'a Market,
     /// How each network stands.

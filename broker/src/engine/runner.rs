@@ -24,6 +24,7 @@ use super::metrics::EngineMetrics;
 use super::terms::Terms;
 use crate::clock::SystemClock;
 use crate::networks::Networks;
+use crate::policies::Policies;
 use crate::store::{Changes, PAGE_MAX, Rule, Store, StoreError};
 use perform::Flights;
 
@@ -48,6 +49,8 @@ pub struct Parts {
     pub clock: Arc<SystemClock>,
     /// This installation.
     pub terms: Terms,
+    /// The pricing policy in force.
+    pub policies: Arc<Policies>,
     /// What the engine counts of itself.
     pub metrics: EngineMetrics,
     /// Ends the engine.
@@ -188,6 +191,7 @@ impl Runner {
         for _ in 0..TURNS_AT_ONCE {
             let now = self.parts.clock.world();
             self.claim(now).await;
+            self.kernel.price_by(self.parts.policies.current());
             for (network, order) in self.kernel.network_orders(now) {
                 self.flights.ask(network, order);
             }

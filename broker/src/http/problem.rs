@@ -173,6 +173,12 @@ impl From<Refused> for Problem {
                 ErrorCode::QUOTE_USED,
                 "this quote was accepted before",
             ),
+            Refused::Revoked(_) => Self::new(
+                StatusCode::GONE,
+                ErrorCode::QUOTE_REVOKED,
+                refused.to_string(),
+            )
+            .hint("ask for a new quote"),
             other => Self::busy(&other),
         }
     }

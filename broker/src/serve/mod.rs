@@ -252,6 +252,7 @@ impl Broker {
             networks: Arc::new(networks),
             clock: Arc::clone(&clock),
             terms: terms.clone(),
+            policies: Arc::clone(&disk.policies),
             metrics: engine_metrics.clone(),
             stop: stop_engine.clone(),
         })

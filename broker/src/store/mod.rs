@@ -16,7 +16,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use gpu_probe::report::DeviceUuid;
-use tandem_model::id::{AccountId, JobId};
+use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_settlement::ledger;
@@ -57,6 +57,8 @@ pub enum Rule {
     ReplyKept,
     /// The quote was taken already.
     QuoteTaken,
+    /// The quote is of a version of the policy that was rolled back with its quotes.
+    QuoteRevoked,
     /// The job has another live placement.
     OneLivePlacement,
     /// The effect's key was used already.
@@ -75,6 +77,11 @@ impl Rule {
     /// Whether something that can be used once was used before.
     pub const fn is_used_before(self) -> bool {
         matches!(self, Self::QuoteTaken | Self::ReplyKept)
+    }
+
+    /// Whether only a job that is new can break it.
+    pub const fn is_of_a_new_job(self) -> bool {
+        self.is_used_before() || matches!(self, Self::QuoteRevoked)
     }
 }
 
@@ -157,6 +164,9 @@ pub trait Store: Send + Sync {
 
     /// Which of these jobs are unknown, or hold nothing open: what carries their tag is an orphan.
     fn not_open(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<JobId>>;
+
+    /// The job that a quote became, of the account that took it.
+    fn job_of_quote(&self, account: AccountId, quote: QuoteId) -> Answer<'_, Option<JobId>>;
 
     /// How many queued jobs of the installation were accepted before this one.
     fn queued_before(&self, job: JobId) -> Answer<'_, u64>;

@@ -184,11 +184,14 @@ pub struct ChargeRecord {
     pub amount: MicroUsd,
 }
 
-/// A quote that was taken; each can be taken once.
+/// A quote that was taken; each can be taken once, and none of a version of the policy that was
+/// rolled back with its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuoteTaken {
     /// The quote.
     pub quote: QuoteId,
+    /// The version of the policy that it was made by.
+    pub policy_version: u32,
     /// The job it became.
     pub job: JobId,
 }

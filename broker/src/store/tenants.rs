@@ -202,9 +202,6 @@ pub trait Tenants: Send + Sync {
     /// One version of the pricing policy with its text; the newest without a number.
     fn policy(&self, number: Option<u32>) -> Answer<'_, Option<Version>>;
 
-    /// Whether a later rollback refuses quotes that were made under a version.
-    fn is_policy_revoked(&self, number: u32) -> Answer<'_, bool>;
-
     /// A setting of the installation.
     fn setting(&self, name: &'static str) -> Answer<'_, Option<Vec<u8>>>;
 

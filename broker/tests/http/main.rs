@@ -15,6 +15,7 @@ mod nodes;
 mod policies;
 mod probe_receipts;
 mod probes;
+mod promises;
 mod quotes;
 mod receipts;
 mod running_probes;

@@ -24,12 +24,12 @@ async fn current(stage: &Stage) -> Value {
     stage.get("/v1/policies/current").await.json()
 }
 
-async fn standard(stage: &Stage) -> String {
+pub(crate) async fn standard(stage: &Stage) -> String {
     let first = stage.get("/v1/policies/1").await.json();
     first["text"].as_str().expect("a text").to_owned()
 }
 
-async fn apply(stage: &Stage, text: &str) -> Answer {
+pub(crate) async fn apply(stage: &Stage, text: &str) -> Answer {
     let body = json!({"text": text, "note": "a test"});
     stage.post("/v1/policies", body).await
 }

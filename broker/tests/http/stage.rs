@@ -156,11 +156,7 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
         places: Arc::new(Digester::of(Rules::default())),
         seen: SeenByKind::new(),
         rounds: Rounds::DEFAULT,
-        products: if choices.market {
-            products()
-        } else {
-            Vec::new()
-        },
+        products: choices.market.then(products).unwrap_or_default(),
         ssh_public_key: networks.ssh_public_key(),
         launch: LaunchSettings {
             agent_url: format!("{broker_url}/agent/v1/binary"),
@@ -171,6 +167,14 @@ fn terms(choices: &Choices, url: &str, networks: &Networks, vault: &Arc<Vault>) 
         probe: choices.probe,
         tokens: AgentTokens::new(move |job, epoch| vault.agent_token(job, epoch)),
     }
+}
+
+/// A database of its own, with the keys to it.
+fn disk() -> (tempfile::TempDir, Arc<SqliteStore>, Arc<Vault>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = SqliteStore::open(&folder.path().join("tandem.db")).expect("a fresh database");
+    let vault = Vault::new(&Secret::new(MASTER)).expect("a good key");
+    (folder, Arc::new(store), Arc::new(vault))
 }
 
 async fn policies(store: &SqliteStore, clock: &dyn Clock) -> Arc<Policies> {
@@ -203,9 +207,7 @@ impl Stage {
     }
 
     pub(crate) async fn with(choices: Choices) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Arc::new(SqliteStore::open(&folder.path().join("tandem.db")).unwrap());
-        let vault = Arc::new(Vault::new(&Secret::new(MASTER)).expect("a good key"));
+        let (folder, store, vault) = disk();
         let clock = Arc::new(SystemClock::new(10));
         let as_clock: Arc<dyn Clock> = clock.clone();
         let first = first_admin(&*store, &vault, &*clock).await;
@@ -216,11 +218,13 @@ impl Stage {
         let (listener, url) = listening();
         let terms = terms(&choices, &url, &networks, &vault);
         let stop = CancellationToken::new();
+        let policies = policies(&store, &*as_clock).await;
         let (handle, engine) = runner::start(Parts {
             store: store.clone(),
             networks: Arc::new(networks),
             clock,
             terms: terms.clone(),
+            policies: Arc::clone(&policies),
             metrics: EngineMetrics::default(),
             stop: stop.clone(),
         })
@@ -233,7 +237,7 @@ impl Stage {
             store: store.clone(),
             tenants: store.clone(),
             vault: vault.clone(),
-            policies: policies(&store, &*as_clock).await,
+            policies,
             clock: as_clock,
             installation: terms.installation,
             products: products(),

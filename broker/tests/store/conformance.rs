@@ -96,6 +96,15 @@ async fn whole_or_nothing(store: Arc<dyn Store>) {
     assert_eq!(stored, Some(job(1)));
     let placements = store.placements(job_id(1)).await.unwrap();
     assert_eq!(placements, [placement(1, 1, true)]);
+    let (taken, other) = (quote(1, 1).quote, quote(2, 1).quote);
+    for (owner, quote, found) in [
+        (1, taken, Some(job_id(1))),
+        (2, taken, None),
+        (1, other, None),
+    ] {
+        let job = store.job_of_quote(account(owner), quote).await.unwrap();
+        assert_eq!(job, found);
+    }
 
     let many = (0..=COMMIT_JOBS_MAX as u64).map(|n| new_job(100 + n));
     let refused = store.commit(jobs(many.collect())).await;

@@ -46,3 +46,9 @@ async fn the_embedded_store_conforms_for_tenants() {
         story(Arc::new(store)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_quote_of_a_revoked_version_is_taken_in_no_commit() {
+    let (_folder, store) = fresh();
+    policies::revoked(&store).await;
+}

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use tandem::store::Rule;
 use tandem::store::tenants::Tenants;
+use tandem::store::{Changes, QuoteTaken, Rule, Store};
 use tandem_pricing::policy::{PolicyDigest, Version};
 
 use crate::rows::*;
@@ -88,7 +88,9 @@ pub(crate) async fn history(store: Arc<dyn Tenants>) {
     assert_eq!(first[0], bare);
 }
 
-pub(crate) async fn revoked(store: Arc<dyn Tenants>) {
+/// A rollback revokes what it undoes, when it says so: no quote of those versions is taken in any
+/// later commit, and nothing else of such a commit is written.
+pub(crate) async fn revoked<S: Store + Tenants>(store: &S) {
     for number in 1..=4 {
         store.add_policy(version(number), None).await.unwrap();
     }
@@ -97,16 +99,28 @@ pub(crate) async fn revoked(store: Arc<dyn Tenants>) {
         revokes_quotes,
         ..version(number)
     };
+    let taken = |n: u64, policy_version| Changes {
+        jobs: vec![new_job(n)],
+        quotes_taken: vec![QuoteTaken {
+            policy_version,
+            ..quote(n, n)
+        }],
+        ..Changes::default()
+    };
     store.add_policy(back(5, false), None).await.unwrap();
     for number in 1..=6 {
-        assert!(!store.is_policy_revoked(number).await.unwrap(), "{number}");
+        let n = u64::from(number);
+        store.commit(taken(n, number)).await.unwrap();
     }
     store.add_policy(back(6, true), None).await.unwrap();
-    let mut revoked = Vec::new();
     for number in 1..=7 {
-        if store.is_policy_revoked(number).await.unwrap() {
-            revoked.push(number);
+        let n = 10 + u64::from(number);
+        let done = store.commit(taken(n, number)).await;
+        match number {
+            3..=5 => assert_refused(done, Rule::QuoteRevoked),
+            _ => done.unwrap(),
         }
+        let job = store.job(account(1), job_id(n)).await.unwrap();
+        assert_eq!(job.is_some(), !(3..=5).contains(&number), "{number}");
     }
-    assert_eq!(revoked, [3, 4, 5]);
 }

@@ -145,6 +145,7 @@ pub(crate) fn owed(key: &str, amount: u128) -> Transaction {
 
 pub(crate) fn quote(n: u64, job: u64) -> QuoteTaken {
     QuoteTaken {
+        policy_version: 1,
         quote: QuoteId::from_parts(n, &[4; 10]),
         job: job_id(job),
     }

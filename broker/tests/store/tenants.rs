@@ -37,7 +37,6 @@ pub(crate) const STORIES: &[(&str, Story)] = stories![
     "versions of the policy are only added, each number once": policies::numbers,
     "of many who add a version at once one wins, with its answer": policies::race,
     "versions are listed newest first, without their texts": policies::history,
-    "a rollback revokes what it undoes, when it says so": policies::revoked,
 ];
 
 fn tenant(n: u64) -> AccountRecord {

@@ -307,6 +307,12 @@ impl Policy {
         })
     }
 
+    /// All of its promotions, as if each gave all that it may: a price without them.
+    pub fn without_promotions(&self) -> Exhausted {
+        let all = self.promotions();
+        all.fold(Exhausted::NONE, |all, (index, _, _)| all.with(index))
+    }
+
     /// Why the condition of a rule fails for a subject; none when it does not.
     pub fn why_failed(&self, rule: RuleIndex, subject: &Subject<'_>) -> Option<String> {
         let condition = self.rules.get(usize::from(rule.0))?.condition.as_ref()?;

@@ -151,6 +151,13 @@ impl Supply {
         self
     }
 
+    /// The same, with so many GPUs fewer that may need it.
+    #[must_use]
+    pub fn without_promised(mut self, gpus: u64) -> Self {
+        self.usage.assured_gpus = self.usage.assured_gpus.saturating_sub(gpus);
+        self
+    }
+
     fn failures_of(&self, aisle: &Aisle) -> u32 {
         let key = (aisle.network.clone(), aisle.is_enterprise());
         let seen = self.usage.seen.machines.get(&key).copied();

@@ -106,6 +106,7 @@ impl Draft {
         }
         self.changes.quotes_taken.push(QuoteTaken {
             quote: spec.quote.id,
+            policy_version: spec.terms.policy_version,
             job: id,
         });
         let given = spec.quote.given();

@@ -117,13 +117,27 @@ impl Kernel {
         networks
     }
 
-    /// A job was accepted: what it may need of the backstop is promised from now on, not only from
-    /// the next reading.
-    pub(super) fn promise_backstop(&mut self, spec: &JobSpec) {
-        let more = market::assured_gpus(spec, None, false);
-        if more > 0 {
+    /// Promises a job that is about to be accepted what it may need of the backstop, from now on and
+    /// not only from the next reading; false where the share that may be promised is given to others.
+    pub(super) fn promise_backstop(&mut self, spec: &JobSpec, now: WorldTime) -> bool {
+        let gpus = market::assured_gpus(spec, None, false);
+        let is_backed = gpus == 0 || self.planner().is_backed(spec, now);
+        if is_backed {
+            self.change_promised(|supply| supply.with_promised(gpus), gpus);
+        }
+        is_backed
+    }
+
+    /// A job was not accepted after all.
+    pub(super) fn take_promise_back(&mut self, spec: &JobSpec) {
+        let gpus = market::assured_gpus(spec, None, false);
+        self.change_promised(|supply| supply.without_promised(gpus), gpus);
+    }
+
+    fn change_promised(&mut self, change: impl FnOnce(Supply) -> Supply, gpus: u64) {
+        if gpus > 0 {
             let mut market = (*self.market).clone();
-            market.supply = market.supply.with_promised(more);
+            market.supply = change(market.supply);
             self.market = Arc::new(market);
         }
     }

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use gpu_probe::session::Beat;
 use tandem_model::id::JobId;
 use tandem_model::offer::OfferId;
-use tandem_model::time::WorldTime;
+use tandem_model::time::{WallTime, WorldTime};
+use tandem_pricing::policy::Live;
 use tandem_pricing::quote::SeenByKind;
 use tandem_sla::failover::Precedence;
 
@@ -28,6 +29,7 @@ use super::commands::{self, Performance};
 use super::job::Job;
 use super::market::{self, Market};
 use super::message::{AgentReply, AgentRequest, Reply, Request};
+use super::planner::Planner;
 use super::probe::moments::Cohorts;
 use super::records::{self, Unreadable};
 use super::step::{Input, Order};
@@ -70,6 +72,8 @@ enum Waiting {
 #[derive(Debug)]
 pub struct Kernel {
     terms: Terms,
+    /// The pricing policy in force.
+    policy: Arc<Live>,
     jobs: BTreeMap<JobId, Held>,
     /// Jobs by the time at which they are to be looked at.
     due: BTreeSet<(WorldTime, JobId)>,
@@ -93,12 +97,13 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// An engine without jobs.
+    /// An engine without jobs, under the standard policy.
     pub fn new(terms: Terms, now: WorldTime) -> Self {
         Self {
             networks: networks::Networks::new(&terms, now),
             seen: terms.seen.clone(),
             terms,
+            policy: Arc::new(Live::standard(WallTime::default())),
             jobs: BTreeMap::new(),
             due: BTreeSet::new(),
             ready: BTreeSet::new(),
@@ -110,6 +115,22 @@ impl Kernel {
             answers: Vec::new(),
             alone: BTreeSet::new(),
             cohorts: Cohorts::default(),
+        }
+    }
+
+    /// Puts a pricing policy into force.
+    pub fn price_by(&mut self, policy: Arc<Live>) {
+        self.policy = policy;
+    }
+
+    /// What choices and prices are made from, as of now.
+    fn planner(&self) -> Planner<'_> {
+        Planner {
+            terms: &self.terms,
+            policy: &self.policy,
+            market: &self.market,
+            health: self.networks.health(),
+            taken: &self.taken,
         }
     }
 

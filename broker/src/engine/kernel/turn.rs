@@ -10,11 +10,10 @@ use super::draft::Draft;
 use super::{Held, Kernel, TURN_JOBS_MAX, Ticket, Waiting};
 use crate::engine::job::Job;
 use crate::engine::message::{Refused, Reply, Request};
-use crate::engine::planner::Planner;
 use crate::engine::planted::Planted;
 use crate::engine::records;
 use crate::engine::step::{self, Decided, Input, Moment, Order};
-use crate::store::{Changes, Claim, Expected, StoreError};
+use crate::store::{Changes, Claim, Expected, Rule, StoreError};
 
 /// How long a turn that the store could not write is put off.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
@@ -118,20 +117,26 @@ impl Kernel {
             self.answers.append(&mut draft.replies);
             return;
         };
+        let is_new = held.is_none();
+        if is_new && !self.promise_backstop(&job.spec, now) {
+            let refused = |(ticket, _)| (ticket, Reply::Refused(Refused::NotBacked));
+            self.answers.extend(draft.requests.into_iter().map(refused));
+            return;
+        }
+        let held = self.jobs.get(&id);
         if Planted::VerdictToldEarly.is_here() || Planted::OrderToldEarly.is_here() {
             self.answers.extend(draft.told_early());
         }
         let epoch_before = job.epoch();
         let mut decided = self.step_on(&mut job, &draft, now, fresh);
         draft.show_state(job.state());
-        let is_written = decided.is_durable || held.is_none();
+        let is_written = decided.is_durable || is_new;
         if is_written {
             turn.changes.append(std::mem::take(&mut draft.changes));
             let before = held.map(|held| &held.job);
             let row = self.row(held);
             records::add(&mut turn.changes, before, &job, row, &mut decided, now);
         }
-        let is_new = held.is_none();
         let placed = job.last().filter(|a| a.placement.epoch != epoch_before);
         let took = placed.map(|a| a.offer.id.clone());
         if let Some(offer) = &took {
@@ -155,12 +160,7 @@ impl Kernel {
         let moment = Moment {
             now,
             fresh,
-            planner: Planner {
-                terms: &self.terms,
-                market: &self.market,
-                health: self.networks.health(),
-                taken: &self.taken,
-            },
+            planner: self.planner(),
             flying: self.jobs.get(&job.id).map_or(&[], |held| &held.flying),
         };
         let mut decided = Decided {
@@ -205,7 +205,6 @@ impl Kernel {
                     held.job = decision.after;
                 }
                 None if decision.is_new => {
-                    self.promise_backstop(&decision.after.spec);
                     let claim = Claim {
                         owner: self.terms.broker,
                         generation: 1,
@@ -255,6 +254,9 @@ impl Kernel {
                 let taken = self.taken.entry(offer.clone()).or_default();
                 *taken = taken.saturating_sub(nodes);
             }
+            if decision.is_new {
+                self.take_promise_back(&decision.after.spec);
+            }
             let lost = matches!(why, StoreError::Conflict(job) if *job == id);
             if lost && !decision.is_new {
                 tracing::warn!(job = %id, "another broker holds it now");
@@ -263,7 +265,7 @@ impl Kernel {
             let refusal = match why {
                 StoreError::Database(detail) => Some(Refused::Store(detail.clone())),
                 StoreError::Conflict(_) if lost => Some(Refused::NotFound),
-                _ if only_one => Some(refusal(why)),
+                _ if only_one => Some(refusal(why, &decision.after)),
                 _ => None,
             };
             if let Some(refusal) = refusal {
@@ -284,11 +286,11 @@ impl Kernel {
     }
 
     /// Has the jobs that may be the reason decided alone: only a new one can use a quote or a key
-    /// that was used before, and a conflict names its job.
+    /// that was used before, or a quote that was revoked, and a conflict names its job.
     fn suspect(&mut self, turn: &Turn, why: &StoreError) {
         let only_new = match why {
             StoreError::Database(_) | StoreError::Conflict(_) => return,
-            StoreError::Refused { rule, .. } => rule.is_used_before(),
+            StoreError::Refused { rule, .. } => rule.is_of_a_new_job(),
             StoreError::TooLarge { .. } => false,
         };
         let decisions = turn.decisions.iter();
@@ -325,9 +327,12 @@ fn breaches(job: &Job) -> usize {
     attempts.map(|a| a.performance_breaches.len()).sum()
 }
 
-fn refusal(why: &StoreError) -> Refused {
+fn refusal(why: &StoreError, job: &Job) -> Refused {
     match why {
         StoreError::Refused { rule, .. } if rule.is_used_before() => Refused::UsedBefore,
+        StoreError::Refused { rule, .. } if *rule == Rule::QuoteRevoked => {
+            Refused::Revoked(job.spec.terms.policy_version)
+        }
         other => Refused::Store(other.to_string()),
     }
 }

@@ -23,6 +23,7 @@ use tandem_model::workload::Tier;
 use tandem_pricing::classify::classify;
 use tandem_pricing::files;
 use tandem_pricing::jurisdiction::{Digester, Rules};
+use tandem_pricing::policy::Live;
 use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
 use tandem_sla::incident::Health;
@@ -64,6 +65,7 @@ pub(super) struct Story {
     pub(super) job: Job,
     pub(super) health: BTreeMap<NetworkId, Health>,
     terms: Terms,
+    pub(super) policy: Live,
     pub(super) market: Market,
     pub(super) flying: Vec<Order>,
     taken: BTreeMap<OfferId, u32>,
@@ -169,6 +171,7 @@ impl Story {
             job: Job::new(id, terms.installation, spec),
             health: BTreeMap::new(),
             terms,
+            policy: Live::standard(WallTime::default()),
             market: market(offers),
             flying: Vec::new(),
             taken: BTreeMap::new(),
@@ -182,6 +185,7 @@ impl Story {
             fresh: PlacementId::from_parts(second, &[4; 10]),
             planner: Planner {
                 terms: &self.terms,
+                policy: &self.policy,
                 market: &self.market,
                 health: &self.health,
                 taken: &self.taken,

@@ -7,10 +7,11 @@ use tandem_model::id::JobId;
 use tandem_model::job::JobState;
 use tandem_model::secret::Secret;
 
+use super::quotes::Priced;
 use super::{job_of, job_view, off_thread, quotes, submission};
 use crate::api::described::{IdempotencyKeyText, JobIdText, JobStateWord, PageLimit};
 use crate::api::{CancelReply, JobRequest, JobSummary, JobView, Page, ProblemView, Scope};
-use crate::engine::message::Refused;
+use crate::engine::message::{JobSpec, Refused};
 use crate::http::auth::Caller;
 use crate::http::body::Body;
 use crate::http::idempotency::{Asked, Begun, IdempotencyKey, Once};
@@ -60,44 +61,75 @@ pub(in crate::http) async fn submit(
         Begun::Again(answer) => return Ok(answer),
         Begun::First(once) => once,
     };
-    submission::check_policy(&shared.state, &body.value.quote_token).await?;
     let job = fresh(shared.state.clock.as_ref(), JobId::from_parts);
     let (state, request) = (shared.clone(), body.value);
-    let (spec, fresh) = off_thread(move || {
+    let (spec, fresh, file) = off_thread(move || {
         let spec = submission::spec(&state.state, account, &request, job)?;
         let fresh = submission::fresh_quote(&state.state, &spec, &request.workload)?;
-        Ok((spec, fresh))
+        Ok((spec, fresh, request.workload))
     })
     .await?;
     if let Some(fresh) = fresh {
-        let reply = quotes::recorded(&shared.state, account, fresh).await?;
-        return Err(submission::capacity_gone(reply));
+        return Err(gone(&shared, &spec, fresh).await?);
     }
     let view = job_view::accepted(job, &spec);
-    let (quote, class) = (spec.quote.clone(), spec.classification.class);
-    let version = spec.terms.policy_version;
+    let agreed = spec.clone();
     let text = serde_json::to_string(&view).map_err(|error| Problem::defect(&error))?;
     let answer = Secret::new(text);
     let reply = once.record(StatusCode::CREATED, &answer);
     match shared.state.engine.accept(job, spec, reply).await {
         Ok(_) => {
+            let (class, version) = (agreed.classification.class, agreed.terms.policy_version);
             shared.state.metrics.accepted.inc();
-            shared.state.sales.accepted(&quote, class, version);
+            let sales = &shared.state.sales;
+            sales.accepted(&agreed.quote, class, version);
             Ok(once.answer(StatusCode::CREATED, &answer))
         }
         Err(refused) => {
-            shared.state.sales.give_back(&quote);
-            if refused != Refused::UsedBefore {
-                return Err(refused.into());
+            shared.state.sales.give_back(&agreed.quote);
+            match refused {
+                Refused::UsedBefore => used_before(&once).await,
+                Refused::NotBacked => Err(not_backed(&shared, agreed, file).await?),
+                other => Err(other.into()),
             }
-            // Another broker may have answered the same request meanwhile.
-            let earlier = once.earlier().await?;
-            earlier.ok_or_else(|| {
-                Problem::from(Refused::UsedBefore)
-                    .hint("look for the job with GET /v1/jobs, or ask for a new quote")
-            })
         }
     }
+}
+
+/// The answer to who comes second: another broker may have answered the same request meanwhile.
+async fn used_before(once: &Once<'_>) -> Result<HttpResponse, Problem> {
+    let earlier = once.earlier().await?;
+    earlier.ok_or_else(|| {
+        Problem::from(Refused::UsedBefore)
+            .hint("look for the job with GET /v1/jobs, or ask for a new quote")
+    })
+}
+
+/// The answer where the backstop was given to others: what the workload costs now.
+async fn not_backed(
+    shared: &Data<Shared>,
+    spec: JobSpec,
+    file: String,
+) -> Result<Problem, Problem> {
+    let state = shared.clone();
+    let (spec, fresh) = off_thread(move || {
+        let fresh = submission::priced_again(&state.state, &spec, &file)?;
+        Ok((spec, fresh))
+    })
+    .await?;
+    gone(shared, &spec, fresh).await
+}
+
+/// The refusal of a quote whose promise cannot be kept any more, with a fresh one; but who took it
+/// before, and did not hear so, is not led to order twice.
+async fn gone(shared: &Shared, spec: &JobSpec, fresh: Priced) -> Result<Problem, Problem> {
+    let (account, quote) = (spec.account, spec.quote.id);
+    if let Some(job) = shared.state.store.job_of_quote(account, quote).await? {
+        let used = Problem::from(Refused::UsedBefore);
+        return Ok(used.hint(format!("it became job {job}: GET /v1/jobs/{job}")));
+    }
+    let reply = quotes::recorded(&shared.state, account, fresh).await?;
+    Ok(submission::capacity_gone(reply))
 }
 
 /// Lists jobs

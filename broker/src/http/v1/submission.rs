@@ -8,11 +8,10 @@ use gpu_probe::protocol::{BindReply, SECRET_VALUE_LEN_MAX};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::{AccountId, JobId};
 use tandem_model::time::WorldTime;
-use tandem_model::workload::{Tier, Workload};
+use tandem_model::workload::Workload;
 use tandem_pricing::{classify, files};
 
 use super::quotes::{self, Priced};
-use super::startable;
 use crate::api::{FieldProblem, JobRequest, QuoteReply, QuoteRequest, SecretText};
 use crate::engine::message::{JobSpec, QuoteTerms};
 use crate::engine::planner::{self, Hardware};
@@ -55,74 +54,39 @@ pub(super) fn spec(
     })
 }
 
-/// Refuses a quote of a policy that was rolled back together with its quotes. A text that is no
-/// quote is for [`spec`] to refuse.
-pub(super) async fn check_policy(state: &ApiState, token: &str) -> Result<(), Problem> {
-    let Ok(promise) = state.vault.promise(token) else {
-        return Ok(());
-    };
-    let version = promise.policy_version;
-    if version == state.policies.current().version.number
-        || !state.tenants.is_policy_revoked(version).await?
-    {
-        return Ok(());
-    }
-    let detail = format!("quotes of version {version} of the pricing policy were revoked");
-    let revoked = Problem::new(StatusCode::GONE, ErrorCode::QUOTE_REVOKED, detail);
-    Err(revoked.hint("ask for a new quote"))
-}
-
 /// What the workload of a quote costs now, when nothing is left on which its job could run within
-/// its agreed cost, when the backstop that was promised is promised to others, or when its promotion
-/// gave all that it may. None when the quote is good, and what its promotion gives is taken; and when
-/// the workload has no other price, for then the job may wait.
+/// its agreed cost, or when its promotion gave all that it may. None when the quote is good, and what
+/// its promotion gives is taken; and where nothing is left and the workload has no other price, for
+/// then the job may wait.
 pub(super) fn fresh_quote(
     state: &ApiState,
     spec: &JobSpec,
     workload: &str,
 ) -> Result<Option<Priced>, Problem> {
-    if !state
-        .sales
-        .take(&state.policies.current().policy, &spec.quote)
-    {
-        return priced_again(state, spec, workload).map(Some);
+    if !has_room(state, spec) {
+        let fresh = priced_again(state, spec, workload)?;
+        if fresh.reply.tiers.iter().any(|tier| tier.quote.is_some()) {
+            return Ok(Some(fresh));
+        }
     }
-    let fresh = match has_room(state, spec) && is_backed(state, spec) {
+    let policy = &state.policies.current().policy;
+    match state.sales.take(policy, &spec.quote) {
         true => Ok(None),
-        false => priced_again(state, spec, workload).map(|fresh| {
-            let mut tiers = fresh.reply.tiers.iter();
-            tiers.any(|tier| tier.quote.is_some()).then_some(fresh)
-        }),
-    };
-    if !matches!(fresh, Ok(None)) {
-        state.sales.give_back(&spec.quote);
+        false => priced_again(state, spec, workload).map(Some),
     }
-    fresh
 }
 
 /// What the workload of a quote costs now.
-fn priced_again(state: &ApiState, spec: &JobSpec, workload: &str) -> Result<Priced, Problem> {
+pub(super) fn priced_again(
+    state: &ApiState,
+    spec: &JobSpec,
+    workload: &str,
+) -> Result<Priced, Problem> {
     let request = QuoteRequest {
         workload: workload.to_owned(),
         tier: None,
     };
     quotes::prices(state, &customer(spec), &request)
-}
-
-/// Whether the share of the free enterprise GPUs that may back `assured` holds this job too, as a
-/// quote looks at it.
-fn is_backed(state: &ApiState, spec: &JobSpec) -> bool {
-    if spec.quote.tier != Tier::Assured {
-        return true;
-    }
-    let market = state.engine.market();
-    let asked = quotes::Asked {
-        workload: &spec.workload,
-        found: &spec.classification,
-        products: &startable::products(&spec.workload, &state.products),
-    };
-    let customer = customer(spec);
-    quotes::at_desk(state, &market, &customer, asked, |desk, _| desk.is_backed())
 }
 
 fn customer(spec: &JobSpec) -> quotes::Customer {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tandem_model::time::WorldTime;
 
 use super::rows::{array, hex_id, over, refused};
-use super::{devices, money, probes, sales, tenants};
+use super::{devices, money, policies, probes, sales, tenants};
 use crate::store::{
     Changes, EventRecord, Expected, JobWrite, OutboxRecord, PlacementRecord, QuoteTaken, Rule,
     StoreError,
@@ -122,6 +122,13 @@ fn quotes(connection: &Connection, rows: &[QuoteTaken]) -> Result<(), StoreError
     const SQL: &str = "
         INSERT INTO quotes_taken (quote, job)
         SELECT unhex(value ->> 0), unhex(value ->> 1) FROM jsonb_each(?1)";
+    let versions: BTreeSet<u32> = rows.iter().map(|taken| taken.policy_version).collect();
+    for version in versions {
+        if policies::is_revoked(connection, version)? {
+            let detail = format!("quotes of version {version} of the pricing policy were revoked");
+            return Err(refused(Rule::QuoteRevoked, detail));
+        }
+    }
     let rows = rows
         .iter()
         .map(|taken| (hex_id(taken.quote.uuid()), hex_id(taken.job.uuid())));

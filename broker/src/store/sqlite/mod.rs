@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use gpu_probe::report::DeviceUuid;
 use rusqlite::{Connection, OpenFlags, Savepoint};
-use tandem_model::id::{AccountId, JobId};
+use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::placement::Epoch;
 use tandem_model::time::WorldTime;
 use tandem_settlement::ledger;
@@ -207,6 +207,10 @@ impl Store for SqliteStore {
 
     fn not_open(&self, jobs: Vec<JobId>) -> Answer<'_, Vec<JobId>> {
         Box::pin(async move { self.read(|c| read::not_open(c, &jobs)) })
+    }
+
+    fn job_of_quote(&self, account: AccountId, quote: QuoteId) -> Answer<'_, Option<JobId>> {
+        Box::pin(async move { self.read(|c| read::job_of_quote(c, account, quote)) })
     }
 
     fn queued_before(&self, job: JobId) -> Answer<'_, u64> {

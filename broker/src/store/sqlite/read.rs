@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tandem_model::id::{AccountId, JobId};
+use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::time::WorldTime;
 
 use super::rows::{
-    EFFECT, JOB, PLACEMENT, array, bytes, effect, hex_id, job as job_row, placement, time,
+    EFFECT, JOB, PLACEMENT, array, bytes, effect, hex_id, id, job as job_row, placement, time,
 };
 use crate::store::{EventRecord, JobRecord, OutboxRecord, PlacementRecord};
 
@@ -85,6 +85,22 @@ pub(super) fn not_open(connection: &Connection, jobs: &[JobId]) -> rusqlite::Res
         )?
         .query_map(params![ids], |row| Ok(jobs[row.get::<_, usize>(0)?]))?
         .collect()
+}
+
+/// The job that a quote of an account became.
+pub(super) fn job_of_quote(
+    connection: &Connection,
+    account: AccountId,
+    quote: QuoteId,
+) -> rusqlite::Result<Option<JobId>> {
+    const SQL: &str = "
+        SELECT jobs.id FROM quotes_taken JOIN jobs ON jobs.id = quotes_taken.job
+        WHERE quotes_taken.quote = ?1 AND jobs.account = ?2";
+    let (quote, account) = (bytes(quote.uuid()), bytes(account.uuid()));
+    connection
+        .prepare_cached(SQL)?
+        .query_row(params![quote, account], |row| id(row, 0, JobId::PREFIX))
+        .optional()
 }
 
 /// Queued jobs with a smaller id.

@@ -325,10 +325,6 @@ impl Tenants for SqliteStore {
         Box::pin(async move { self.read(|c| policies::one(c, number)) })
     }
 
-    fn is_policy_revoked(&self, number: u32) -> Answer<'_, bool> {
-        Box::pin(async move { self.read(|c| policies::is_revoked(c, number)) })
-    }
-
     fn setting(&self, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {
         Box::pin(async move { self.read(|c| setting(c, name)) })
     }

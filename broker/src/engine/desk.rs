@@ -1,0 +1,53 @@
+//! What the work of an accepted job costs now, by the market and the policy that quotes are made of.
+
+use tandem_model::network::NetworkId;
+use tandem_model::time::{WallTime, WorldTime};
+use tandem_pricing::launch;
+use tandem_pricing::quote::{Desk, Pricing};
+
+use super::message::JobSpec;
+use super::planner::Planner;
+
+impl Planner<'_> {
+    /// What comes of asking for prices as the customer of a job did. No promotion lowers them: what
+    /// those gave was given with the quote.
+    pub(super) fn at_desk<T>(
+        &self,
+        spec: &JobSpec,
+        now: WorldTime,
+        work: impl FnOnce(&Desk<'_>) -> T,
+    ) -> T {
+        let (workload, country) = (&spec.workload, spec.terms.customer_country);
+        let places = self.terms.places.digest(country, workload.limits.data);
+        let can_start = |network: &NetworkId, product: &str| {
+            let mut products = self.terms.products.iter();
+            let product = products.find(|p| p.network == *network && p.name == product);
+            product.is_some_and(|p| launch::obstacles(workload, p).is_empty())
+        };
+        let policy = &self.policy.policy;
+        let pricing = Pricing {
+            policy,
+            policy_version: self.policy.version.number,
+            exhausted: policy.without_promotions(),
+            account: Some(&spec.account),
+            supply: &self.market.supply,
+            tax_country: country,
+            token_rates: &[],
+            places: &places,
+            can_start: &can_start,
+            // Offers that grew old were taken out when their network was last not read.
+            age_max: None,
+            // Only promotions look at the calendar, and only who takes a quote at its expiry.
+            now: WallTime::default(),
+            world_now: now,
+        };
+        let desk = Desk::new(workload, &spec.classification, &self.market.book, pricing);
+        work(&desk)
+    }
+
+    /// Whether the share of the free enterprise GPUs that may back `assured` holds this job too, as a
+    /// quote looks at it.
+    pub(super) fn is_backed(&self, spec: &JobSpec, now: WorldTime) -> bool {
+        self.at_desk(spec, now, |desk| desk.is_backed())
+    }
+}
