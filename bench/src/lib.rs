@@ -132,6 +132,7 @@ fn spec(
             gpus: 1,
             term_seconds: 86_400,
             replacement_rate_max: RatePerGpuHour::new(MicroUsd::from_cents(67)),
+            renewal_rate_max: None,
             not_to_exceed: MicroUsd::from_cents(900),
             lines: Vec::new(),
             token_legs: Vec::new(),

@@ -166,6 +166,7 @@ promotions:
             gpus: 10,
             term_seconds: 7_200,
             replacement_rate_max: RatePerGpuHour::new(MicroUsd::new(960_000)),
+            renewal_rate_max: None,
             not_to_exceed: MicroUsd::new(1),
             lines: lines.map(|(kind, amount)| line(kind, amount)).into(),
             token_legs: Vec::new(),

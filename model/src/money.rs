@@ -138,17 +138,6 @@ impl RatePerGpuHour {
             .map(MicroUsd)
             .map_err(|_| AmountOutOfRange)
     }
-
-    /// The most GPU-microseconds whose charge is within an amount; 0 where the amount is negative.
-    pub fn gpu_microseconds_for(self, amount: MicroUsd) -> u64 {
-        // floor(rate x t / hour) <= amount holds up to rate x t < (amount + 1) x hour.
-        let beyond = (i128::from(amount.get()) + 1) * GPU_MICROSECONDS_PER_GPU_HOUR;
-        match i128::from(self.0.get()) {
-            _ if amount < MicroUsd::ZERO => 0,
-            ..=0 => u64::MAX,
-            rate => u64::try_from((beyond - 1) / rate).unwrap_or(u64::MAX),
-        }
-    }
 }
 
 /// A token that a network is paid in.

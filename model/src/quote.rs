@@ -42,6 +42,10 @@ pub struct Quote {
     /// The dearest rate at which a replacement within the term may cost us; what it costs beyond
     /// `rate` is ours.
     pub replacement_rate_max: RatePerGpuHour,
+    /// The dearest rate of later terms, to which work goes on that has no limit of time; none where it
+    /// ends with the term, and in quotes made before there were later terms.
+    #[serde(default)]
+    pub renewal_rate_max: Option<RatePerGpuHour>,
     /// The most that the whole term can cost.
     pub not_to_exceed: MicroUsd,
     /// What the rate is made of.

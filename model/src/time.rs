@@ -83,6 +83,17 @@ pub trait Clock: Send + Sync {
     fn wall(&self) -> WallTime;
 }
 
+/// Whole seconds as `1 h 02 min`, `24 h`, `3 min 04 s`, `3 min` or `5 s`.
+pub fn in_words(seconds: u64) -> String {
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds} s"),
+        (0, minutes, 0) => format!("{minutes} min"),
+        (0, minutes, seconds) => format!("{minutes} min {seconds:02} s"),
+        (hours, 0, _) => format!("{hours} h"),
+        (hours, minutes, _) => format!("{hours} h {minutes:02} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +111,11 @@ mod tests {
         let later = start.after(Duration::from_millis(3));
         assert_eq!(later.since(start), Duration::from_millis(3));
         assert_eq!(later.unix_ms(), 3);
+    }
+
+    #[test]
+    fn spans_are_short_in_words() {
+        let words = [5, 180, 184, 3_725, 86_400].map(in_words);
+        assert_eq!(words, ["5 s", "3 min", "3 min 04 s", "1 h 02 min", "24 h"]);
     }
 }

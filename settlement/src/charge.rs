@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tandem_model::money::{AmountOutOfRange, MicroUsd, RatePerGpuHour};
+use tandem_model::money::{AmountOutOfRange, MicroUsd};
 use tandem_model::workload::WorkloadKind;
+
+use crate::rates::{Rates, Stretch};
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,45 +50,34 @@ pub fn billable(
 /// posted before. Never negative, because proved time only grows; a caller that lowers it gets
 /// zero.
 pub fn charge_step(
-    rate: RatePerGpuHour,
+    rates: Rates<'_>,
+    stretch: Stretch,
     gpu_microseconds_so_far: u64,
     posted: MicroUsd,
 ) -> Result<MicroUsd, AmountOutOfRange> {
-    let total = rate.charge_for(gpu_microseconds_so_far)?;
+    let total = rates.charge(stretch, gpu_microseconds_so_far)?;
     Ok(total.minus(posted)?.max(MicroUsd::ZERO))
-}
-
-/// The most GPU-microseconds that are charged for work in all: its limit of time on all its GPUs, and
-/// what its budget pays for. None where it has neither.
-pub fn gpu_microseconds_max(
-    rate: RatePerGpuHour,
-    gpus: u32,
-    limit: Option<Duration>,
-    budget: Option<MicroUsd>,
-) -> Option<u64> {
-    let narrow = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
-    let in_time = limit.map(|limit| narrow(limit.as_micros() * u128::from(gpus)));
-    let in_budget = budget.map(|budget| rate.gpu_microseconds_for(budget));
-    [in_time, in_budget].into_iter().flatten().min()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use tandem_model::money::RatePerGpuHour;
+
+    const ALL: Stretch = Stretch {
+        from_us: 0,
+        gpus: 1,
+    };
+
+    fn one(rate: RatePerGpuHour) -> Rates<'static> {
+        Rates {
+            first: rate,
+            later: &[],
+        }
+    }
 
     proptest! {
-        #[test]
-        fn a_budget_pays_for_all_the_time_that_it_can_and_no_more(
-            price in 1i64..50_000_000,
-            budget in 0i64..5_000_000_000,
-        ) {
-            let rate = RatePerGpuHour::new(MicroUsd::new(price));
-            let most = gpu_microseconds_max(rate, 8, None, Some(MicroUsd::new(budget))).unwrap();
-            prop_assert!(rate.charge_for(most).unwrap().get() <= budget);
-            prop_assert!(rate.charge_for(most + 1).unwrap().get() > budget);
-        }
-
         #[test]
         fn any_split_of_the_time_costs_the_same(
             price in 0i64..50_000_000,
@@ -96,32 +87,10 @@ mod tests {
             let (mut time, mut posted) = (0, MicroUsd::ZERO);
             for step in steps {
                 time += step;
-                posted = posted.plus(charge_step(rate, time, posted).unwrap()).unwrap();
+                posted = posted.plus(charge_step(one(rate), ALL, time, posted).unwrap()).unwrap();
             }
             prop_assert_eq!(posted, rate.charge_for(time).unwrap());
         }
-    }
-
-    #[test]
-    fn the_lower_of_time_and_budget_bounds_the_charge() {
-        let rate = RatePerGpuHour::new(MicroUsd::from_cents(36));
-        let most = |limit, budget| gpu_microseconds_max(rate, 2, limit, budget);
-        let hour = Duration::from_secs(3_600);
-        assert_eq!(most(None, None), None);
-        assert_eq!(most(Some(hour), None), Some(7_200_000_000));
-        assert_eq!(
-            most(Some(hour), Some(MicroUsd::from_cents(36))),
-            Some(3_600_009_999)
-        );
-        assert_eq!(
-            most(Some(hour), Some(MicroUsd::from_cents(360))),
-            Some(7_200_000_000)
-        );
-        let free = RatePerGpuHour::new(MicroUsd::ZERO);
-        assert_eq!(
-            gpu_microseconds_max(free, 2, None, Some(MicroUsd::ZERO)),
-            Some(u64::MAX)
-        );
     }
 
     #[test]
@@ -172,6 +141,9 @@ mod tests {
     fn time_that_shrinks_is_not_paid_back() {
         let rate = RatePerGpuHour::new(MicroUsd::from_cents(100));
         let posted = MicroUsd::from_cents(100);
-        assert_eq!(charge_step(rate, 0, posted).unwrap(), MicroUsd::ZERO);
+        assert_eq!(
+            charge_step(one(rate), ALL, 0, posted).unwrap(),
+            MicroUsd::ZERO
+        );
     }
 }

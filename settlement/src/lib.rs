@@ -4,12 +4,16 @@
 //! ```
 //! use tandem_model::money::{MicroUsd, RatePerGpuHour};
 //! use tandem_settlement::charge::charge_step;
+//! use tandem_settlement::rates::{Rates, Stretch};
 //!
-//! let rate = RatePerGpuHour::new(MicroUsd::from_cents(200));
-//! let first = charge_step(rate, 1_800_000_000, MicroUsd::ZERO).unwrap();
+//! let first = RatePerGpuHour::new(MicroUsd::from_cents(200));
+//! let rates = Rates { first, later: &[] };
+//! let work = Stretch { from_us: 0, gpus: 1 };
+//! let first = charge_step(rates, work, 1_800_000_000, MicroUsd::ZERO).unwrap();
 //! assert_eq!(first, MicroUsd::from_cents(100));
 //! ```
 
 pub mod charge;
 pub mod ledger;
 pub mod prepaid;
+pub mod rates;

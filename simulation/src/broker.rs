@@ -76,8 +76,10 @@ impl Sim {
         let rounds = (self.plan.market_every, self.plan.sweep_every);
         let terms = installation::terms(&self.adapters, id, rounds, self.plan.probe);
         self.witness.all_is_there(&store)?;
+        let mut kernel = Kernel::new(terms, self.now);
+        kernel.price_by(installation::policy(self.plan.renewed_by));
         self.broker = Some(Broker {
-            kernel: Kernel::new(terms, self.now),
+            kernel,
             store,
             asked: BTreeMap::new(),
             exchanges: Exchanges::new(),

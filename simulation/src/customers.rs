@@ -9,9 +9,10 @@ use tandem::engine::message::{JobSpec, QuoteTerms, Refused, Reply, Request};
 use tandem::store::Store;
 use tandem_model::id::{AccountId, JobId, QuoteId};
 use tandem_model::network::NetworkId;
+use tandem_model::quote::Quote;
 use tandem_model::time::WorldTime;
 use tandem_pricing::policy::{Exhausted, Policy};
-use tandem_pricing::quote::{Desk, Pricing};
+use tandem_pricing::quote::{Desk, PRICE_MAX, Pricing};
 use tandem_pricing::{classify, files, launch};
 
 use crate::broker::Asker;
@@ -275,7 +276,8 @@ impl Sim {
         if quotes.is_empty() {
             return Ok(None);
         }
-        let quote = self.chance.customers.pick(&quotes).clone();
+        let mut quote = self.chance.customers.pick(&quotes).clone();
+        self.shorten(&mut quote);
         Ok(Some(Box::new(JobSpec {
             account,
             workload,
@@ -285,6 +287,21 @@ impl Sim {
             terms: QuoteTerms::default(),
             accepted_at: now,
         })))
+    }
+
+    /// Makes some quotes end within a run, and some of their customers pay more for longer.
+    fn shorten(&mut self, quote: &mut Quote) {
+        let dice = &mut self.chance.terms;
+        let has_end = quote.renewal_rate_max.is_none();
+        if has_end || !dice.permille(self.plan.short_terms) {
+            return;
+        }
+        let is_long = self.plan.flavour == crate::plan::Flavour::Long;
+        let most = if is_long { 1_200 } else { 90 };
+        quote.term_seconds = u32::try_from(dice.between(8, most)).unwrap_or(8);
+        if dice.permille(500) {
+            quote.renewal_rate_max = Some(PRICE_MAX);
+        }
     }
 
     /// The answer to an order.

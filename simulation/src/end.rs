@@ -121,7 +121,8 @@ impl Sim {
             let limited = limit
                 .and_then(|s| s.workload.limits.max_duration_seconds)
                 .is_some();
-            if seen.state == JobState::Cancelled && !asked && !limited {
+            let stops = seen.document.renewals.stops_at_us.is_some();
+            if seen.state == JobState::Cancelled && !asked && !limited && !stops {
                 return broken(format!("{id} is cancelled and nobody asked for it"));
             }
             if self.plan.spares_networks() && seen.state == JobState::Failed {

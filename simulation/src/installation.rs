@@ -1,7 +1,7 @@
 //! The one installation of every run: its terms, its agents' tokens, its customers' accounts.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tandem::engine::plan::LaunchSettings;
@@ -13,9 +13,13 @@ use tandem_model::id::{AccountId, InstallationId, JobId};
 use tandem_model::network::NetworkId;
 use tandem_model::placement::Epoch;
 use tandem_model::secret::Secret;
+use tandem_model::time::WallTime;
 use tandem_pricing::jurisdiction::{Digester, Rules};
+use tandem_pricing::policy::{Live, Policy};
 use tandem_pricing::quote::SeenByKind;
 use tandem_sla::detect::Windows;
+
+use crate::plan::Renewed;
 
 /// A well-formed key that opens nothing but the sandbox's machines.
 pub(crate) const PUBLIC_KEY: &str =
@@ -69,3 +73,31 @@ pub(crate) fn terms(
         tokens: AgentTokens::new(token),
     }
 }
+
+/// The policy that is in force when terms end.
+pub(crate) fn policy(renewed: Renewed) -> Arc<Live> {
+    Arc::clone(&POLICIES[renewed as usize])
+}
+
+/// By the order of [`Renewed`]; made once, for brokers start often.
+static POLICIES: LazyLock<[Arc<Live>; 4]> = LazyLock::new(|| {
+    [(1_200, 300), (400, 300), (4_000, 300), (4_000, 3_000)].map(|(margin, least)| {
+        let version = Live::standard(WallTime::default()).version;
+        let text = version
+            .text
+            .replace(
+                "margin_basis_points: 1_200",
+                &format!("margin_basis_points: {margin}"),
+            )
+            .replace(
+                "margin_basis_points: 900",
+                &format!("margin_basis_points: {margin}"),
+            )
+            .replace(
+                "margin_min_basis_points: 300",
+                &format!("margin_min_basis_points: {least}"),
+            );
+        let policy = Policy::parse(&text).expect("the standard policy with other numbers");
+        Arc::new(Live { version, policy })
+    })
+});

@@ -31,6 +31,7 @@ mod queue;
 mod sim;
 pub mod stories;
 mod tables;
+mod terms;
 mod verdicts;
 mod witness;
 
@@ -56,6 +57,10 @@ pub struct Ran {
     pub moments: u64,
     /// What came of them: verdicts in the store.
     pub spot_verdicts: u64,
+    /// Rates that were agreed for later terms.
+    pub rates_agreed: u64,
+    /// Stops that were told because none was.
+    pub stops_told: u64,
     /// Seconds of world time.
     pub world_seconds: u64,
     /// What did not hold, with the last happenings.
@@ -89,6 +94,8 @@ fn finish(
         crashes: 0,
         moments: 0,
         spot_verdicts: 0,
+        rates_agreed: 0,
+        stops_told: 0,
         world_seconds: 0,
         broken: None,
     };
@@ -108,6 +115,8 @@ fn finish(
     ran.crashes = sim.points.died;
     ran.moments = sim.witness.moments.orders();
     ran.spot_verdicts = sim.witness.moments.kept.len() as u64;
+    ran.rates_agreed = sim.witness.rates_agreed;
+    ran.stops_told = sim.witness.stops_told;
     ran.world_seconds = sim.now.since(sim.start).as_secs();
     if let Err(why) = done {
         let why = match why {

@@ -157,12 +157,13 @@ fn run_seeds(first: u64, count: u64, trace: bool) -> Came {
         "seeds": count, "first_seed": first, "failures": failures.len(),
         "events": sum(|r| r.events), "points": sum(|r| r.points),
         "crashes": sum(|r| r.crashes), "moments": sum(|r| r.moments),
-        "spot_verdicts": sum(|r| r.spot_verdicts), "world_seconds": sum(|r| r.world_seconds),
+        "spot_verdicts": sum(|r| r.spot_verdicts), "rates_agreed": sum(|r| r.rates_agreed),
+        "stops_told": sum(|r| r.stops_told), "world_seconds": sum(|r| r.world_seconds),
         "wall_seconds": seconds,
     });
     let words = format!(
         "{count} seeds twice, {} failed: {} events, {} crashes at {} points, {} moments of running \
-         work with {} verdicts in {} seeds, {} h of world time, {:.1} runs/s",
+         work with {} verdicts in {} seeds, {} rates of later terms and {} stops without one, {} h of world time, {:.1} runs/s",
         failures.len(),
         sum(|r| r.events),
         sum(|r| r.crashes),
@@ -170,6 +171,8 @@ fn run_seeds(first: u64, count: u64, trace: bool) -> Came {
         sum(|r| r.moments),
         sum(|r| r.spot_verdicts),
         sum(|r| u64::from(r.spot_verdicts > 0)),
+        sum(|r| r.rates_agreed),
+        sum(|r| r.stops_told),
         sum(|r| r.world_seconds) / 3_600,
         2.0 * count as f64 / seconds,
     );

@@ -23,6 +23,19 @@ pub(crate) enum Flavour {
     Long,
 }
 
+/// The policy that is in force when terms end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Renewed {
+    /// The one that quotes were made by.
+    AsQuoted,
+    /// One of lower prices.
+    Cheaper,
+    /// One of higher prices.
+    Dearer,
+    /// One that goes on at none of the rates that customers have.
+    NotAtAll,
+}
+
 /// How often what goes wrong; rates are in a thousand.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rates {
@@ -81,6 +94,10 @@ pub(crate) struct Plan {
     pub(crate) agreeing: u64,
     /// Machines that do wrong at moments, in a thousand.
     pub(crate) bad_conducts: u64,
+    /// Orders whose quotes are of short terms, in a thousand.
+    pub(crate) short_terms: u64,
+    /// The policy by which their terms are renewed.
+    pub(crate) renewed_by: Renewed,
     /// How often an agent says a message of its probe again, or begins anew: one of these.
     pub(crate) patience: &'static [u64],
 }
@@ -98,6 +115,7 @@ impl Plan {
         let mut plan = Self::of(flavour, &mut dice);
         plan.draw_probes(&mut Dice::new(seed, 8));
         plan.draw_moments(&mut Dice::new(seed, 11));
+        plan.draw_terms(&mut Dice::new(seed, 13));
         plan
     }
 
@@ -145,6 +163,13 @@ impl Plan {
         self.probes_running_work(day, per_day, dice);
     }
 
+    /// Draws how many orders outlive their terms, and by which policy they go on.
+    fn draw_terms(&mut self, dice: &mut Dice) {
+        use Renewed::{AsQuoted, Cheaper, Dearer, NotAtAll};
+        self.short_terms = *dice.pick(&[0, 500, 1_000]);
+        self.renewed_by = *dice.pick(&[AsQuoted, Cheaper, Dearer, NotAtAll]);
+    }
+
     /// Probes running work so many times in days of such a length.
     pub(crate) fn probes_running_work(&mut self, day: Duration, per_day: u32, dice: &mut Dice) {
         let mut key = [0; 32];
@@ -178,6 +203,8 @@ impl Plan {
             day_us: 0,
             agreeing: 0,
             bad_conducts: 0,
+            short_terms: 0,
+            renewed_by: Renewed::AsQuoted,
             patience: &[20],
         }
     }
@@ -205,6 +232,8 @@ impl Plan {
             day_us: 0,
             agreeing: 0,
             bad_conducts: 0,
+            short_terms: 0,
+            renewed_by: Renewed::AsQuoted,
             patience: &[0, 1, 3, 20],
         };
         let worst = match flavour {

@@ -65,6 +65,7 @@ pub(crate) struct Chance {
     pub(crate) faults: Dice,
     pub(crate) probes: Dice,
     pub(crate) moments: Dice,
+    pub(crate) terms: Dice,
 }
 
 /// One run.
@@ -131,6 +132,7 @@ impl Sim {
             faults: Dice::new(seed, 7),
             probes: Dice::new(seed, 9),
             moments: Dice::new(seed, 10),
+            terms: Dice::new(seed, 12),
         };
         let start = WorldTime::from_micros(START_US).after(chance.ids.seconds(0, 86_400));
         let options = WorldOptions {

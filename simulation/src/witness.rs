@@ -59,6 +59,10 @@ pub(crate) struct Witness {
     pub(crate) orphans: u64,
     /// Creations that arrived after they had to be taken as never made.
     pub(crate) very_late: BTreeSet<PlacementTag>,
+    /// Rates of later terms.
+    pub(crate) rates_agreed: u64,
+    /// Stops that were told because no rate was agreed.
+    pub(crate) stops_told: u64,
     /// When every job had ended.
     pub(crate) settled_at: Option<WorldTime>,
     pub(crate) blame: Blame,
@@ -163,6 +167,7 @@ impl Witness {
                 self.fence_was_waited_for(*id, before, &now)?;
             }
             self.charges_fit(store, *id, &now)?;
+            self.terms_hold(*id, &now)?;
             let before = self.moments.kept.len() + self.jobs.get(id).map_or(0, Seen::verdicts);
             self.moments_hold(*id, &now, at)?;
             self.probes_hold(*id, &now, at)?;
@@ -201,54 +206,6 @@ impl Witness {
         }
         self.devices_fit(store)?;
         self.tables_are_bounded(store)
-    }
-
-    /// Charges are the rate times what was proved, at most, to the last micro-dollar; in all no more
-    /// than the file's own limits leave.
-    fn charges_fit(&self, store: &SqliteStore, id: JobId, seen: &Seen) -> Done {
-        let Some(spec) = self.ordered.get(&id) else {
-            return broken(format!("{id} was never ordered"));
-        };
-        let charges = wait(store.charges(id)).map_err(unreadable)?;
-        let all: u64 = charges.iter().map(|charge| charge.gpu_us).sum();
-        let most = spec.workload.limits.max_duration_seconds;
-        let most = most.map(|s| u64::from(s) * 1_000_000 * u64::from(spec.quote.gpus));
-        if most.is_some_and(|most| all > most) {
-            return broken(format!(
-                "{id} is charged for {all} GPU-us, at most {most:?}"
-            ));
-        }
-        let mut epochs = BTreeSet::new();
-        for charge in &charges {
-            let epoch = charge.epoch;
-            let Some(attempt) = seen.attempts.iter().find(|a| a.placement.epoch == epoch) else {
-                return broken(format!("{id} e{epoch} is charged and was never placed"));
-            };
-            let proved = u64::try_from(attempt.proved.as_micros()).unwrap_or(u64::MAX);
-            let most = proved.saturating_mul(u64::from(spec.quote.gpus));
-            if charge.gpu_us > most || !epochs.insert(epoch) {
-                return broken(format!(
-                    "{id} e{epoch} is charged for {} GPU-us and proved {most}",
-                    charge.gpu_us
-                ));
-            }
-            if spec.quote.rate.charge_for(charge.gpu_us).ok() != Some(charge.amount) {
-                return broken(format!(
-                    "{id} e{epoch} is charged {} for {} GPU-us",
-                    charge.amount, charge.gpu_us
-                ));
-            }
-            let is_redone = attempt.left_at.is_some()
-                && spec.workload.kind == WorkloadKind::Job
-                && seen.document.session.live_epoch() != Some(epoch);
-            let kept = u64::try_from(attempt.kept.as_micros()).unwrap_or(u64::MAX);
-            if is_redone && charge.gpu_us > kept.saturating_mul(u64::from(spec.quote.gpus)) {
-                return broken(format!(
-                    "{id} e{epoch} is charged for work that is done again"
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// A new epoch comes only when the one before can publish nothing: no agent of it holds a lease

@@ -80,11 +80,13 @@ impl Broker {
         let networks = Networks::new(joined(&sandbox), SshKeyPair::generate(), &as_clock).unwrap();
         let terms = terms(&networks, &vault);
         let stop = CancellationToken::new();
+        let policies = Arc::new(Policies::open(&*store, as_clock.wall()).await.unwrap());
         let parts = Parts {
             store: store.clone(),
             networks: Arc::new(networks),
             clock,
             terms: terms.clone(),
+            policies: Arc::clone(&policies),
             metrics: EngineMetrics::default(),
             stop: stop.clone(),
         };
@@ -98,7 +100,7 @@ impl Broker {
             token_rates: Vec::new(),
             windows: terms.windows,
             tenants: store.clone(),
-            policies: Arc::new(Policies::open(&*store, as_clock.wall()).await.unwrap()),
+            policies,
             store,
             vault,
             clock: as_clock,

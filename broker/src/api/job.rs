@@ -7,7 +7,7 @@ use gpu_probe::verdict::{Effect, ReasonCode, VerdictOutcome};
 use serde::{Deserialize, Serialize};
 use tandem_model::id::{JobId, PlacementId, ProbeId};
 use tandem_model::job::JobState;
-use tandem_model::money::MicroUsd;
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::placement::Epoch;
 use tandem_model::workload::{Tier, WorkloadClass, WorkloadKind};
@@ -65,6 +65,9 @@ pub struct JobView {
     pub summary: JobSummary,
     /// The price agreed.
     pub quote: QuoteView,
+    /// The term that it is in, and what was told of the time after it.
+    #[serde(default)]
+    pub term: Option<TermView>,
     /// Where it waits, while it is queued.
     pub queue: Option<QueueView>,
     /// Whether the customer agreed that the work is paused now and then for a probe of its GPUs.
@@ -87,6 +90,27 @@ pub struct JobView {
     pub cause: Option<String>,
     /// SHA-256 of its output file, when it named one.
     pub output_sha256: Option<String>,
+}
+
+/// The term that a job is in. Times are times of work over all its attempts, in whole seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TermView {
+    /// 1 for the term of its quote; one that was agreed to counts from then on.
+    pub number: u32,
+    /// Price of one GPU for an hour now.
+    #[schema(value_type = i64)]
+    pub rate_micro_usd_per_gpu_hour: RatePerGpuHour,
+    /// Time of work so far.
+    pub worked_seconds: u64,
+    /// The time of work until which rates are agreed.
+    pub firm_until_seconds: u64,
+    /// The next rate, where one was agreed that does not hold yet.
+    #[schema(value_type = Option<i64>)]
+    pub next_rate_micro_usd_per_gpu_hour: Option<RatePerGpuHour>,
+    /// The time of work from which on it holds.
+    pub next_rate_from_seconds: Option<u64>,
+    /// The time of work at which the job is stopped unless its price falls.
+    pub stops_at_seconds: Option<u64>,
 }
 
 /// Where a queued job waits.

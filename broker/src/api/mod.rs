@@ -40,6 +40,7 @@ pub use event::EventView;
 pub use job::{
     CancelReply, CheckpointView, JobProbeView, JobRequest, JobSummary, JobView, NodeView,
     PerformanceBreachView, PlacementView, ProbeReasonView, ProbeView, ProbedDeviceView, QueueView,
+    TermView,
 };
 pub use ledger::{BalanceView, BalancesReply};
 pub use log::{LogChunkView, LogPage};

@@ -103,6 +103,11 @@ pub struct QuoteView {
     /// The dearest rate at which a replacement within the term may cost the broker; you pay the rate.
     #[schema(value_type = i64)]
     pub replacement_rate_max_micro_usd_per_gpu_hour: RatePerGpuHour,
+    /// The dearest rate of later terms, to which work goes on that has no limit of time; you are told
+    /// beforehand. None where it ends with the term.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>)]
+    pub renewal_rate_max_micro_usd_per_gpu_hour: Option<RatePerGpuHour>,
     /// The most that the whole term can cost.
     #[schema(value_type = i64)]
     pub not_to_exceed_micro_usd: MicroUsd,
@@ -199,6 +204,7 @@ impl From<&Quote> for QuoteView {
             gpus: quote.gpus,
             term_seconds: quote.term_seconds,
             replacement_rate_max_micro_usd_per_gpu_hour: quote.replacement_rate_max,
+            renewal_rate_max_micro_usd_per_gpu_hour: quote.renewal_rate_max,
             not_to_exceed_micro_usd: quote.not_to_exceed,
             lines: quote.lines.iter().map(QuoteLineView::from).collect(),
             token_legs: quote.token_legs.iter().map(TokenLegView::from).collect(),

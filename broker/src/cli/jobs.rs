@@ -4,12 +4,16 @@ use gpu_probe::verdict::Effect;
 use tandem_model::id::JobId;
 use tandem_model::job::JobState;
 use tandem_model::placement::Epoch;
+use tandem_model::time::in_words;
 
 use super::connection::Connection;
 use super::output::{say, table, tell};
 use super::watch;
-use super::words::{PROBED_WHILE_RUNNING, hourly, made, moment, seconds, word};
-use crate::api::{CancelReply, JobSummary, JobView, NodeView, PerformanceBreachView, ProbeView};
+use super::words::{PROBED_WHILE_RUNNING, hourly, made, moment, word};
+use crate::api::{
+    CancelReply, JobSummary, JobView, NodeView, PerformanceBreachView, ProbeView, QuoteView,
+    TermView,
+};
 use crate::client::Answer;
 
 /// Arguments of `tandem jobs`.
@@ -94,19 +98,49 @@ pub async fn show(arguments: ShowArguments, json: bool) -> anyhow::Result<()> {
     print(&job.view)
 }
 
+/// What follows the term of a job that has no limit of time; none for one that ends with it.
+fn term_line(quote: &QuoteView, term: &TermView) -> Option<String> {
+    let most = quote.renewal_rate_max_micro_usd_per_gpu_hour?;
+    let gpus = quote.gpus;
+    let now = hourly(term.rate_micro_usd_per_gpu_hour, gpus);
+    let until = in_words(term.firm_until_seconds);
+    let next = term.next_rate_micro_usd_per_gpu_hour;
+    let next = next.zip(term.next_rate_from_seconds);
+    let then = match (term.stops_at_seconds, next) {
+        (Some(at), _) => format!(
+            "stops after {} of work unless its price falls",
+            in_words(at)
+        ),
+        (None, Some((rate, from))) => {
+            format!("{} an hour after {}", hourly(rate, gpus), in_words(from))
+        }
+        (None, None) => format!("then {} an hour at most", hourly(most, gpus)),
+    };
+    let (number, worked) = (term.number, in_words(term.worked_seconds));
+    Some(format!(
+        "{number}, {now} an hour until {until} of work ({worked} so far); {then}"
+    ))
+}
+
 fn print(job: &JobView) -> anyhow::Result<()> {
     let quote = &job.quote;
     let rate = quote.rate_micro_usd_per_gpu_hour;
     say(&watch::last_line(job))?;
     say(&format!("  accepted  {}", moment(job.summary.accepted_at)))?;
     say(&format!(
-        "  price     {} tier, {} GPU(s), {} an hour, at most {} in {}",
+        "  price     {} tier, {} GPU(s), {} an hour, {}",
         quote.tier.as_str(),
         quote.gpus,
         hourly(rate, quote.gpus),
-        quote.not_to_exceed_micro_usd,
-        seconds(quote.term_seconds.into())
+        quote.at_most()
     ))?;
+    let goes_on = job
+        .term
+        .as_ref()
+        .filter(|_| !job.summary.state.is_terminal());
+    if let Some(term) = goes_on.and_then(|term| term_line(quote, term)) {
+        say(&format!("  term      {term}"))?;
+    }
     if job.probe_while_running {
         say(&format!("  probes    {PROBED_WHILE_RUNNING}"))?;
     }
@@ -224,6 +258,7 @@ pub async fn cancel(arguments: CancelArguments, json: bool) -> anyhow::Result<()
 #[cfg(test)]
 mod tests {
     use gpu_probe::verdict::VerdictOutcome;
+    use tandem_model::money::{MicroUsd, RatePerGpuHour};
     use tandem_model::time::WorldTime;
 
     use super::*;
@@ -252,5 +287,54 @@ mod tests {
                 "  probe     attempt 1, node 2, while running: pass, proof level 1, speed 940 of 1000",
             ]
         );
+    }
+
+    #[test]
+    fn what_follows_a_term_is_said_by_what_is_known_of_it() {
+        let rate = |micro_usd| RatePerGpuHour::new(MicroUsd::new(micro_usd));
+        let quote: QuoteView = serde_json::from_value(serde_json::json!({
+            "id": "qt_0198c1c2f0b47d3e8a1b2c3d4e5f6071", "tier": "consumer", "offer": "o",
+            "rate_micro_usd_per_gpu_hour": 250_000, "gpus": 2, "term_seconds": 86_400,
+            "replacement_rate_max_micro_usd_per_gpu_hour": 1_000_000, "lines": [],
+            "renewal_rate_max_micro_usd_per_gpu_hour": 300_000,
+            "not_to_exceed_micro_usd": 12_000_000, "expires_at": "2026-08-21T09:32:00Z",
+        }))
+        .unwrap();
+        let term = TermView {
+            number: 1,
+            rate_micro_usd_per_gpu_hour: rate(250_000),
+            worked_seconds: 7_200,
+            firm_until_seconds: 86_400,
+            next_rate_micro_usd_per_gpu_hour: None,
+            next_rate_from_seconds: None,
+            stops_at_seconds: None,
+        };
+        let agreed = TermView {
+            next_rate_micro_usd_per_gpu_hour: Some(rate(200_000)),
+            next_rate_from_seconds: Some(86_400),
+            ..term
+        };
+        let stops = TermView {
+            stops_at_seconds: Some(86_400),
+            ..term
+        };
+        let begins = "1, $0.50 an hour until 24 h of work (2 h so far); ";
+        for (term, then) in [
+            (term, "then $0.60 an hour at most"),
+            (agreed, "$0.40 an hour after 24 h"),
+            (stops, "stops after 24 h of work unless its price falls"),
+        ] {
+            assert_eq!(term_line(&quote, &term), Some(format!("{begins}{then}")));
+        }
+        let ends = QuoteView {
+            renewal_rate_max_micro_usd_per_gpu_hour: None,
+            ..quote.clone()
+        };
+        assert_eq!(term_line(&ends, &term), None);
+        assert_eq!(
+            quote.at_most(),
+            "at most $12.00 in 24 h, then $0.60 an hour at most"
+        );
+        assert_eq!(ends.at_most(), "at most $12.00 in 24 h");
     }
 }

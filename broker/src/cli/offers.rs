@@ -170,7 +170,9 @@ fn row(offer: &OfferView, explain: bool) -> Vec<String> {
 
 /// How a network stands, in one line.
 pub fn standing(network: &NetworkView) -> String {
-    let age = network.age_ms.map(|ms| super::words::seconds(ms / 1_000));
+    let age = network
+        .age_ms
+        .map(|ms| tandem_model::time::in_words(ms / 1_000));
     let read = match age {
         Some(age) => format!("{} offers, read {age} ago", network.offers),
         None => "not read yet".to_owned(),

@@ -7,10 +7,11 @@ use anyhow::Context as _;
 use gpu_probe::report::Kind;
 use serde_json::json;
 use tandem_model::id::JobId;
+use tandem_model::time::in_words;
 
 use super::connection::Connection;
 use super::output::{say, tell};
-use super::words::{device, made, moment, seconds, word};
+use super::words::{device, made, moment, word};
 use crate::api::{ReceiptKeys, ReceiptReply};
 use crate::engine::probe::ProbeReceipt;
 use crate::vault::receipt::{self, Claims, Receipt};
@@ -88,8 +89,12 @@ fn print(receipt: &Receipt) -> anyhow::Result<()> {
     say(&format!(
         "  at most         {} in {}",
         quote.not_to_exceed,
-        seconds(quote.term_seconds.into())
+        in_words(quote.term_seconds.into())
     ))?;
+    if let Some(most) = quote.renewal_rate_max {
+        let most = most.price();
+        say(&format!("  then at most    {most} per GPU-hour"))?;
+    }
     let considered = &receipt.considered;
     say(&format!(
         "  chosen from     {} offers, of which {} fit; policy version {}",

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::output::{read_file, say, tell};
 use super::watch;
-use super::words::{hourly, seconds, word};
+use super::words::{hourly, word};
 use super::{quote, quote::of_file};
 use crate::api::{JobRequest, JobSummary, QuoteReply, QuoteView, SecretText};
 use crate::client::Answer;
@@ -99,12 +99,11 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
 fn price(quote: &QuoteView) -> String {
     let rate = quote.rate_micro_usd_per_gpu_hour;
     format!(
-        "{}: {} GPU(s) at {} an hour, at most {} in {}",
+        "{}: {} GPU(s) at {} an hour, {}",
         quote.tier.as_str(),
         quote.gpus,
         hourly(rate, quote.gpus),
-        quote.not_to_exceed_micro_usd,
-        seconds(quote.term_seconds.into())
+        quote.at_most()
     )
 }
 

@@ -7,10 +7,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tandem_model::error::ErrorCode;
 use tandem_model::id::JobId;
 use tandem_model::job::JobState;
+use tandem_model::time::in_words;
 
 use super::failure::Failure;
 use super::output::{say, tell};
-use super::words::{seconds, word};
+use super::words::word;
 use crate::api::{JobView, PlacementView};
 use crate::client::{Answer, Client, ClientError};
 
@@ -192,7 +193,7 @@ pub fn last_line(job: &JobView) -> String {
         "{} {}: {} GPU time, {} charged, {} attempt(s)",
         job.summary.name,
         word(&job.summary.state),
-        seconds(job.delivered_gpu_seconds),
+        in_words(job.delivered_gpu_seconds),
         job.charged_micro_usd,
         job.placements.len()
     );

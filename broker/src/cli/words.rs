@@ -3,8 +3,9 @@
 use gpu_probe::report::DeviceUuid;
 use serde::Serialize;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
+use tandem_model::time::in_words;
 
-use crate::api::Moment;
+use crate::api::{Moment, QuoteView};
 
 /// The word of a value that is a word in JSON, such as a state.
 pub fn word(value: &impl Serialize) -> String {
@@ -20,16 +21,6 @@ pub fn moment(at: Moment) -> String {
     match text.get(..19) {
         Some(seconds) => format!("{}Z", seconds.replace('T', " ")),
         None => text,
-    }
-}
-
-/// Whole seconds as `1 h 02 min`, `3 min 04 s` or `5 s`.
-pub fn seconds(all: u64) -> String {
-    let (hours, minutes, seconds) = (all / 3_600, all / 60 % 60, all % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{seconds} s"),
-        (0, _) => format!("{minutes} min {seconds:02} s"),
-        _ => format!("{hours} h {minutes:02} min"),
     }
 }
 
@@ -57,18 +48,27 @@ pub fn hourly(rate: RatePerGpuHour, gpus: u32) -> MicroUsd {
     MicroUsd::new(rate.price().get().saturating_mul(i64::from(gpus)))
 }
 
+impl QuoteView {
+    /// The most that the term costs, and an hour of those after it, where work goes on to them.
+    pub fn at_most(&self) -> String {
+        let (total, term) = (self.not_to_exceed_micro_usd, self.term_seconds);
+        let term = format!("at most {total} in {}", in_words(term.into()));
+        match self.renewal_rate_max_micro_usd_per_gpu_hour {
+            Some(most) => format!("{term}, then {} an hour at most", hourly(most, self.gpus)),
+            None => term,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use tandem_model::time::WallTime;
 
     #[test]
-    fn moments_and_spans_are_short() {
+    fn moments_and_states_are_short() {
         let at = Moment::from(WallTime::from_micros(1_787_304_600_123_456));
         assert_eq!(moment(at), "2026-08-21 09:30:00Z");
-        assert_eq!(seconds(5), "5 s");
-        assert_eq!(seconds(184), "3 min 04 s");
-        assert_eq!(seconds(3_725), "1 h 02 min");
         assert_eq!(word(&tandem_model::job::JobState::Queued), "queued");
     }
 }

@@ -1,10 +1,13 @@
 //! What the work of an accepted job costs now, by the market and the policy that quotes are made of.
 
+use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::NetworkId;
 use tandem_model::time::{WallTime, WorldTime};
+use tandem_model::workload::Tier;
 use tandem_pricing::launch;
-use tandem_pricing::quote::{Desk, Pricing};
+use tandem_pricing::quote::{Desk, Pricing, TermPrice};
 
+use super::job::Job;
 use super::message::JobSpec;
 use super::planner::Planner;
 
@@ -49,5 +52,27 @@ impl Planner<'_> {
     /// quote looks at it.
     pub(super) fn is_backed(&self, spec: &JobSpec, now: WorldTime) -> bool {
         self.at_desk(spec, now, |desk| desk.is_backed())
+    }
+
+    /// What a GPU-hour of another term costs where the job runs: of whole nodes all GPUs are paid for
+    /// by those that are charged. None where nothing says.
+    pub(super) fn term_price(&self, job: &Job, now: WorldTime) -> Option<TermPrice> {
+        let (spec, offer) = (&job.spec, &job.last()?.offer);
+        let tier = spec.quote.tier;
+        let price = self.at_desk(spec, now, |desk| desk.term_price(tier, offer))?;
+        if tier == Tier::Assured {
+            return Some(price);
+        }
+        let (rented, charged) = (spec.gpus_rented(offer), spec.gpus_charged(offer).max(1));
+        let for_all = |each: MicroUsd| {
+            let all = i128::from(each.get()) * i128::from(rented);
+            let each = (all + i128::from(charged) - 1) / i128::from(charged);
+            i64::try_from(each).ok().map(MicroUsd::new)
+        };
+        Some(TermPrice {
+            rate: RatePerGpuHour::new(for_all(price.rate.price())?),
+            cost: for_all(price.cost)?,
+            ..price
+        })
     }
 }

@@ -17,6 +17,7 @@ use tandem_sla::failover::Situation;
 
 pub use super::attempt::{Attempt, Extension, Rented, Stopping};
 use super::message::JobSpec;
+use super::renewal::Renewals;
 
 /// Attempts after which a job is given up, not counting those that no network took in.
 pub const ATTEMPTS_MAX: usize = 12;
@@ -53,6 +54,9 @@ pub struct JobDocument {
     /// Digest of its output file, when it named one.
     #[serde(default)]
     pub output_sha256: Option<String>,
+    /// The terms after that of its quote.
+    #[serde(default)]
+    pub renewals: Renewals,
     /// Why it ended, when it did not succeed.
     #[serde(default)]
     pub cause: Option<String>,
@@ -97,6 +101,7 @@ impl Job {
                 wait_told: 0,
                 pointer_went_back: 0,
                 output_sha256: None,
+                renewals: Renewals::default(),
                 cause: None,
                 ended_at: None,
             },

@@ -4,7 +4,6 @@
 //! A request is answered when what it changed is on the disk, never before.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use gpu_probe::protocol::{
     BindReply, BindRequest, CheckpointReply, CheckpointRequest, HeartbeatReply, HeartbeatRequest,
@@ -21,7 +20,6 @@ use tandem_model::time::WorldTime;
 use tandem_model::workload::Workload;
 use tandem_pricing::classify::Classification;
 use tandem_pricing::quote::{Considered, gpus_rented};
-use tandem_settlement::charge::gpu_microseconds_max;
 
 use super::probe::running::SpotTerms;
 use super::probe::{NodeVerdict, ProbeOpens, Probed};
@@ -74,13 +72,12 @@ impl JobSpec {
         self.gpus_rented(offer).min(self.quote.gpus)
     }
 
-    /// The most GPU-microseconds that are charged in all, by the file's own limits.
+    /// The most GPU-microseconds that are charged in all, by the file's limit of time.
     pub fn gpu_us_max(&self) -> Option<u64> {
-        let limits = &self.workload.limits;
-        let time = limits.max_duration_seconds;
-        let time = time.map(|seconds| Duration::from_secs(seconds.into()));
-        let (rate, gpus) = (self.quote.rate, self.quote.gpus);
-        gpu_microseconds_max(rate, gpus, time, limits.budget_micro_usd)
+        const SECOND_US: u64 = 1_000_000;
+        let seconds = self.workload.limits.max_duration_seconds?;
+        let gpu_seconds = u64::from(seconds) * u64::from(self.quote.gpus);
+        Some(gpu_seconds.saturating_mul(SECOND_US))
     }
 }
 

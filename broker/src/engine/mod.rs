@@ -18,6 +18,7 @@ pub mod planner;
 pub mod planted;
 pub mod probe;
 pub mod records;
+pub mod renewal;
 pub mod runner;
 pub mod step;
 pub mod terms;

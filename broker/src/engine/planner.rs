@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use tandem_model::money::RatePerGpuHour;
 use tandem_model::network::{Country, NetworkId, Product};
 use tandem_model::offer::{Offer, OfferId};
 use tandem_model::time::WorldTime;
@@ -57,7 +58,8 @@ impl<'a> Planner<'a> {
             let left = offer.nodes_available.saturating_sub(taken);
             (left < u32::from(job.nodes())).then_some(PassedOver::NoRoom)
         };
-        let dear = || is_too_dear(&job.spec, offer, hit).then_some(PassedOver::TooDear);
+        let most = job.replacement_rate_max();
+        let dear = || is_too_dear(&job.spec, most, offer, hit).then_some(PassedOver::TooDear);
         seen.or_else(full).or_else(dear)
     }
 
@@ -66,7 +68,7 @@ impl<'a> Planner<'a> {
     /// A job of the `assured` tier starts on hardware that is not enterprise while such fits. Once
     /// it ran and was left because its machine failed, it goes to enterprise hardware first.
     pub fn plan(&self, job: &Job) -> Plan<'a> {
-        let ask = ask(&job.spec, &self.terms.places);
+        let ask = ask(&job.spec, job.replacement_rate_max(), &self.terms.places);
         if job.spec.quote.tier != Tier::Assured {
             return self.plan_on(job, &ask, Hardware::Any);
         }
@@ -96,8 +98,8 @@ impl<'a> Planner<'a> {
 }
 
 /// What a job asks of the market on its tier, within what was agreed for a replacement.
-pub fn ask(spec: &JobSpec, places: &Digester) -> Ask {
-    let limit = Some(spec.quote.replacement_rate_max.price());
+pub fn ask(spec: &JobSpec, most: RatePerGpuHour, places: &Digester) -> Ask {
+    let limit = Some(most.price());
     let digest = places.digest(spec.terms.customer_country, spec.workload.limits.data);
     let (workload, found) = (&spec.workload, &spec.classification);
     Ask::of(spec.quote.tier, workload, found, limit).under(&digest)
@@ -105,10 +107,9 @@ pub fn ask(spec: &JobSpec, places: &Digester) -> Ask {
 
 /// Whether all that is rented on an offer, whole nodes included, costs us more than was agreed for a
 /// replacement, for the part of it that is charged.
-pub fn is_too_dear(spec: &JobSpec, offer: &Offer, hit: &Hit) -> bool {
+pub fn is_too_dear(spec: &JobSpec, most: RatePerGpuHour, offer: &Offer, hit: &Hit) -> bool {
     let charged = i64::from(spec.gpus_charged(offer));
-    let dearest = spec.quote.replacement_rate_max.price().get();
-    hit.hour_micro_usd.get() > dearest.saturating_mul(charged)
+    hit.hour_micro_usd.get() > most.price().get().saturating_mul(charged)
 }
 
 /// On what a job may be placed.

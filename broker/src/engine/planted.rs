@@ -48,11 +48,15 @@ pub enum Planted {
     LimitOvercharged,
     /// A node that was not probed yet gets secrets and the checkpoint store.
     SecretsGivenEarly,
+    /// A new rate holds without notice.
+    RateChangedAtOnce,
+    /// Work of later terms is charged at the first rate.
+    OldRateCharged,
 }
 
 impl Planted {
     /// Every bug.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::FenceNotWaited,
         Self::LeaseShort,
         Self::TerminalLeft,
@@ -75,6 +79,8 @@ impl Planted {
         Self::RefusalLeaves,
         Self::LimitOvercharged,
         Self::SecretsGivenEarly,
+        Self::RateChangedAtOnce,
+        Self::OldRateCharged,
     ];
 
     /// Whether it is planted in this thread.

@@ -14,6 +14,7 @@ mod pay;
 mod place;
 mod probe;
 mod release;
+mod term;
 mod watch;
 
 use std::time::Duration;

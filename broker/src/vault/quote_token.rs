@@ -92,6 +92,7 @@ pub(super) mod tests {
                 gpus: 2,
                 term_seconds: 86_400,
                 replacement_rate_max: RatePerGpuHour::new(MicroUsd::from_cents(60)),
+                renewal_rate_max: None,
                 not_to_exceed: MicroUsd::from_cents(1_920),
                 lines: Vec::new(),
                 token_legs: Vec::new(),

@@ -177,6 +177,12 @@ async fn a_job_runs_at_the_quoted_price_to_its_end_and_tells_its_whole_story() {
     };
     let job = stage.until("the end of the job", &path, over).await;
     assert_eq!(job["state"], "succeeded", "{job}");
+    let (rate, term) = (&job["quote"]["rate_micro_usd_per_gpu_hour"], &job["term"]);
+    let most = &job["quote"]["renewal_rate_max_micro_usd_per_gpu_hour"];
+    assert_eq!((rate, rate), (most, &term["rate_micro_usd_per_gpu_hour"]));
+    let times = (&term["number"], &term["firm_until_seconds"]);
+    assert_eq!(times, (&json!(1), &json!(86_400)), "{term}");
+    assert!(term["stops_at_seconds"].is_null() && term["next_rate_from_seconds"].is_null());
     let placement = &job["placements"][0];
     assert_eq!(
         (&placement["epoch"], &placement["gpu"]),

@@ -12,7 +12,7 @@ use tandem_model::workload::Tier;
 use super::cost_of;
 use super::desk::Desk;
 use super::list::PriceList;
-use crate::book::{Hit, View};
+use crate::book::{Aisle, Hit, View};
 use crate::policy::{Priced, Terms, price};
 
 /// Ten thousand basis points are the whole.
@@ -37,8 +37,13 @@ fn gpu_microseconds(gpus: u32, term_seconds: u32) -> Option<u64> {
 impl PriceList<'_, '_> {
     /// What an offer costs us per GPU-hour; none when it is not sold.
     pub(super) fn cost_of(&self, view: &View<'_>) -> Option<MicroUsd> {
-        let at_seller = self.cost(view.aisle()).ok()?;
-        let cost = at_seller.curve.apply(view.price().price().get())?;
+        self.cost_at_price(view.aisle(), view.price())
+    }
+
+    /// The same at a price of the network's that may be no offer's.
+    pub(super) fn cost_at_price(&self, aisle: &Aisle, price: RatePerGpuHour) -> Option<MicroUsd> {
+        let at_seller = self.cost(aisle).ok()?;
+        let cost = at_seller.curve.apply(price.price().get())?;
         Some(MicroUsd::new(cost))
     }
 
@@ -94,6 +99,7 @@ impl Desk<'_> {
             gpus: hit.gpus,
             term_seconds,
             replacement_rate_max: self.replacement_rate_max(rate, tier.1)?,
+            renewal_rate_max: self.renewal_rate_max(rate),
             not_to_exceed: rate.charge_for(gpu_microseconds).ok()?,
             lines: item.lines.clone(),
             token_legs: self
@@ -105,6 +111,14 @@ impl Desk<'_> {
             objectives: None,
             expires_at: self.pricing.now.after(valid),
         })
+    }
+
+    /// The dearest rate of later terms: the customer's highest price, or else the one that he has.
+    fn renewal_rate_max(&self, rate: RatePerGpuHour) -> Option<RatePerGpuHour> {
+        let limits = &self.workload.limits;
+        let most = limits.max_price_micro_usd.map(RatePerGpuHour::new);
+        let goes_on = limits.max_duration_seconds.is_none();
+        goes_on.then_some(most.unwrap_or(rate))
     }
 
     /// The promotion behind a discount.
@@ -135,7 +149,7 @@ impl Desk<'_> {
 
     /// The dearest replacement: a share of the rate by policy, and never less than the backstop
     /// that was promised.
-    fn replacement_rate_max(
+    pub(super) fn replacement_rate_max(
         &self,
         rate: RatePerGpuHour,
         backstop: Option<MicroUsd>,

@@ -24,6 +24,7 @@ mod assured;
 mod outlook;
 mod places;
 mod probed;
+mod renewal;
 mod under_a_policy;
 
 fn offer(key: &str, gpu: &str, cents: i32) -> Offer {

@@ -1,9 +1,11 @@
 //! Charges: one row a job and epoch that only grows, with a posting for each growth.
 
 use tandem_model::job::JobState;
+use tandem_model::money::MicroUsd;
 use tandem_model::time::WorldTime;
 use tandem_settlement::charge::{self, End};
 use tandem_settlement::ledger::{Currency, Transaction};
+use tandem_settlement::rates::Rates;
 
 use super::Decided;
 use crate::engine::job::Job;
@@ -12,29 +14,20 @@ use crate::store::ChargeRecord;
 
 /// Posts what every attempt may be charged for by now.
 pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
-    let live = job.doc.state.may_hold_lease().then(|| job.epoch());
-    let last = job.epoch();
     let spec = std::sync::Arc::clone(&job.spec);
     for index in 0..job.attempts.len() {
+        let gpu_us = billable(job, index).min(left_for(job, index));
         let attempt = &job.attempts[index];
         let epoch = attempt.placement.epoch;
-        let end = if Some(epoch) == live {
-            None
-        } else {
-            Some(end_of(job, epoch == last))
+        let (rates, stretch) = (job.rates(), job.stretch(index));
+        let rates = match Planted::OldRateCharged.is_here() {
+            true => Rates {
+                later: &[],
+                ..rates
+            },
+            false => rates,
         };
-        let end = end
-            .filter(|_| !Planted::RedoneCharged.is_here())
-            .or_else(|| Planted::RedoneCharged.is_here().then_some(End::Succeeded));
-        let time = charge::billable(spec.workload.kind, attempt.proved, attempt.kept, end);
-        let gpu_us = job.gpu_us(attempt, time);
-        let gpu_us = if Planted::ChargeRounded.is_here() {
-            gpu_us.next_multiple_of(1_000_000)
-        } else {
-            gpu_us
-        };
-        let gpu_us = gpu_us.min(left_for(job, index));
-        let Ok(more) = charge::charge_step(spec.quote.rate, gpu_us, attempt.charged) else {
+        let Ok(more) = charge::charge_step(rates, stretch, gpu_us, attempt.charged) else {
             tracing::error!(job = %job.id, %epoch, "defect: a charge out of range");
             continue;
         };
@@ -71,18 +64,45 @@ pub(super) fn charge(job: &mut Job, now: WorldTime, decided: &mut Decided) {
     }
 }
 
-/// What the file's own limits leave for one attempt, in GPU-microseconds.
-fn left_for(job: &Job, index: usize) -> u64 {
-    let most = job.spec.gpu_us_max();
-    let Some(most) = most.filter(|_| !Planted::LimitOvercharged.is_here()) else {
-        return u64::MAX;
+/// What the work of an attempt comes to, in GPU-microseconds, without the file's limits.
+fn billable(job: &Job, index: usize) -> u64 {
+    let (attempt, last) = (&job.attempts[index], job.epoch());
+    let epoch = attempt.placement.epoch;
+    let end = match job.doc.state.may_hold_lease() && epoch == last {
+        true => None,
+        false => Some(end_of(job, epoch == last)),
     };
-    let others = job
-        .attempts
-        .iter()
-        .enumerate()
-        .filter(|(at, _)| *at != index);
-    others.fold(most, |left, (_, a)| left.saturating_sub(a.charged_gpu_us))
+    let end = end
+        .filter(|_| !Planted::RedoneCharged.is_here())
+        .or_else(|| Planted::RedoneCharged.is_here().then_some(End::Succeeded));
+    let kind = job.spec.workload.kind;
+    let time = charge::billable(kind, attempt.proved, attempt.kept, end);
+    let gpu_us = job.gpu_us(attempt, time);
+    match Planted::ChargeRounded.is_here() {
+        true => gpu_us.next_multiple_of(1_000_000),
+        false => gpu_us,
+    }
+}
+
+/// What the file's own limits, of time and of money, leave for one attempt, in GPU-microseconds.
+pub(super) fn left_for(job: &Job, index: usize) -> u64 {
+    if Planted::LimitOvercharged.is_here() {
+        return u64::MAX;
+    }
+    let others = job.attempts.iter().enumerate();
+    let others = others.filter(|(at, _)| *at != index).map(|(_, a)| a);
+    let in_time = job.spec.gpu_us_max().map_or(u64::MAX, |most| {
+        let others = others.clone();
+        others.fold(most, |left, a| left.saturating_sub(a.charged_gpu_us))
+    });
+    let budget = job.spec.workload.limits.budget_micro_usd;
+    let in_budget = budget.map_or(u64::MAX, |budget| {
+        let left = others.fold(budget.get(), |left, a| left.saturating_sub(a.charged.get()));
+        let stretch = job.stretch(index);
+        job.rates()
+            .gpu_microseconds_for(stretch, MicroUsd::new(left))
+    });
+    in_time.min(in_budget)
 }
 
 /// How an attempt that is not live ended: all but the last were lost by their provider.

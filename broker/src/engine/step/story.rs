@@ -142,6 +142,7 @@ pub(in crate::engine) fn spec(file: &str, offer: &Offer) -> JobSpec {
             gpus: u32::from(asked.gpus_per_node.max(1)) * u32::from(asked.nodes),
             term_seconds: 86_400,
             replacement_rate_max: RatePerGpuHour::new(MicroUsd::from_cents(54)),
+            renewal_rate_max: None,
             not_to_exceed: MicroUsd::from_cents(900),
             lines: Vec::new(),
             token_legs: Vec::new(),
@@ -179,20 +180,27 @@ impl Story {
         }
     }
 
+    pub(super) fn planner(&self) -> Planner<'_> {
+        Planner {
+            terms: &self.terms,
+            policy: &self.policy,
+            market: &self.market,
+            health: &self.health,
+            taken: &self.taken,
+        }
+    }
+
     pub(super) fn decide(&mut self, second: u64, input: Input) -> Decided {
+        let mut job = self.job.clone();
         let moment = Moment {
             now: at(second),
             fresh: PlacementId::from_parts(second, &[4; 10]),
-            planner: Planner {
-                terms: &self.terms,
-                policy: &self.policy,
-                market: &self.market,
-                health: &self.health,
-                taken: &self.taken,
-            },
+            planner: self.planner(),
             flying: &self.flying,
         };
-        step(&mut self.job, input, moment)
+        let decided = step(&mut job, input, moment);
+        self.job = job;
+        decided
     }
 
     pub(super) fn step(&mut self, second: u64, input: Input) -> Vec<Order> {

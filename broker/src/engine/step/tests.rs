@@ -14,6 +14,7 @@ use crate::engine::job::ATTEMPTS_MAX;
 mod agents;
 mod assured;
 mod release;
+mod terms;
 mod time;
 
 fn refusal(kind: FailureKind) -> Outcome {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tandem_model::job::{JobEvent, JobState};
 use tandem_sla::detect::{Standing, standing};
 
+use super::billing::left_for;
 use super::look::look;
-use super::{Decided, LOOK_OFTEN, Moment, leave, pay};
+use super::{Decided, LOOK_OFTEN, Moment, leave, pay, term};
 use crate::engine::job::Job;
 use crate::engine::planted::Planted;
 use crate::engine::view::AgentView;
@@ -18,13 +19,23 @@ const OVER_TIME_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) fn watch(job: &mut Job, view: &AgentView, moment: Moment<'_>, decided: &mut Decided) {
     let used_up = [
-        (is_over_time(job, moment, decided), "it ran as long"),
-        (is_over_budget(job, moment, decided), "it cost as much"),
+        (
+            is_over_time(job, moment, decided),
+            "it ran as long as its file allows",
+        ),
+        (
+            is_over_budget(job, moment, decided),
+            "it cost as much as its file allows",
+        ),
+        (
+            term::is_over(job, moment, decided),
+            "its term is over, and no rate was agreed for another",
+        ),
     ];
-    if let Some((_, what)) = used_up.into_iter().find(|(is_used_up, _)| *is_used_up) {
+    if let Some((_, why)) = used_up.into_iter().find(|(is_used_up, _)| *is_used_up) {
         job.doc.cancel_asked = true;
         decided.apply(job, JobEvent::CancelAsked, moment);
-        decided.tell(job, format!("stopped: {what} as its file allows"));
+        decided.tell(job, format!("stopped: {why}"));
         return;
     }
     judge(job, view, moment, decided);
@@ -50,18 +61,15 @@ fn is_over_time(job: &Job, moment: Moment<'_>, decided: &mut Decided) -> bool {
     false
 }
 
-/// Whether what is charged and what the live attempt would be charged use up the customer's budget;
-/// wakes when they can at the earliest.
+/// Whether the live attempt worked for all that is left of the customer's budget; wakes when it can
+/// have done so at the earliest.
 fn is_over_budget(job: &Job, moment: Moment<'_>, decided: &mut Decided) -> bool {
-    if job.spec.workload.limits.budget_micro_usd.is_none() {
-        return false;
-    }
-    let (Some(most), Some(last)) = (job.spec.gpu_us_max(), job.last()) else {
+    let has_budget = job.spec.workload.limits.budget_micro_usd.is_some();
+    let Some(last) = job.last().filter(|_| has_budget) else {
         return false;
     };
-    let before = &job.attempts[..job.attempts.len() - 1];
-    let charged = before.iter().map(|a| a.charged_gpu_us).sum::<u64>();
-    let used = charged.saturating_add(job.gpu_us(last, last.proved));
+    let most = left_for(job, job.attempts.len() - 1);
+    let used = job.gpu_us(last, last.proved);
     if used >= most {
         return true;
     }

@@ -12,12 +12,13 @@ use tandem_model::time::WorldTime;
 
 use crate::api::{
     CheckpointView, EventView, JobProbeView, JobSummary, JobView, NodeView, PerformanceBreachView,
-    PlacementView, ProbeReasonView, ProbeView, ProbedDeviceView, QueueView, QuoteView,
+    PlacementView, ProbeReasonView, ProbeView, ProbedDeviceView, QueueView, QuoteView, TermView,
 };
 use crate::engine::job::{Attempt, EventDocument, JobDocument};
 use crate::engine::message::JobSpec;
 use crate::engine::probe::{PerformanceBreach, ProbeReason, ProbeReceipt, Probed, ProbedDevice};
 use crate::engine::records;
+use crate::engine::renewal::Renewals;
 use crate::engine::step::start_by;
 use crate::http::problem::Problem;
 use crate::store::{
@@ -60,6 +61,7 @@ pub(super) fn accepted(id: JobId, spec: &JobSpec) -> JobView {
     JobView {
         summary: of_spec(id, JobState::Queued, spec, None),
         quote: QuoteView::from(&spec.quote),
+        term: Some(term(&Renewals::default(), spec, Duration::ZERO)),
         queue: None,
         probe_while_running: spec.workload.probe_while_running,
         placements: Vec::new(),
@@ -97,6 +99,11 @@ pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView
     Ok(JobView {
         summary: of_spec(id, record.state, &spec, document.ended_at),
         quote: QuoteView::from(&spec.quote),
+        term: Some(term(
+            &document.renewals,
+            &spec,
+            attempts.iter().map(|(_, a)| proved(a, &liveness)).sum(),
+        )),
         queue,
         probe_while_running: spec.workload.probe_while_running,
         delivered_gpu_seconds: delivered(&attempts, &liveness, &spec),
@@ -110,6 +117,23 @@ pub(super) async fn view(store: &dyn Store, record: JobRecord) -> Result<JobView
         cause: document.cause,
         output_sha256: document.output_sha256,
     })
+}
+
+/// The term after so much work.
+fn term(renewals: &Renewals, spec: &JobSpec, worked: Duration) -> TermView {
+    const SECOND_US: u64 = 1_000_000;
+    let worked_us = u64::try_from(worked.as_micros()).unwrap_or(u64::MAX);
+    let rates = renewals.rates(&spec.quote);
+    let next = rates.later.iter().find(|later| later.from_us > worked_us);
+    TermView {
+        number: renewals.count + 1,
+        rate_micro_usd_per_gpu_hour: rates.at(worked_us),
+        worked_seconds: worked.as_secs(),
+        firm_until_seconds: renewals.firm_until_us(&spec.quote) / SECOND_US,
+        next_rate_micro_usd_per_gpu_hour: next.map(|next| next.rate),
+        next_rate_from_seconds: next.map(|next| next.from_us / SECOND_US),
+        stops_at_seconds: renewals.stops_at_us.map(|us| us / SECOND_US),
+    }
 }
 
 fn has_run(attempts: &[(bool, Attempt)]) -> bool {
@@ -238,16 +262,17 @@ fn node(beat: &Liveness, document: &JobDocument) -> NodeView {
 
 /// Proved GPU time over all attempts; a gang has proved what its slowest node has.
 fn delivered(attempts: &[(bool, Attempt)], liveness: &[Liveness], spec: &JobSpec) -> u64 {
-    let of_attempt = |attempt: &Attempt| {
-        let beats = liveness
-            .iter()
-            .filter(|b| b.epoch == attempt.placement.epoch);
-        let beaten = beats.map(|b| b.proved_us).min().unwrap_or(0);
-        let proved = attempt.proved.max(Duration::from_micros(beaten));
-        proved * spec.gpus_charged(&attempt.offer)
-    };
-    let delivered: Duration = attempts.iter().map(|(_, a)| of_attempt(a)).sum();
+    let of_attempt = |(_, a): &(bool, Attempt)| proved(a, liveness) * spec.gpus_charged(&a.offer);
+    let delivered: Duration = attempts.iter().map(of_attempt).sum();
     delivered.as_secs()
+}
+
+/// Time of work that the agents of an attempt proved, newer heartbeats included.
+fn proved(attempt: &Attempt, liveness: &[Liveness]) -> Duration {
+    let epoch = attempt.placement.epoch;
+    let beats = liveness.iter().filter(|b| b.epoch == epoch);
+    let beaten = beats.map(|b| b.proved_us).min().unwrap_or(0);
+    attempt.proved.max(Duration::from_micros(beaten))
 }
 
 fn charged(charges: &[ChargeRecord]) -> MicroUsd {

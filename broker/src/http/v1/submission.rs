@@ -99,12 +99,13 @@ fn customer(spec: &JobSpec) -> quotes::Customer {
 /// Whether the market has an offer on which a job could be placed within its agreed cost.
 fn has_room(state: &ApiState, spec: &JobSpec) -> bool {
     let market = state.engine.market();
-    let ask = planner::ask(spec, &state.places);
+    let most = spec.quote.replacement_rate_max;
+    let ask = planner::ask(spec, most, &state.places);
     let price = planner::cost_prices(spec, &state.products, &market.supply, Hardware::Any);
     let mut fitting = market.book.rank(&ask, price, WorldTime::default());
     fitting.any(|hit| {
         let offer = market.offer(&market.book.view(hit.row));
-        offer.is_some_and(|offer| !planner::is_too_dear(spec, offer, &hit))
+        offer.is_some_and(|offer| !planner::is_too_dear(spec, most, offer, &hit))
     })
 }
 
