@@ -66,15 +66,6 @@ pub struct Extension {
     pub unchanged_at: Option<WorldTime>,
 }
 
-impl Extension {
-    /// From now on its fate is open: it is looked at.
-    pub const fn doubt(&mut self, now: WorldTime) {
-        self.unsure = true;
-        self.unsure_since = Some(now);
-        self.unchanged_at = None;
-    }
-}
-
 /// One attempt with everything known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
@@ -249,6 +240,15 @@ impl Attempt {
         self.failed_probe && self.probes.values().any(|probed| !probed.accepted)
     }
 
+    /// The fate of a purchase of time that is under way is open from now on: it is looked at.
+    pub fn doubt_extension(&mut self, now: WorldTime) {
+        if let Some(extension) = &mut self.extension {
+            extension.unsure = true;
+            extension.unsure_since = Some(now);
+            extension.unchanged_at = None;
+        }
+    }
+
     /// Whether the last look saw it ended.
     pub fn seen_ended(&self) -> bool {
         self.observed.as_ref().is_some_and(|o| o.state.is_ended())
@@ -273,9 +273,7 @@ impl Attempt {
                 Rented::Unsure { missed_at: None }
             };
         }
-        if let Some(extension) = &mut self.extension {
-            extension.doubt(now);
-        }
+        self.doubt_extension(now);
         if Planted::BarForgotten.is_here() {
             self.probe_ordered.clear();
         }

@@ -1,7 +1,9 @@
 //! Quotes that nobody stores: the quote itself travels with the customer, under a MAC.
 //!
-//! `v1.<key id>.<base64url of JSON>.<base64url of HMAC-SHA256>`. The MAC covers everything before
-//! it, so neither the price nor whose it is can be changed.
+//! `v1.<key id>.<day>.<base64url of JSON>.<base64url of HMAC-SHA256>`. The MAC covers everything
+//! before it, so neither the price nor whose it is can be changed. Its key is another one each day,
+//! that on which the quote expires, counted from 1970 in UTC: every broker with the master key derives
+//! the same, and who learns the key of a day can make no quote of another.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -47,8 +49,10 @@ impl Vault {
     /// Makes the token of a quote.
     pub fn quote_token(&self, promise: &Promise) -> String {
         let json = serde_json::to_vec(promise).expect("a quote is plain JSON");
-        let body = format!("{FORM}.{}.{}", self.ring.id, URL_SAFE_NO_PAD.encode(json));
-        let tag = hmac::sign(&self.ring.quote, body.as_bytes());
+        let day = day_of(promise);
+        let json = URL_SAFE_NO_PAD.encode(json);
+        let body = format!("{FORM}.{}.{day}.{json}", self.ring.id);
+        let tag = hmac::sign(&self.quote_key(day), body.as_bytes());
         format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag))
     }
 
@@ -57,14 +61,33 @@ impl Vault {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(NotAQuote);
         }
-        self.own(token).ok_or(NotAQuote)?;
+        let (day, _) = self
+            .own(token)
+            .and_then(|t| t.split_once('.'))
+            .ok_or(NotAQuote)?;
+        let day: i64 = day.parse().map_err(|_| NotAQuote)?;
         let (body, tag) = token.rsplit_once('.').ok_or(NotAQuote)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| NotAQuote)?;
-        hmac::verify(&self.ring.quote, body.as_bytes(), &tag).map_err(|_| NotAQuote)?;
+        hmac::verify(&self.quote_key(day), body.as_bytes(), &tag).map_err(|_| NotAQuote)?;
         let (_, payload) = body.rsplit_once('.').ok_or(NotAQuote)?;
         let json = URL_SAFE_NO_PAD.decode(payload).map_err(|_| NotAQuote)?;
-        serde_json::from_slice(&json).map_err(|_| NotAQuote)
+        let promise: Promise = serde_json::from_slice(&json).map_err(|_| NotAQuote)?;
+        (day_of(&promise) == day)
+            .then_some(promise)
+            .ok_or(NotAQuote)
     }
+
+    /// The key of the quotes that expire on a day.
+    fn quote_key(&self, day: i64) -> hmac::Key {
+        let derived = hmac::sign(&self.ring.quote, &day.to_be_bytes());
+        hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
+    }
+}
+
+/// The day on which a quote expires, from 1970 in UTC.
+fn day_of(promise: &Promise) -> i64 {
+    const DAY_US: i64 = 86_400_000_000;
+    promise.quote.expires_at.micros().div_euclid(DAY_US)
 }
 
 #[cfg(test)]
@@ -132,9 +155,32 @@ pub(super) mod tests {
         );
     }
 
+    #[test]
+    fn the_key_of_a_day_makes_no_quote_of_another() {
+        let vault = vault();
+        let mut later = promise();
+        later.quote.expires_at = WallTime::from_micros(3 * 86_400_000_000 + 7);
+        let token = vault.quote_token(&later);
+        assert!(token.contains(".3."), "{token}");
+        assert_eq!(vault.promise(&token), Ok(later.clone()));
+        // As somebody would make it who has the key of the first day alone.
+        let json = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&later).unwrap());
+        for day in [0, 3] {
+            let body = format!("{FORM}.{}.{day}.{json}", vault.ring.id);
+            let tag = hmac::sign(&vault.quote_key(0), body.as_bytes());
+            let forged = format!("{body}.{}", URL_SAFE_NO_PAD.encode(tag));
+            assert_eq!(vault.promise(&forged), Err(NotAQuote), "{day}");
+        }
+        let today = vault.quote_token(&promise());
+        assert_eq!(
+            vault.promise(&today.replacen(".0.", ".00.", 1)),
+            Err(NotAQuote)
+        );
+    }
+
     proptest! {
         #[test]
-        fn no_text_makes_the_reader_panic(text in "(v1\\.[0-9a-f]{8}\\.)?[A-Za-z0-9._-]{0,200}") {
+        fn no_text_makes_the_reader_panic(text in "(v1\\.[0-9a-f]{8}\\.[0-9]{1,20}\\.)?[A-Za-z0-9._-]{0,200}") {
             prop_assert_eq!(vault().promise(&text), Err(NotAQuote));
         }
     }

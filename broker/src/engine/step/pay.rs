@@ -123,18 +123,12 @@ pub(super) fn extended(
             decided.tell(job, words);
         }
         Outcome::Unknown { detail, .. } => {
-            attempt
-                .extension
-                .iter_mut()
-                .for_each(|e| e.doubt(moment.now));
+            attempt.doubt_extension(moment.now);
             let words = format!("unknown whether more time was sold ({detail}): looking");
             decided.tell(job, words);
         }
         other => {
-            attempt
-                .extension
-                .iter_mut()
-                .for_each(|e| e.doubt(moment.now));
+            attempt.doubt_extension(moment.now);
             tracing::error!(job = %job.id, ?other, "defect: not an answer to a purchase");
         }
     }
