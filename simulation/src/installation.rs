@@ -93,6 +93,7 @@ static POLICIES: LazyLock<[Arc<Live>; 4]> = LazyLock::new(|| {
                 "margin_basis_points: 900",
                 &format!("margin_basis_points: {margin}"),
             )
+            .replace("term_seconds: 86_400", "term_seconds: 3_600")
             .replace(
                 "margin_min_basis_points: 300",
                 &format!("margin_min_basis_points: {least}"),

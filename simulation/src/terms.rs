@@ -8,6 +8,7 @@ use tandem::engine::message::JobSpec;
 use tandem::store::Store;
 use tandem::store::sqlite::SqliteStore;
 use tandem_model::id::JobId;
+use tandem_model::job::JobState;
 use tandem_model::placement::Epoch;
 use tandem_model::workload::WorkloadKind;
 
@@ -83,11 +84,47 @@ impl Witness {
             }
             self.rates_agreed += 1;
         }
-        let stops = new.stops_at_us.filter(|_| old.stops_at_us.is_none());
+        let stops = new
+            .stops_at_us
+            .filter(|_| new.stops_at_us != old.stops_at_us);
         if stops.is_some_and(|at| i128::from(at) < earliest) {
             return broken(format!("{id} stops at {stops:?}, before {earliest}"));
         }
-        self.stops_told += u64::from(stops.is_some());
+        let told = u64::from(stops.is_some());
+        self.term_is_kept_to(id, now)?;
+        self.stops_told += told;
+        Ok(())
+    }
+
+    /// Work goes on within its terms alone: it is stopped when it was told so, and not before.
+    fn term_is_kept_to(&self, id: JobId, now: &Seen) -> Done {
+        let Some(spec) = self.ordered.get(&id) else {
+            return broken(format!("{id} was never ordered"));
+        };
+        let has_terms = spec.quote.renewal_rate_max.is_some();
+        let (worked, renewals) = (worked_before(now, Epoch(u32::MAX)), &now.document.renewals);
+        let term_us = u64::from(spec.quote.term_seconds) * 1_000_000;
+        let firm_until = i128::from(renewals.firm_until_us.unwrap_or(term_us));
+        let stops_at = renewals.stops_at_us.map(i128::from);
+        if now.state == JobState::Running && has_terms {
+            if worked >= stops_at.unwrap_or(firm_until) {
+                return broken(format!(
+                    "{id} works for {worked} us: firm until {firm_until}, stops at {stops_at:?}"
+                ));
+            }
+            return Ok(());
+        }
+        let was_running = self
+            .jobs
+            .get(&id)
+            .is_some_and(|s| s.state == JobState::Running);
+        let is_stopped = matches!(now.state, JobState::Cancelling | JobState::Cancelled);
+        let is_asked = self.cancelled.contains(&id) || !has_terms;
+        if was_running && is_stopped && !is_asked && stops_at.is_none_or(|at| worked < at) {
+            return broken(format!(
+                "{id} is stopped after {worked} us of work, to be stopped at {stops_at:?}"
+            ));
+        }
         Ok(())
     }
 

@@ -95,7 +95,7 @@ pub struct JobView {
 /// The term that a job is in. Times are times of work over all its attempts, in whole seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TermView {
-    /// 1 for the term of its quote; one that was agreed to counts from then on.
+    /// How many terms were agreed to: 1 is that of its quote; the next counts once it was told.
     pub number: u32,
     /// Price of one GPU for an hour now.
     #[schema(value_type = i64)]

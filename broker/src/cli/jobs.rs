@@ -105,21 +105,19 @@ fn term_line(quote: &QuoteView, term: &TermView) -> Option<String> {
     let now = hourly(term.rate_micro_usd_per_gpu_hour, gpus);
     let until = in_words(term.firm_until_seconds);
     let next = term.next_rate_micro_usd_per_gpu_hour;
-    let next = next.zip(term.next_rate_from_seconds);
-    let then = match (term.stops_at_seconds, next) {
-        (Some(at), _) => format!(
-            "stops after {} of work unless its price falls",
-            in_words(at)
-        ),
-        (None, Some((rate, from))) => {
-            format!("{} an hour after {}", hourly(rate, gpus), in_words(from))
+    let agreed = match next.zip(term.next_rate_from_seconds) {
+        Some((rate, from)) => {
+            let (from, next) = (in_words(from), hourly(rate, gpus));
+            format!("{now} an hour until {from} of work, then {next} an hour until {until}")
         }
-        (None, None) => format!("then {} an hour at most", hourly(most, gpus)),
+        None => format!("{now} an hour until {until} of work"),
     };
-    let (number, worked) = (term.number, in_words(term.worked_seconds));
-    Some(format!(
-        "{number}, {now} an hour until {until} of work ({worked} so far); {then}"
-    ))
+    let then = match term.stops_at_seconds {
+        Some(at) => format!("stops after {} unless its price falls", in_words(at)),
+        None => format!("then {} an hour at most", hourly(most, gpus)),
+    };
+    let worked = in_words(term.worked_seconds);
+    Some(format!("{agreed} ({worked} so far); {then}"))
 }
 
 fn print(job: &JobView) -> anyhow::Result<()> {
@@ -309,7 +307,10 @@ mod tests {
             next_rate_from_seconds: None,
             stops_at_seconds: None,
         };
+        // As the broker shows them: the next term is agreed, and its rate holds from the end of this.
         let agreed = TermView {
+            number: 2,
+            firm_until_seconds: 172_800,
             next_rate_micro_usd_per_gpu_hour: Some(rate(200_000)),
             next_rate_from_seconds: Some(86_400),
             ..term
@@ -318,13 +319,23 @@ mod tests {
             stops_at_seconds: Some(86_400),
             ..term
         };
-        let begins = "1, $0.50 an hour until 24 h of work (2 h so far); ";
-        for (term, then) in [
-            (term, "then $0.60 an hour at most"),
-            (agreed, "$0.40 an hour after 24 h"),
-            (stops, "stops after 24 h of work unless its price falls"),
+        for (term, said) in [
+            (
+                term,
+                "$0.50 an hour until 24 h of work (2 h so far); then $0.60 an hour at most",
+            ),
+            (
+                agreed,
+                "$0.50 an hour until 24 h of work, then $0.40 an hour until 48 h (2 h so far); \
+                 then $0.60 an hour at most",
+            ),
+            (
+                stops,
+                "$0.50 an hour until 24 h of work (2 h so far); stops after 24 h unless its price \
+                 falls",
+            ),
         ] {
-            assert_eq!(term_line(&quote, &term), Some(format!("{begins}{then}")));
+            assert_eq!(term_line(&quote, &term).as_deref(), Some(said));
         }
         let ends = QuoteView {
             renewal_rate_max_micro_usd_per_gpu_hour: None,

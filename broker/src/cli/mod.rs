@@ -171,9 +171,10 @@ fn at_once(command: Command, json: bool) -> anyhow::Result<()> {
         Command::Config(config) => configuration::run(config, json),
         Command::Backup(backup) => configuration::backup(backup, json),
         Command::Completions { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "tandem", &mut std::io::stdout());
-            Ok(())
+            // Into memory first: it panics where its reader goes away.
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tandem", &mut text);
+            output::say(String::from_utf8_lossy(&text).trim_end())
         }
         other => unreachable!("{other:?} waits for somebody"),
     }

@@ -3,24 +3,26 @@
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::network::NetworkId;
 use tandem_model::time::{WallTime, WorldTime};
-use tandem_model::workload::Tier;
+use tandem_model::workload::{Tier, Workload};
 use tandem_pricing::launch;
-use tandem_pricing::quote::{Desk, Pricing, TermPrice};
+use tandem_pricing::quote::{Desk, Pricing, Supply, TermPrice};
 
 use super::job::Job;
+use super::market::assured_gpus;
 use super::message::JobSpec;
 use super::planner::Planner;
 
 impl Planner<'_> {
-    /// What comes of asking for prices as the customer of a job did. No promotion lowers them: what
-    /// those gave was given with the quote.
-    pub(super) fn at_desk<T>(
+    /// What comes of asking for prices as the customer of a job did, on a market with this supply. No
+    /// promotion lowers them: what those gave was given with the quote.
+    fn at_desk<T>(
         &self,
-        spec: &JobSpec,
+        (spec, workload): (&JobSpec, &Workload),
+        supply: &Supply,
         now: WorldTime,
         work: impl FnOnce(&Desk<'_>) -> T,
     ) -> T {
-        let (workload, country) = (&spec.workload, spec.terms.customer_country);
+        let country = spec.terms.customer_country;
         let places = self.terms.places.digest(country, workload.limits.data);
         let can_start = |network: &NetworkId, product: &str| {
             let mut products = self.terms.products.iter();
@@ -33,7 +35,7 @@ impl Planner<'_> {
             policy_version: self.policy.version.number,
             exhausted: policy.without_promotions(),
             account: Some(&spec.account),
-            supply: &self.market.supply,
+            supply,
             tax_country: country,
             token_rates: &[],
             places: &places,
@@ -51,7 +53,8 @@ impl Planner<'_> {
     /// Whether the share of the free enterprise GPUs that may back `assured` holds this job too, as a
     /// quote looks at it.
     pub(super) fn is_backed(&self, spec: &JobSpec, now: WorldTime) -> bool {
-        self.at_desk(spec, now, |desk| desk.is_backed())
+        let supply = &self.market.supply;
+        self.at_desk((spec, &spec.workload), supply, now, |desk| desk.is_backed())
     }
 
     /// What a GPU-hour of another term costs where the job runs: of whole nodes all GPUs are paid for
@@ -59,7 +62,16 @@ impl Planner<'_> {
     pub(super) fn term_price(&self, job: &Job, now: WorldTime) -> Option<TermPrice> {
         let (spec, offer) = (&job.spec, &job.last()?.offer);
         let tier = spec.quote.tier;
-        let price = self.at_desk(spec, now, |desk| desk.term_price(tier, offer))?;
+        // What the customer agrees to is asked afterwards, and what this job may need of the backstop
+        // is promised to it already.
+        let mut workload = spec.workload.clone();
+        workload.limits.max_price_micro_usd = None;
+        workload.limits.budget_micro_usd = None;
+        workload.limits.finish_by_seconds = None;
+        let own = assured_gpus(spec, job.last(), false);
+        let supply = self.market.supply.clone().without_promised(own);
+        let asked = (&**spec, &workload);
+        let price = self.at_desk(asked, &supply, now, |desk| desk.term_price(tier, offer))?;
         if tier == Tier::Assured {
             return Some(price);
         }
@@ -69,10 +81,11 @@ impl Planner<'_> {
             let each = (all + i128::from(charged) - 1) / i128::from(charged);
             i64::try_from(each).ok().map(MicroUsd::new)
         };
+        let rate = |each: RatePerGpuHour| for_all(each.price()).map(RatePerGpuHour::new);
         Some(TermPrice {
-            rate: RatePerGpuHour::new(for_all(price.rate.price())?),
+            rate: rate(price.rate)?,
             cost: for_all(price.cost)?,
-            ..price
+            replacement_rate_max: rate(price.replacement_rate_max)?,
         })
     }
 }

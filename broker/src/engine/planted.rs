@@ -50,13 +50,17 @@ pub enum Planted {
     SecretsGivenEarly,
     /// A new rate holds without notice.
     RateChangedAtOnce,
+    /// Work that is told that it stops is stopped at once.
+    StopsUnannounced,
+    /// What follows a term is never asked for.
+    NeverRenewed,
     /// Work of later terms is charged at the first rate.
     OldRateCharged,
 }
 
 impl Planted {
     /// Every bug.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::FenceNotWaited,
         Self::LeaseShort,
         Self::TerminalLeft,
@@ -80,6 +84,8 @@ impl Planted {
         Self::LimitOvercharged,
         Self::SecretsGivenEarly,
         Self::RateChangedAtOnce,
+        Self::StopsUnannounced,
+        Self::NeverRenewed,
         Self::OldRateCharged,
     ];
 

@@ -30,9 +30,9 @@ pub struct Renewals {
     /// Rates from the ends of terms on, where they change; those yet to come, too.
     #[serde(default)]
     pub rates: Vec<RateFrom>,
-    /// The dearest rate at which a replacement may cost us; the quote's while there is no other.
+    /// The dearest rates at which a replacement may cost us, by the same times, where they change.
     #[serde(default)]
-    pub replacement_rate_max: Option<RatePerGpuHour>,
+    pub replacement_rates_max: Vec<RateFrom>,
     /// When it stops, because no rate was agreed.
     #[serde(default)]
     pub stops_at_us: Option<u64>,
@@ -86,8 +86,11 @@ impl Job {
 
     /// The dearest rate at which a replacement may cost us now.
     pub fn replacement_rate_max(&self) -> RatePerGpuHour {
-        let agreed = self.doc.renewals.replacement_rate_max;
-        agreed.unwrap_or(self.spec.quote.replacement_rate_max)
+        let bounds = Rates {
+            first: self.spec.quote.replacement_rate_max,
+            later: &self.doc.renewals.replacement_rates_max,
+        };
+        bounds.at(self.worked_us())
     }
 
     /// Where the work of an attempt lies in that of the job, and for how many GPUs it is charged.

@@ -31,7 +31,7 @@ pub fn plan(
     product: &Product,
     context: &LaunchContext,
 ) -> Result<LaunchPlan, Vec<Obstacle>> {
-    let mut found = obstacles(workload, product);
+    let mut found = obstacle::lasting(workload, product);
     found.extend(obstacle::of_context(workload, product, context));
     if !found.is_empty() {
         return Err(found);

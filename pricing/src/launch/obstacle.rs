@@ -33,13 +33,32 @@ impl Obstacle {
     }
 }
 
-/// Everything in the workload that this product cannot start, whatever is known later.
+/// Everything in the workload that this product cannot start for a broker, which wraps the work and
+/// reads no registry.
 pub fn obstacles(workload: &Workload, product: &Product) -> Vec<Obstacle> {
+    let mut found = lasting(workload, product);
+    if workload.run.trim().is_empty() {
+        found.push(no_command());
+    }
+    found
+}
+
+/// What stands in the way whatever is known of the image.
+pub(super) fn lasting(workload: &Workload, product: &Product) -> Vec<Obstacle> {
     let mut found = Vec::new();
     shape(workload, product, &mut found);
     data(workload, &mut found);
     commands(workload, product, &mut found);
     found
+}
+
+/// Nothing says what is to run: an image's own command stands in its registry, which nobody reads.
+fn no_command() -> Obstacle {
+    Obstacle::new(
+        "run",
+        "the image's own command would have to be read from its registry, which the broker does not do",
+        "say in `run` (Kubernetes: `command`) what the image would start",
+    )
 }
 
 fn shape(w: &Workload, product: &Product, found: &mut Vec<Obstacle>) {
@@ -226,10 +245,6 @@ fn of_agent(w: &Workload, product: &Product, c: &LaunchContext, found: &mut Vec<
     }
     let own_command = w.run.trim().is_empty() && c.image_command.is_none();
     if own_command && (c.agent != AgentMode::None || w.setup.is_some()) {
-        found.push(Obstacle::new(
-            "run",
-            "the image's own command must be wrapped, and its registry did not tell it",
-            "give `run`, or the agent mode `none` for a public service",
-        ));
+        found.push(no_command());
     }
 }

@@ -183,6 +183,8 @@ fn an_image_s_own_command_is_wrapped_only_when_it_is_known() {
         fields(&plan(&w, &containers(), &context()).unwrap_err()),
         ["run"]
     );
+    // No broker reads a registry, so it is priced nowhere.
+    assert_eq!(fields(&obstacles(&w, &containers())), ["run"]);
     let known = LaunchContext {
         image_command: Some(ImageCommand {
             entrypoint: vec!["serve".into()],

@@ -99,7 +99,7 @@ impl Desk<'_> {
             gpus: hit.gpus,
             term_seconds,
             replacement_rate_max: self.replacement_rate_max(rate, tier.1)?,
-            renewal_rate_max: self.renewal_rate_max(rate),
+            renewal_rate_max: self.renewal_rate_max(rate, item.priced.discount),
             not_to_exceed: rate.charge_for(gpu_microseconds).ok()?,
             lines: item.lines.clone(),
             token_legs: self
@@ -113,12 +113,14 @@ impl Desk<'_> {
         })
     }
 
-    /// The dearest rate of later terms: the customer's highest price, or else the one that he has.
-    fn renewal_rate_max(&self, rate: RatePerGpuHour) -> Option<RatePerGpuHour> {
+    /// The dearest rate of later terms: the customer's highest price, or else the rate that he has,
+    /// without what a promotion took off it.
+    fn renewal_rate_max(&self, rate: RatePerGpuHour, discount: MicroUsd) -> Option<RatePerGpuHour> {
         let limits = &self.workload.limits;
-        let most = limits.max_price_micro_usd.map(RatePerGpuHour::new);
+        let undiscounted = rate.price().minus(discount).ok()?;
+        let most = limits.max_price_micro_usd.unwrap_or(undiscounted);
         let goes_on = limits.max_duration_seconds.is_none();
-        goes_on.then_some(most.unwrap_or(rate))
+        goes_on.then_some(RatePerGpuHour::new(most))
     }
 
     /// The promotion behind a discount.

@@ -46,13 +46,17 @@ pub fn renewed(
     if now.rate <= most {
         return Ok(now.rate);
     }
-    let margin = i128::from(policy.guard_rails().margin_min_basis_points);
-    let least = i128::from(now.cost.get()) * (BASIS_POINTS + margin);
-    if i128::from(most.price().get()) * BASIS_POINTS < least {
+    if i128::from(most.price().get()) * BASIS_POINTS < least(policy, now.cost) {
         let (price, most) = (now.rate.price(), most.price());
         return Err(TooDear { price, most });
     }
     Ok(most)
+}
+
+/// Cost and the policy's smallest margin on it, in hundredths of a percent of a micro-dollar.
+fn least(policy: &Policy, cost: MicroUsd) -> i128 {
+    let margin = i128::from(policy.guard_rails().margin_min_basis_points);
+    i128::from(cost.get()) * (BASIS_POINTS + margin)
 }
 
 impl Desk<'_> {
@@ -75,11 +79,18 @@ impl Desk<'_> {
         };
         let prices = self.list(tier, None);
         let cost = prices.cost_at_price(aisle, asked)?;
-        let priced = price(cost, &prices.terms(aisle, held.country)).ok()?;
-        let rate = RatePerGpuHour::new(priced.price);
+        // Where the policy would not sell it anew, no less than the smallest margin is asked.
+        let rate = match price(cost, &prices.terms(aisle, held.country)) {
+            Ok(priced) => priced.price,
+            Err(_) => {
+                let least = least(self.pricing.policy, cost);
+                MicroUsd::new(i64::try_from((least + BASIS_POINTS - 1) / BASIS_POINTS).ok()?)
+            }
+        };
+        let rate = RatePerGpuHour::new(rate);
         Some(TermPrice {
             rate,
-            cost: priced.cost,
+            cost,
             replacement_rate_max: self.replacement_rate_max(rate, None)?,
         })
     }

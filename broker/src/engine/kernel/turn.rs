@@ -18,6 +18,9 @@ use crate::store::{Changes, Claim, Expected, Rule, StoreError};
 /// How long a turn that the store could not write is put off.
 const STORE_AGAIN: Duration = Duration::from_secs(1);
 
+/// What was asked of one job.
+type Requests = Vec<(Ticket, Box<Request>)>;
+
 /// What was decided and is to be committed.
 #[derive(Debug)]
 #[must_use]
@@ -25,6 +28,8 @@ pub struct Turn {
     /// One transaction.
     pub changes: Changes,
     decisions: Vec<Decision>,
+    /// Jobs that are decided on after it.
+    put_off: Vec<(JobId, Requests)>,
 }
 
 /// The decision on one job.
@@ -38,7 +43,7 @@ struct Decision {
     replies: Vec<(Ticket, Reply)>,
     /// What is taken up again when the store cannot write.
     outcomes: Vec<Input>,
-    requests: Vec<(Ticket, Box<Request>)>,
+    requests: Requests,
     took: Option<OfferId>,
 }
 
@@ -63,6 +68,7 @@ impl Kernel {
         let mut turn = Turn {
             changes: Changes::default(),
             decisions: Vec::new(),
+            put_off: Vec::new(),
         };
         while turn.decisions.len() < TURN_JOBS_MAX
             && let Some(next) = self.ready.first().copied()
@@ -119,9 +125,7 @@ impl Kernel {
         };
         let is_new = held.is_none();
         if is_new && !self.promise_backstop(&job.spec, now) {
-            let refused = |(ticket, _)| (ticket, Reply::Refused(Refused::NotBacked));
-            self.answers.extend(draft.requests.into_iter().map(refused));
-            return;
+            return self.not_backed(id, draft.requests, turn);
         }
         let held = self.jobs.get(&id);
         if Planted::VerdictToldEarly.is_here() || Planted::OrderToldEarly.is_here() {
@@ -153,6 +157,26 @@ impl Kernel {
             requests: draft.requests,
             took,
         });
+    }
+
+    /// Refuses a job whose backstop is promised to others. Where those are of this very turn, which
+    /// may yet fail, it is asked again after it: with them the same quote may have been taken.
+    fn not_backed(&mut self, id: JobId, requests: Requests, turn: &mut Turn) {
+        if turn.decisions.iter().any(|decision| decision.is_new) {
+            turn.put_off.push((id, requests));
+            return;
+        }
+        let refused = |(ticket, _)| (ticket, Reply::Refused(Refused::NotBacked));
+        self.answers.extend(requests.into_iter().map(refused));
+    }
+
+    /// Has what the turn put off taken up again.
+    fn take_up(&mut self, turn: &mut Turn) {
+        for (id, requests) in std::mem::take(&mut turn.put_off) {
+            for (ticket, request) in requests {
+                self.wait(id, Waiting::Request(ticket, request));
+            }
+        }
     }
 
     /// Decides on every outcome in turn, or on the time that passed.
@@ -192,7 +216,8 @@ impl Kernel {
     }
 
     /// The turn is on the disk: what it decided holds from now on.
-    pub fn committed(&mut self, turn: Turn) -> After {
+    pub fn committed(&mut self, mut turn: Turn) -> After {
+        self.take_up(&mut turn);
         let mut after = After::default();
         for decision in turn.decisions {
             let id = decision.after.id;
@@ -238,10 +263,11 @@ impl Kernel {
 
     /// The turn was not written: nothing of it holds. Outcomes are taken up again; requests too,
     /// one by one, when one of them was the reason.
-    pub fn refused(&mut self, turn: Turn, why: &StoreError, now: WorldTime) -> After {
+    pub fn refused(&mut self, mut turn: Turn, why: &StoreError, now: WorldTime) -> After {
         if Planted::AnsweredUnwritten.is_here() {
             return self.committed(turn);
         }
+        self.take_up(&mut turn);
         let mut after = After::default();
         let only_one = turn.decisions.len() == 1;
         if !only_one {

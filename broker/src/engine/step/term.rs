@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tandem_model::money::RatePerGpuHour;
 use tandem_model::time::in_words;
+use tandem_model::workload::Tier;
 use tandem_pricing::quote::{TermPrice, TooDear, renewed};
 use tandem_settlement::rates::RateFrom;
 
@@ -17,6 +18,8 @@ use crate::engine::renewal::notice;
 const PRICE_AGAIN: Duration = Duration::from_secs(600);
 /// Shortest time after which the time of work is compared with the term again.
 const TERM_AGAIN: Duration = Duration::from_secs(1);
+/// Time after which a market that says nothing is looked at again.
+const MARKET_AGAIN: Duration = Duration::from_secs(15);
 const SECOND_US: u64 = 1_000_000;
 /// Most changes of a job's rate; after them it stays.
 const RATES_MAX: usize = 1_000;
@@ -29,14 +32,18 @@ fn firm_until_us(job: &Job) -> u64 {
 /// Whether the job stops now because its term is over and no rate was agreed for another; agrees to
 /// one when the end is near, and wakes for it.
 pub(super) fn is_over(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) -> bool {
-    if job.spec.workload.limits.max_duration_seconds.is_some() {
-        // The limit is the term, and the job ends with it.
+    if job.spec.quote.renewal_rate_max.is_none() {
+        // Its limit of time is the term, and the job ends with it; or it was quoted before there were
+        // later terms, and goes on as it was told.
         return false;
     }
     let worked = Duration::from_micros(job.worked_us());
     let stops_at = job.doc.renewals.stops_at_us.map(Duration::from_micros);
-    if stops_at.is_some_and(|at| worked >= at) {
+    if stops_at.is_some_and(|at| worked >= at || Planted::StopsUnannounced.is_here()) {
         return true;
+    }
+    if Planted::NeverRenewed.is_here() {
+        return false;
     }
     // Heartbeats come in steps: asked a little before, the new rate holds from the end of the term.
     let before = notice(&job.spec) * 5 / 4;
@@ -64,17 +71,13 @@ pub(super) fn is_over(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) 
 fn ask(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
     let now = moment.now;
     let firm_until = firm_until_us(job);
-    let network = job.last().map(|a| &a.placement.network);
-    let reading = network.and_then(|n| moment.planner.market.networks.get(n));
-    let is_read = reading.is_some_and(|reading| reading.read_at.is_some());
-    if !is_read && job.worked_us() < firm_until {
-        // Nothing says yet what it costs.
-        return decided.wake_at(now.after(TERM_AGAIN));
+    if !is_market_known(job, moment) && job.worked_us() < firm_until {
+        return decided.wake_at(now.after(MARKET_AGAIN));
     }
     let live = moment.planner.policy;
     let agreed = job.rates().at(firm_until);
     let quote = &job.spec.quote;
-    let most = quote.renewal_rate_max.unwrap_or(quote.rate);
+    let most = quote.renewal_rate_max.unwrap_or(agreed);
     let price = moment.planner.term_price(job, now);
     let next = price.map(|price| Ok((renewed(&live.policy, most, &price)?, price)));
     // Where nothing says what it costs, the rate that was agreed stays.
@@ -82,6 +85,23 @@ fn ask(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
         Ok(next) => go_on(job, (agreed, next), moment, decided),
         Err(too_dear) => give_notice(job, too_dear, moment, decided),
     }
+}
+
+/// Whether the networks were read whose offers say what it costs: that of its machine, and every one
+/// on `assured`, which is priced anew.
+fn is_market_known(job: &Job, moment: Moment<'_>) -> bool {
+    let market = moment.planner.market;
+    let own = job.last().map(|a| &a.placement.network);
+    let anew = job.spec.quote.tier == Tier::Assured;
+    let mut asked = moment.planner.terms.networks();
+    asked.all(|network| {
+        let reading = market.networks.get(network);
+        let is_known = reading.is_some_and(|reading| {
+            let is_gone = reading.failed.is_some() && market.offers_of(network) == 0;
+            reading.read_at.is_some() && !is_gone
+        });
+        is_known || (Some(network) != own && !anew)
+    })
 }
 
 /// Time of work from which on what is told now holds.
@@ -107,8 +127,15 @@ fn go_on(
     let term_us = u64::from(seconds) * SECOND_US;
     let renewals = &mut job.doc.renewals;
     let mut rate = agreed;
-    if let Some((next, price)) = next.filter(|_| renewals.rates.len() < RATES_MAX) {
-        renewals.replacement_rate_max = Some(price.replacement_rate_max);
+    let bounds = &mut renewals.replacement_rates_max;
+    let may_change = renewals.rates.len().max(bounds.len()) < RATES_MAX;
+    if let Some((next, price)) = next.filter(|_| may_change) {
+        let most = RateFrom {
+            from_us,
+            rate: price.replacement_rate_max,
+        };
+        let is_as_before = bounds.last().is_some_and(|last| last.rate == most.rate);
+        bounds.extend((!is_as_before).then_some(most));
         rate = next;
     }
     if rate != agreed {

@@ -90,6 +90,10 @@ pub(in crate::http) async fn submit(
             match refused {
                 Refused::UsedBefore => used_before(&once).await,
                 Refused::NotBacked => Err(not_backed(&shared, agreed, file).await?),
+                Refused::Revoked(_) => {
+                    let taken = taken_before(&shared, &agreed).await?;
+                    Err(taken.unwrap_or_else(|| refused.into()))
+                }
                 other => Err(other.into()),
             }
         }
@@ -120,16 +124,24 @@ async fn not_backed(
     gone(shared, &spec, fresh).await
 }
 
-/// The refusal of a quote whose promise cannot be kept any more, with a fresh one; but who took it
-/// before, and did not hear so, is not led to order twice.
+/// The refusal of a quote whose promise cannot be kept any more, with a fresh one.
 async fn gone(shared: &Shared, spec: &JobSpec, fresh: Priced) -> Result<Problem, Problem> {
-    let (account, quote) = (spec.account, spec.quote.id);
-    if let Some(job) = shared.state.store.job_of_quote(account, quote).await? {
-        let used = Problem::from(Refused::UsedBefore);
-        return Ok(used.hint(format!("it became job {job}: GET /v1/jobs/{job}")));
+    if let Some(taken) = taken_before(shared, spec).await? {
+        return Ok(taken);
     }
-    let reply = quotes::recorded(&shared.state, account, fresh).await?;
+    let reply = quotes::recorded(&shared.state, spec.account, fresh).await?;
     Ok(submission::capacity_gone(reply))
+}
+
+/// What who took the quote before is told, and did not hear so: his job, so that he is not led to
+/// order twice.
+async fn taken_before(shared: &Shared, spec: &JobSpec) -> Result<Option<Problem>, Problem> {
+    let store = &shared.state.store;
+    let job = store.job_of_quote(spec.account, spec.quote.id).await?;
+    Ok(job.map(|job| {
+        let used = Problem::from(Refused::UsedBefore);
+        used.hint(format!("it became job {job}: GET /v1/jobs/{job}"))
+    }))
 }
 
 /// Lists jobs

@@ -68,6 +68,18 @@ fn of_many_who_accept_at_once_only_those_are_taken_whom_the_backstop_holds() {
 }
 
 #[test]
+fn who_is_refused_for_what_another_gets_is_not_refused_before_that_is_written() {
+    let mut rig = Rig::backed(8);
+    let tickets: Vec<_> = (1..=3).map(|n| rig.accept_assured(n)).collect();
+    let turn = rig.turn(0).unwrap();
+    assert!(rig.kernel.answers().is_empty());
+    // The first two cannot be written, so the third has its backstop.
+    let failed = StoreError::Database("the disk is full".into());
+    assert_eq!(rig.kernel.refused(turn, &failed, at(0)).replies.len(), 2);
+    assert_eq!(rig.work(0).replies, [(tickets[2], Reply::Accepted(job(3)))]);
+}
+
+#[test]
 fn what_was_promised_to_a_job_that_could_not_be_written_is_free_again() {
     let mut rig = Rig::backed(8);
     for n in 1..=2 {

@@ -3,6 +3,7 @@
 use gpu_probe::protocol::{Directive, EndCause};
 use tandem_model::job::JobState;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
+use tandem_pricing::policy::Policy;
 
 use super::super::story::{Story, at, market, two};
 use super::super::*;
@@ -18,7 +19,7 @@ fn running(cents: i32, most_cents: Option<i32>) -> Story {
     let spec = std::sync::Arc::make_mut(&mut story.job.spec);
     spec.quote.rate = rate(cents);
     spec.quote.term_seconds = 400;
-    spec.quote.renewal_rate_max = most_cents.map(rate);
+    spec.quote.renewal_rate_max = Some(rate(most_cents.unwrap_or(cents)));
     // No time is bought in these stories.
     story.job.last_mut().unwrap().prepaid.until = at(100_000);
     story
@@ -188,6 +189,7 @@ fn a_limit_of_time_is_the_term_and_has_none_after_it() {
     let mut story = running(60, None);
     let spec = std::sync::Arc::make_mut(&mut story.job.spec);
     spec.workload.limits.max_duration_seconds = Some(400);
+    spec.quote.renewal_rate_max = None;
     assert_eq!(told(&mut story, 15..=405), []);
     let words = told(&mut story, 410..=410);
     assert_eq!(words[0].1, "stopped: it ran as long as its file allows");
@@ -232,9 +234,72 @@ fn what_a_replacement_may_cost_follows_the_rate() {
     let mut story = running(60, None);
     let before = story.job.replacement_rate_max();
     let lower = price_now(&story);
-    told(&mut story, 15..=310);
+    told(&mut story, 15..=405);
+    assert_eq!(
+        story.job.replacement_rate_max(),
+        before,
+        "the term is not over"
+    );
+    told(&mut story, 410..=415);
     let half_as_much_again = lower.price().get() * 3 / 2;
     let most = story.job.replacement_rate_max();
     assert_eq!(most.price().get(), half_as_much_again);
     assert_ne!(most, before);
+}
+
+#[test]
+fn each_term_has_its_rate_and_every_piece_of_work_that_of_its_term() {
+    let mut story = running(60, Some(70));
+    let text = &story.policy.version.text;
+    let text = text.replace("term_seconds: 86_400", "term_seconds: 3_600");
+    story.policy.policy = Policy::parse(&text).unwrap();
+    let mut rates = vec![rate(60)];
+    let mut told_at = Vec::new();
+    let mut from = 15;
+    // What machines cost until these seconds; in each stretch one term is agreed to.
+    for (until, cents) in [(1_000, 36), (4_500, 50), (8_000, 30), (11_500, 45)] {
+        all_cost(&mut story, cents);
+        let told = told(&mut story, from..=until);
+        told_at.extend(told.into_iter().map(|(second, _)| second));
+        rates.push(price_now(&story));
+        from = until + 5;
+    }
+    // 125 s before the end of each term, by heartbeats.
+    assert_eq!(told_at, [285, 3_885, 7_485, 11_085]);
+    let charged = ends(&mut story, 11_500);
+    let parts = [
+        (400, rates[0]),
+        (3_600, rates[1]),
+        (3_600, rates[2]),
+        (3_600, rates[3]),
+        (290, rates[4]),
+    ];
+    assert_eq!(charged, costs(&parts));
+    assert_eq!(story.job.doc.renewals.count, 4);
+}
+
+#[test]
+fn work_that_was_quoted_before_there_were_later_terms_goes_on_as_it_was_told() {
+    let mut story = running(42, None);
+    let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+    spec.quote.renewal_rate_max = None;
+    all_cost(&mut story, 50);
+    assert_eq!(told(&mut story, 15..=900), []);
+    assert_eq!(ends(&mut story, 900), costs(&[(890, rate(42))]));
+}
+
+#[test]
+fn an_outage_of_its_network_says_nothing_of_its_price() {
+    let mut story = running(42, Some(99));
+    let read = story.market.clone();
+    let mut others = two();
+    others.remove(0);
+    story.market = market(&others);
+    let ionet = tandem_model::network::NetworkId::from_static("ionet");
+    let reading = story.market.networks.get_mut(&ionet).unwrap();
+    reading.failed = Some("503".to_owned());
+    assert_eq!(told(&mut story, 15..=350), []);
+    story.market = read;
+    let words = told(&mut story, 355..=365);
+    assert_eq!(words.len(), 1, "{words:?}");
 }
