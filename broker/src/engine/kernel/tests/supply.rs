@@ -68,6 +68,27 @@ fn of_many_who_accept_at_once_only_those_are_taken_whom_the_backstop_holds() {
 }
 
 #[test]
+fn what_is_promised_to_a_job_is_not_missing_for_its_own_next_term() {
+    let mut rig = Rig::backed(8);
+    for n in 1..=2 {
+        rig.accept_assured(n);
+    }
+    rig.work(0);
+    assert_eq!(rig.promised(), 2, "all that may be");
+    let planner = rig.kernel.planner();
+    let mut one = rig.kernel.job(job(1)).unwrap().clone();
+    // What was agreed to is looked at afterwards: the price is what it is.
+    let limits = &mut Arc::make_mut(&mut one.spec).workload.limits;
+    limits.max_price_micro_usd = Some(MicroUsd::new(1));
+    let price = planner.term_price(&one, at(1)).expect("the tier is sold");
+    assert!(price.rate.price() > price.cost && price.cost > MicroUsd::ZERO);
+    assert!(
+        !planner.is_backed(&one.spec, at(1)),
+        "and not to a third one"
+    );
+}
+
+#[test]
 fn who_is_refused_for_what_another_gets_is_not_refused_before_that_is_written() {
     let mut rig = Rig::backed(8);
     let tickets: Vec<_> = (1..=3).map(|n| rig.accept_assured(n)).collect();
