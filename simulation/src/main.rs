@@ -163,7 +163,8 @@ fn run_seeds(first: u64, count: u64, trace: bool) -> Came {
     });
     let words = format!(
         "{count} seeds twice, {} failed: {} events, {} crashes at {} points, {} moments of running \
-         work with {} verdicts in {} seeds, {} rates of later terms and {} stops without one, {} h of world time, {:.1} runs/s",
+         work with {} verdicts in {} seeds, {} rates of later terms and {} stops \
+         without one, {} h of world time, {:.1} runs/s",
         failures.len(),
         sum(|r| r.events),
         sum(|r| r.crashes),

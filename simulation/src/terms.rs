@@ -114,10 +114,8 @@ impl Witness {
             }
             return Ok(());
         }
-        let was_running = self
-            .jobs
-            .get(&id)
-            .is_some_and(|s| s.state == JobState::Running);
+        let before = self.jobs.get(&id).map(|seen| seen.state);
+        let was_running = matches!(before, Some(JobState::Running | JobState::Suspect));
         let is_stopped = matches!(now.state, JobState::Cancelling | JobState::Cancelled);
         let is_asked = self.cancelled.contains(&id) || !has_terms;
         if was_running && is_stopped && !is_asked && stops_at.is_none_or(|at| worked < at) {

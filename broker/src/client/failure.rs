@@ -13,7 +13,8 @@ impl From<ClientError> for Failure {
             ClientError::BadUrl(_) => Self::new(ErrorCode::USAGE, message)
                 .hint("write it as http://127.0.0.1:8080, in --url or TANDEM_URL"),
             ClientError::NoKey(_) => Self::new(ErrorCode::API_KEY_UNKNOWN, message).hint(
-                "start a broker with `tandem serve --sandbox`, which saves its key; of one that listens elsewhere, set TANDEM_URL; of another's, TANDEM_API_KEY=tdm_…",
+                "start a broker with `tandem serve --sandbox`, which saves its key; of one that listens \
+                 elsewhere, set TANDEM_URL; of another's, TANDEM_API_KEY=tdm_…",
             ),
             ClientError::Credentials(CredentialsError::Exposed(path)) => {
                 Self::new(ErrorCode::API_KEY_UNKNOWN, message)

@@ -32,11 +32,11 @@ fn firm_until_us(job: &Job) -> u64 {
 /// Whether the job stops now because its term is over and no rate was agreed for another; agrees to
 /// one when the end is near, and wakes for it.
 pub(super) fn is_over(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) -> bool {
-    if job.spec.quote.renewal_rate_max.is_none() {
-        // Its limit of time is the term, and the job ends with it; or it was quoted before there were
-        // later terms, and goes on as it was told.
+    let Some(most) = job.spec.quote.renewal_rate_max else {
+        // Its limit of time is the term, and the job ends with it; or it was quoted before there
+        // were later terms, and goes on as it was told.
         return false;
-    }
+    };
     let worked = Duration::from_micros(job.worked_us());
     let stops_at = job.doc.renewals.stops_at_us.map(Duration::from_micros);
     if stops_at.is_some_and(|at| worked >= at || Planted::StopsUnannounced.is_here()) {
@@ -62,13 +62,13 @@ pub(super) fn is_over(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) 
     if rested < PRICE_AGAIN {
         wake_in(PRICE_AGAIN - rested);
     } else {
-        ask(job, moment, decided);
+        ask(job, most, moment, decided);
     }
     false
 }
 
-/// Asks what another term costs, and agrees to it or gives notice.
-fn ask(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
+/// Asks what another term costs, and agrees to it, at `most` to what the quote says, or gives notice.
+fn ask(job: &mut Job, most: RatePerGpuHour, moment: Moment<'_>, decided: &mut Decided) {
     let now = moment.now;
     let firm_until = firm_until_us(job);
     if !is_market_known(job, moment) && job.worked_us() < firm_until {
@@ -76,8 +76,6 @@ fn ask(job: &mut Job, moment: Moment<'_>, decided: &mut Decided) {
     }
     let live = moment.planner.policy;
     let agreed = job.rates().at(firm_until);
-    let quote = &job.spec.quote;
-    let most = quote.renewal_rate_max.unwrap_or(agreed);
     let price = moment.planner.term_price(job, now);
     let next = price.map(|price| Ok((renewed(&live.policy, most, &price)?, price)));
     // Where nothing says what it costs, the rate that was agreed stays.

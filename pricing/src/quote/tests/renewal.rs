@@ -74,6 +74,67 @@ fn where_no_machine_of_the_kind_is_listed_nothing_says_what_it_costs() {
     assert_eq!(asked(Tier::Assured, |held| held, &market()[..1]).0, None);
 }
 
+#[test]
+fn what_the_policy_would_not_sell_anew_costs_its_cost_and_the_least_margin() {
+    // A ceiling below what the machine costs; the least margin of this policy is nothing.
+    let policy = bounded(1, Some(100_000));
+    let document = files::read(JOB).unwrap_or_else(|e| panic!("{e}"));
+    let found = classify(&document);
+    let workload = document.workload.unwrap();
+    let book = Book::build(&market()).unwrap();
+    let supply = supply(&book, &Usage::default());
+    let desk = Desk::new(&workload, &found, &book, under(&policy, &supply));
+    assert!(tier(&desk.quote(fresh()), Tier::Consumer).quote.is_none());
+    let price = desk.term_price(Tier::Consumer, &market()[0]).unwrap();
+    assert_eq!(price.rate.price(), price.cost);
+    assert!(price.cost.get() > 400_000, "{price:?}");
+}
+
+#[test]
+fn a_quote_says_the_dearest_rate_of_later_terms_where_work_goes_on_to_them() {
+    let quote = |limits: &str| {
+        let report = report_of(&format!("{JOB}{limits}"), &market());
+        tier(&report, Tier::Consumer).quote.clone().unwrap()
+    };
+    let without = quote("");
+    assert_eq!(without.renewal_rate_max, Some(without.rate));
+    let priced = quote("limits: {max_price_usd_per_gpu_hour: 2.5}\n");
+    let most = RatePerGpuHour::new(MicroUsd::from_cents(250));
+    assert_eq!(priced.renewal_rate_max, Some(most));
+    let limited = quote("limits: {max_price_usd_per_gpu_hour: 2.5, max_duration_seconds: 86400}\n");
+    assert_eq!(limited.renewal_rate_max, None);
+}
+
+#[test]
+fn a_promotion_is_not_for_later_terms() {
+    let standard = crate::policy::Live::standard(WallTime::default())
+        .version
+        .text;
+    let text = format!(
+        "{}\npromotions:\n  - {{id: launch, discount_basis_points: 500, \
+         from: 1970-01-01T00:00:00Z, until: 2100-01-01T00:00:00Z}}\n",
+        standard.trim_end()
+    );
+    let policy = Policy::parse(&text).unwrap_or_else(|e| panic!("{e}"));
+    let document = files::read(JOB).unwrap_or_else(|e| panic!("{e}"));
+    let found = classify(&document);
+    let workload = document.workload.unwrap();
+    let book = Book::build(&market()).unwrap();
+    let supply = supply(&book, &Usage::default());
+    let desk = Desk::new(&workload, &found, &book, under(&policy, &supply));
+    let quote = tier(&desk.quote(fresh()), Tier::Consumer)
+        .quote
+        .clone()
+        .unwrap();
+    assert!(quote.promotion.is_some());
+    let full = tier(&report_of(JOB, &market()), Tier::Consumer)
+        .quote
+        .clone()
+        .unwrap();
+    assert!(quote.rate < full.rate);
+    assert_eq!(quote.renewal_rate_max, Some(full.rate));
+}
+
 fn now(rate: i64, cost: i64) -> TermPrice {
     let rate = RatePerGpuHour::new(MicroUsd::new(rate));
     TermPrice {

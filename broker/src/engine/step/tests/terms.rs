@@ -12,8 +12,8 @@ fn rate(cents: i32) -> RatePerGpuHour {
     RatePerGpuHour::new(MicroUsd::from_cents(cents))
 }
 
-/// A job of one GPU that runs since second 10 at so many cents, firm for 400 s of work: what follows is
-/// asked for 125 s before the end, and told 100 s before at least.
+/// A job of one GPU that runs since second 10 at so many cents, firm for 400 s of work: what follows
+/// is asked for 125 s before the end, and told 100 s before at least.
 fn running(cents: i32, most_cents: Option<i32>) -> Story {
     let mut story = Story::running(&two());
     let spec = std::sync::Arc::make_mut(&mut story.job.spec);
@@ -119,7 +119,8 @@ fn work_whose_machine_costs_more_than_was_agreed_is_stopped_with_notice() {
     assert_eq!(story.beat_of(0, 411).directive, Directive::Stop);
     story.report(415, 0, EndCause::StopDirected);
     story.tick(416);
-    assert!(story.job.charged().get() <= costs(&[(405, rate(42))]));
+    // What it worked while the stop was on its way is charged as well.
+    assert_eq!(story.job.charged().get(), costs(&[(405, rate(42))]));
 }
 
 #[test]
@@ -302,4 +303,26 @@ fn an_outage_of_its_network_says_nothing_of_its_price() {
     story.market = read;
     let words = told(&mut story, 355..=365);
     assert_eq!(words.len(), 1, "{words:?}");
+}
+
+#[test]
+fn of_a_node_that_cannot_be_split_all_is_paid_for_by_what_is_charged() {
+    let price_on = |divisible| {
+        let mut offers = two();
+        for offer in &mut offers {
+            (offer.gpus_per_node, offer.divisible) = (2, divisible);
+        }
+        let mut story = Story::new(&offers);
+        let spec = std::sync::Arc::make_mut(&mut story.job.spec);
+        spec.quote.replacement_rate_max = rate(200);
+        let story = story.run();
+        assert_eq!(story.job.spec.quote.gpus, 1);
+        story.planner().term_price(&story.job, at(0)).unwrap()
+    };
+    let (one, whole) = (price_on(true), price_on(false));
+    let twice = |rate: RatePerGpuHour| rate.price().get() * 2;
+    assert_eq!(whole.rate.price().get(), twice(one.rate));
+    assert_eq!(whole.cost.get(), one.cost.get() * 2);
+    let bounds = (whole.replacement_rate_max, one.replacement_rate_max);
+    assert_eq!(bounds.0.price().get(), twice(bounds.1));
 }
