@@ -102,6 +102,15 @@ fn check_fails_with_every_obstacle_when_a_file_can_start_nowhere() {
 }
 
 #[test]
+fn check_fails_where_no_card_is_meant_and_names_the_nearest() {
+    let file = "tandem: 1\nname: x\nrun: ./x\nresources: {gpu: RTX4099}\n";
+    let output = tandem(&["check", "-"], file);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("did you mean `RTX4090`?"));
+    assert!(stderr(&output).contains("TDM-1201"), "{}", stderr(&output));
+}
+
+#[test]
 fn a_wrong_file_is_refused_with_line_field_code_and_hint() {
     let file = "tandem: 1\nname: x\nrun: ./x\nresources:\n  gpu: H100\n  gpus_per_nod: 2\n";
     let output = tandem(&["check", "-"], file);

@@ -7,6 +7,8 @@
 mod probe;
 #[path = "cli_serve/process.rs"]
 mod process;
+#[path = "cli_serve/unpriced.rs"]
+mod unpriced;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -21,6 +21,7 @@ pub mod interval;
 pub mod job;
 pub mod launch;
 pub mod money;
+pub mod near;
 pub mod network;
 pub mod offer;
 pub mod placement;

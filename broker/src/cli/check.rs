@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tandem_adapters::registry;
+use tandem_model::error::ErrorCode;
 use tandem_model::launch::AgentMode;
 use tandem_model::workload::{Checkpoints, GpuNeed, Workload};
 use tandem_pricing::files::Note;
@@ -9,6 +10,7 @@ use tandem_pricing::launch::{self, Obstacle};
 
 use super::failure::Failure;
 use super::output::{say, table};
+use super::words::counted;
 use super::workload;
 
 /// What is said of one product.
@@ -66,11 +68,19 @@ pub fn run(path: &str, json: bool) -> anyhow::Result<()> {
     } else {
         print(&report)?;
     }
+    if let GpuNeed::Named { choices } = &report.gpu
+        && choices.iter().all(|choice| choice.models.is_empty())
+    {
+        let message = format!("{path} names no card that either network could offer");
+        return Err(Failure::new(ErrorCode::NO_OFFER_FITS, message)
+            .hint("`tandem offers` shows the cards; docs/workload-file.md says how they are named")
+            .into());
+    }
     if report.products.iter().any(|p| p.can_start) {
         return Ok(());
     }
     Err(Failure::new(
-        tandem_model::error::ErrorCode::LAUNCH_IMPOSSIBLE,
+        ErrorCode::LAUNCH_IMPOSSIBLE,
         format!("{path} can start on no product of either network"),
     )
     .hint("the obstacles above say what to change")
@@ -95,19 +105,12 @@ fn products(workload: &Workload) -> Vec<ProductCheck> {
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {
-    let gpu = match &report.gpu {
-        GpuNeed::None => "no GPU".to_owned(),
-        GpuNeed::AnyWithVram { vram_gb_min: 0 } => "any GPU".to_owned(),
-        GpuNeed::AnyWithVram { vram_gb_min } => format!("any GPU with {vram_gb_min} GB"),
-        GpuNeed::Named { choices } => choices
-            .iter()
-            .map(|c| c.name.as_str())
-            .collect::<Vec<_>>()
-            .join(" or "),
-    };
+    let gpu = wanted(&report.gpu);
     say(&format!(
-        "{}: {} x {} on {} node(s)",
-        report.name, report.gpus_per_node, gpu, report.nodes
+        "{}: {} x {gpu} on {}",
+        report.name,
+        report.gpus_per_node,
+        counted(report.nodes.into(), "node")
     ))?;
     say(&format!(
         "  image       {}",
@@ -126,12 +129,11 @@ fn print(report: &Report) -> anyhow::Result<()> {
     } else {
         "data-centre hosts only"
     };
-    let secrets = if report.secrets.is_empty() {
-        "none".into()
-    } else {
-        report.secrets.join(", ")
+    let secrets = match report.secrets.as_slice() {
+        [] => "none".to_owned(),
+        names => format!("{} ({reach})", names.join(", ")),
     };
-    say(&format!("  secrets     {secrets} ({reach})"))?;
+    say(&format!("  secrets     {secrets}"))?;
     let mut rows = table(&["network", "product", "starts", "what stands in the way"]);
     for product in &report.products {
         let why: Vec<String> = product
@@ -155,6 +157,18 @@ fn print(report: &Report) -> anyhow::Result<()> {
         ))?;
     }
     Ok(())
+}
+
+fn wanted(gpu: &GpuNeed) -> String {
+    match gpu {
+        GpuNeed::None => "no GPU".to_owned(),
+        GpuNeed::AnyWithVram { vram_gb_min: 0 } => "any GPU".to_owned(),
+        GpuNeed::AnyWithVram { vram_gb_min } => format!("any GPU with {vram_gb_min} GB"),
+        GpuNeed::Named { choices } => {
+            let names: Vec<&str> = choices.iter().map(|c| c.name.as_str()).collect();
+            names.join(" or ")
+        }
+    }
 }
 
 fn checkpoints(checkpoints: Checkpoints) -> String {

@@ -9,7 +9,7 @@ use tandem_model::time::in_words;
 use super::connection::Connection;
 use super::output::{say, table, tell};
 use super::watch;
-use super::words::{PROBED_WHILE_RUNNING, hourly, made, moment, word};
+use super::words::{PROBED_WHILE_RUNNING, counted, hourly, made, moment, word};
 use crate::api::{
     CancelReply, JobSummary, JobView, NodeView, PerformanceBreachView, ProbeView, QuoteView,
     TermView,
@@ -126,9 +126,9 @@ fn print(job: &JobView) -> anyhow::Result<()> {
     say(&watch::last_line(job))?;
     say(&format!("  accepted  {}", moment(job.summary.accepted_at)))?;
     say(&format!(
-        "  price     {} tier, {} GPU(s), {} an hour, {}",
+        "  price     {} tier, {}, {} an hour, {}",
         quote.tier.as_str(),
-        quote.gpus,
+        counted(quote.gpus.into(), "GPU"),
         hourly(rate, quote.gpus),
         quote.at_most()
     ))?;

@@ -1,6 +1,7 @@
 //! `tandem quote`: firm prices of every tier, or why there is none.
 
 mod explanation;
+mod unpriced;
 
 use comfy_table::CellAlignment;
 use tandem_model::error::ErrorCode;
@@ -65,7 +66,7 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     if json {
         say(&serde_json::to_string_pretty(&answer.document)?)?;
     } else {
-        print(&answer.view)?;
+        print(&answer.view, &arguments.file)?;
         if arguments.explain {
             explanation::print(&answer.view)?;
         }
@@ -78,7 +79,7 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
             tell(&format!("next: `tandem submit {} --watch`", arguments.file));
             Ok(())
         }
-        None => Err(no_price(&answer.view).into()),
+        None => Err(no_price(&answer.view, !json).into()),
     }
 }
 
@@ -91,28 +92,49 @@ pub fn cheapest(reply: &QuoteReply) -> Option<(&TierView, &QuoteView)> {
     priced.min_by_key(|(_, quote)| hourly(quote.rate_micro_usd_per_gpu_hour, quote.gpus))
 }
 
-/// Why tiers have no price, `tier: reason`.
-fn reasons(reply: &QuoteReply) -> impl Iterator<Item = String> {
-    reply.tiers.iter().filter_map(|tier| {
-        let none = tier.no_quote.as_ref()?;
-        Some(format!("{}: {}", tier.tier.as_str(), none.detail))
-    })
-}
-
-/// Why nothing can be bought.
-pub fn no_price(reply: &QuoteReply) -> Failure {
-    let lines: String = reasons(reply)
-        .map(|reason| format!("\n  {reason}"))
-        .collect();
-    let message = format!("no tier of {} has a price:{lines}", reply.name);
+/// Why nothing can be bought; with the reason of every tier where they were not printed.
+pub fn no_price(reply: &QuoteReply, is_printed: bool) -> Failure {
+    let mut message = format!("no tier of {} has a price", reply.name);
+    if !is_printed {
+        let lines: String = unpriced::reasons(reply)
+            .map(|reason| format!("\n  {reason}"))
+            .collect();
+        message.push_str(&format!(":{lines}"));
+    }
     Failure::new(ErrorCode::NO_OFFER_FITS, message)
-        .hint("`tandem check FILE` says what stands in the way, `tandem offers` what there is")
+        .hint("`tandem check FILE` says where it could start, `tandem offers` what there is")
 }
 
-/// The prices as a table.
-pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
+/// The prices of a file as a table, and why some tiers have none.
+pub fn print(reply: &QuoteReply, file: &str) -> anyhow::Result<()> {
     let class = &reply.classification.class;
     say(&format!("{}: {}", reply.name, super::words::word(class)))?;
+    if cheapest(reply).is_some() {
+        say(&prices(reply))?;
+    }
+    for line in unpriced::lines(reply, file) {
+        say(&line)?;
+    }
+    for line in explanation::beside(reply) {
+        say(&line)?;
+    }
+    if reply.probe_while_running {
+        say(PROBED_WHILE_RUNNING)?;
+    }
+    if !reply.secrets.is_empty() {
+        let names = reply.secrets.join(", ");
+        tell(&format!("note: it needs values for the secrets {names}"));
+    }
+    if reply.unfenced {
+        tell(
+            "note: the workload keeps its own checkpoints, so a moved job waits until the lost \
+             instance is certainly gone",
+        );
+    }
+    Ok(())
+}
+
+fn prices(reply: &QuoteReply) -> String {
     let head = [
         "tier",
         "on",
@@ -133,26 +155,7 @@ pub fn print(reply: &QuoteReply) -> anyhow::Result<()> {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    say(&rows.to_string())?;
-    for reason in reasons(reply) {
-        say(&format!("no price for {reason}"))?;
-    }
-    for line in explanation::beside(reply) {
-        say(&line)?;
-    }
-    if reply.probe_while_running {
-        say(PROBED_WHILE_RUNNING)?;
-    }
-    if !reply.secrets.is_empty() {
-        let names = reply.secrets.join(", ");
-        tell(&format!("note: it needs values for the secrets {names}"));
-    }
-    if reply.unfenced {
-        tell(
-            "note: the workload keeps its own checkpoints, so a moved job waits until the lost instance is certainly gone",
-        );
-    }
-    Ok(())
+    rows.to_string()
 }
 
 fn row(tier: &TierView, quote: &QuoteView) -> Vec<String> {

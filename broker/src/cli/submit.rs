@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::output::{read_file, say, tell};
 use super::watch;
-use super::words::{hourly, word};
+use super::words::{counted, hourly, word};
 use super::{quote, quote::of_file};
 use crate::api::{JobRequest, JobSummary, QuoteReply, QuoteView, SecretText};
 use crate::client::Answer;
@@ -60,11 +60,14 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     let reply = &quoted.view;
     let secrets = wanted(&reply.secrets, given, &file)?;
     let Some((_, chosen)) = quote::cheapest(reply) else {
-        return Err(quote::no_price(reply).into());
+        if !json {
+            quote::print(reply, &file)?;
+        }
+        return Err(quote::no_price(reply, !json).into());
     };
     if !arguments.yes {
         if !json {
-            quote::print(reply)?;
+            quote::print(reply, &file)?;
         }
         consent(reply, chosen)?;
     }
@@ -99,9 +102,9 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
 fn price(quote: &QuoteView) -> String {
     let rate = quote.rate_micro_usd_per_gpu_hour;
     format!(
-        "{}: {} GPU(s) at {} an hour, {}",
+        "{}: {} at {} an hour, {}",
         quote.tier.as_str(),
-        quote.gpus,
+        counted(quote.gpus.into(), "GPU"),
         hourly(rate, quote.gpus),
         quote.at_most()
     )

@@ -11,7 +11,7 @@ use tandem_model::time::in_words;
 
 use super::failure::Failure;
 use super::output::{say, tell};
-use super::words::word;
+use super::words::{counted, word};
 use crate::api::{JobView, PlacementView};
 use crate::client::{Answer, Client, ClientError};
 
@@ -190,12 +190,12 @@ fn story(before: Option<&JobView>, now: &JobView) -> Vec<String> {
 /// How a job ended, or stands.
 pub fn last_line(job: &JobView) -> String {
     let mut text = format!(
-        "{} {}: {} GPU time, {} charged, {} attempt(s)",
+        "{} {}: {} GPU time, {} charged, {}",
         job.summary.name,
         word(&job.summary.state),
         in_words(job.delivered_gpu_seconds),
         job.charged_micro_usd,
-        job.placements.len()
+        counted(job.placements.len() as u64, "attempt")
     );
     if let Some(digest) = &job.output_sha256 {
         text.push_str(&format!(", output sha256 {digest}"));
@@ -277,7 +277,7 @@ mod tests {
         assert!(verdict(&job("succeeded", json!([]))).is_ok());
         assert_eq!(
             last_line(&job("succeeded", json!([]))),
-            "train succeeded: 2 min 57 s GPU time, $0.0123 charged, 0 attempt(s)"
+            "train succeeded: 2 min 57 s GPU time, $0.0123 charged, 0 attempts"
         );
     }
 }

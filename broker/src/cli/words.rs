@@ -24,6 +24,14 @@ pub fn moment(at: Moment) -> String {
     }
 }
 
+/// So many things: `1 GPU`, `8 GPUs`.
+pub fn counted(n: u64, thing: &str) -> String {
+    match n {
+        1 => format!("1 {thing}"),
+        n => format!("{n} {thing}s"),
+    }
+}
+
 /// A device of a verdict in a few words.
 pub fn device(uuid: DeviceUuid, model: Option<&str>, failed: bool) -> String {
     let model = model.unwrap_or("of no known card");

@@ -3,8 +3,9 @@
 use tandem_model::error::ErrorCode;
 
 use super::{ClientError, CredentialsError};
-use crate::api::ProblemView;
+use crate::api::{FieldProblem, ProblemView};
 use crate::cli::failure::Failure;
+use crate::cli::words::counted;
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
@@ -33,27 +34,17 @@ impl From<ClientError> for Failure {
 
 /// A refusal with all its fields; those of a workload file are named `file:line:column`.
 pub fn refused(problem: &ProblemView, file: Option<&str>) -> Failure {
-    let mut message = problem.detail.clone();
-    for wrong in &problem.errors {
-        let place = match (file, wrong.line) {
-            (Some(file), Some(line)) => {
-                let column = wrong.column.map_or(String::new(), |c| format!(":{c}"));
-                let path = wrong
-                    .path
-                    .as_ref()
-                    .map_or(String::new(), |p| format!(": `{p}`"));
-                format!("{file}:{line}{column}{path}")
-            }
-            _ => match wrong.path.as_ref().unwrap_or(&wrong.field) {
-                field if field.is_empty() => "the body".to_owned(),
-                field => format!("`{field}`"),
-            },
-        };
-        message.push_str(&format!("\n  {place}: {}", wrong.detail));
-        if let Some(hint) = &wrong.hint {
-            message.push_str(&format!(" ({hint})"));
+    let lines: String = problem.errors.iter().map(|e| line_of(e, file)).collect();
+    let mut message = match (file, problem.errors.as_slice()) {
+        (_, []) => problem.detail.clone(),
+        // The request's own words name its only field already.
+        (None, [only]) => format!("{}{}", problem.detail, hint_of(only)),
+        (None, _) => format!("{}:{lines}", problem.detail),
+        (Some(file), all) => {
+            let count = counted(all.len() as u64, "problem");
+            format!("{count} in {file}:{lines}")
         }
-    }
+    };
     // A file's own problem says more than that the request is refused.
     let own = problem.errors.iter().find_map(|e| e.code.as_deref());
     let text = own.filter(|_| file.is_some()).unwrap_or(&problem.code);
@@ -69,6 +60,28 @@ pub fn refused(problem: &ProblemView, file: Option<&str>) -> Failure {
         .clone()
         .or_else(|| next_step(problem.status, file));
     failure
+}
+
+fn hint_of(problem: &FieldProblem) -> String {
+    let hint = problem.hint.as_ref();
+    hint.map_or_else(String::new, |hint| format!(" ({hint})"))
+}
+
+/// A refused field in a line of its own; of a workload file, `file:line:column` first.
+fn line_of(problem: &FieldProblem, file: Option<&str>) -> String {
+    let place = match (file, problem.line) {
+        (Some(file), Some(line)) => {
+            let column = problem.column.map_or(String::new(), |c| format!(":{c}"));
+            let path = problem.path.as_ref();
+            let path = path.map_or(String::new(), |path| format!(": `{path}`"));
+            format!("{file}:{line}{column}{path}")
+        }
+        _ => match problem.path.as_ref().unwrap_or(&problem.field) {
+            field if field.is_empty() => "the body".to_owned(),
+            field => format!("`{field}`"),
+        },
+    };
+    format!("\n  {place}: {}{}", problem.detail, hint_of(problem))
 }
 
 /// What to do where the broker gave no hint of its own.

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use config::{Environment, File, FileFormat, Source, Value, ValueKind};
+use tandem_model::near::nearest;
 
 use super::{ConfigError, DEFAULTS, Problem, VARIABLE_PREFIX};
 
 /// Largest configuration file in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Most letters in which a key may differ from the one that was probably meant.
+const EDITS_MAX: usize = 3;
 /// What values of the compiled-in file are said to come from.
 const DEFAULT_ORIGIN: &str = "the defaults";
 
@@ -105,15 +108,12 @@ impl Layers {
         problems.push(Problem { key, origin, text });
     }
 
-    /// The known key that differs least, when it differs little.
+    /// The known key of the same last name, or else one that differs little.
     fn nearest(&self, key: &str) -> Option<&str> {
         let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-        let by_distance = self.values.keys().map(|known| {
-            let same_name = last(known) == last(key);
-            let distance = if same_name { 1 } else { distance(known, key) };
-            (distance, known.as_str())
-        });
-        by_distance.min().filter(|(d, _)| *d <= 3).map(|(_, k)| k)
+        let mut keys = self.keys();
+        let same_name = keys.find(|known| last(known) == last(key));
+        same_name.or_else(|| nearest(key, self.keys(), EDITS_MAX))
     }
 
     /// Every key, in order.
@@ -184,20 +184,4 @@ fn flatten(table: Table) -> Vec<(String, Value)> {
         }
     }
     flat
-}
-
-/// Edit distance (Levenshtein), by rows.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, left) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, right) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(left != *right);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

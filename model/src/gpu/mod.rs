@@ -12,8 +12,15 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::near::nearest;
+
 pub use export::ExportClass;
 pub use silicon::{Figure, HostLink, MemoryBus};
+
+/// Up to so many letters and digits, a name that differs little is another card.
+const SHORT_NAME_MAX: usize = 4;
+/// Most letters and digits in which a name may differ from the one that was probably meant.
+const EDITS_MAX: usize = 1;
 
 /// What kind of product a card is sold as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -122,6 +129,16 @@ impl GpuModel {
             .collect()
     }
 
+    /// The name of a card that differs least from one that means none, where it differs little.
+    ///
+    /// Of short names every neighbour is another card, so nothing is near them.
+    pub fn near(name: &str) -> Option<&'static str> {
+        let wanted = normalise(name);
+        let names = Self::all().flat_map(|m| m.0.aliases.iter().copied());
+        let is_long = wanted.len() > SHORT_NAME_MAX;
+        nearest(&wanted, names, EDITS_MAX).filter(|_| is_long)
+    }
+
     /// The card that a name means; none when the name is unknown or means several.
     pub fn parse(name: &str) -> Option<Self> {
         match Self::matching(name).as_slice() {
@@ -219,6 +236,22 @@ mod tests {
             if let Some(name) = model.facts().nvml_name {
                 assert!(GpuModel::matching(name).contains(&model), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn a_name_that_differs_little_from_a_cards_is_near_it() {
+        for (name, near) in [
+            ("RTX4099", Some("RTX4090")),
+            ("NVIDIA GeForce RTX 409", Some("RTX4090")),
+            ("h1000", Some("H100")),
+            ("H100-SMX", Some("H100SXM")),
+            ("A10G", None),
+            ("P100", None),
+            ("MI300X", None),
+            ("Radeon", None),
+        ] {
+            assert_eq!(GpuModel::near(name), near, "{name}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! Reading typed values from the tree; each failure is collected with its path and place.
 
+use tandem_model::near::nearest;
+
 use super::problem::Problems;
 use super::tree::{Body, Key, Node, Place};
 use super::{TEXT_MAX, units};
@@ -206,7 +208,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn check(&self, table: &[(&'static str, Meaning)], p: &mut Problems) {
         for (key, field) in self.iter() {
             match table.iter().find(|(name, _)| *name == key) {
-                None => p.unknown(&field, nearest(key, table)),
+                None => p.unknown(&field, near(key, table)),
                 Some((_, Meaning::Used)) => {}
                 Some(_) if field.node.is_null() => {}
                 Some((_, Meaning::Note(text))) => p.note(&field, *text),
@@ -216,34 +218,16 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The known name that was probably meant: at most two edits away, and fewer than half the word.
-fn nearest(key: &str, table: &[(&'static str, Meaning)]) -> Option<&'static str> {
-    let lower = key.to_ascii_lowercase().replace('-', "_");
-    table
-        .iter()
-        .map(|(name, _)| (edits(&lower, &name.replace('-', "_")), *name))
-        .filter(|(distance, name)| *distance <= 2 && distance * 2 < name.len())
-        .min()
-        .map(|(_, name)| name)
-}
+/// Most letters in which a field's name may differ from the one that was probably meant.
+const EDITS_MAX: usize = 2;
 
-/// Levenshtein distance, cut off at words of 64 bytes.
-fn edits(a: &str, b: &str) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len() > 64 || b.len() > 64 {
-        return usize::MAX / 4;
-    }
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+/// The known name that was probably meant; `-` and `_` are one.
+fn near(key: &str, table: &[(&'static str, Meaning)]) -> Option<&'static str> {
+    let plain = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+    let names: Vec<String> = table.iter().map(|(name, _)| plain(name)).collect();
+    let found = nearest(&plain(key), names.iter().map(String::as_str), EDITS_MAX)?;
+    let known = table.iter().zip(&names).find(|(_, name)| *name == found);
+    known.map(|((name, _), _)| *name)
 }
 
 #[cfg(test)]
@@ -253,10 +237,9 @@ mod tests {
     #[test]
     fn a_near_name_is_suggested_and_a_far_one_is_not() {
         let table: Table = &[("accelerators", Meaning::Used), ("run", Meaning::Used)];
-        assert_eq!(nearest("acelerators", table), Some("accelerators"));
-        assert_eq!(nearest("Accelerator", table), Some("accelerators"));
-        assert_eq!(nearest("rum", table), Some("run"));
-        assert_eq!(nearest("walk", table), None);
-        assert_eq!(edits("kitten", "sitting"), 3);
+        assert_eq!(near("acelerators", table), Some("accelerators"));
+        assert_eq!(near("Accelerator", table), Some("accelerators"));
+        assert_eq!(near("rum", table), Some("run"));
+        assert_eq!(near("walk", table), None);
     }
 }

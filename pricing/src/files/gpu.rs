@@ -34,15 +34,21 @@ pub(super) fn choice(
         .filter(|m| memory.is_none_or(|b| in_range(*m, b)))
         .collect();
     if models.is_empty() {
-        p.note(
-            field,
-            format!("no card of the catalogue is meant by `{name}`, so no offer can match it"),
-        );
+        p.note(field, no_such_card(name));
     }
     Some(GpuChoice {
         name: name.to_owned(),
         models,
     })
+}
+
+/// What is said of a name that means no card.
+fn no_such_card(name: &str) -> String {
+    let said = format!("no card of the catalogue is meant by `{name}`, so no offer can match it");
+    match GpuModel::near(name) {
+        Some(near) => format!("{said}; did you mean `{near}`?"),
+        None => said,
+    }
 }
 
 fn in_range(model: GpuModel, bounds: Bounds) -> bool {

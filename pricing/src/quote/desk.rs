@@ -154,10 +154,11 @@ impl<'a> Desk<'a> {
         } else if report.quote.is_none() {
             let last = report.refused.keys().max();
             let only_places = matches!(last, Some(Refusal::Jurisdiction | Refusal::DataOnConsumer));
-            report.no_quote = Some(NoQuote::error(match only_places {
+            let code = match only_places {
                 true => ErrorCode::PLACE_DENIED,
                 false => ErrorCode::NO_OFFER_FITS,
-            }));
+            };
+            report.no_quote = Some(NoQuote::nothing_fits(code, &report.refused));
         }
         report
     }

@@ -1,5 +1,7 @@
 //! Why an offer does not fit a workload on a tier.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Why an offer does not fit, in the order in which it is asked.
@@ -83,4 +85,52 @@ impl Refusal {
         Self::AboveBudget,
         Self::TierNotOffered,
     ];
+
+    /// In words, after a number of offers.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::PriceInvalid => "without a price that can be believed",
+            Self::BelowTier => "below the tier, which wants an A100 or better",
+            Self::OtherGpu => "of another GPU",
+            Self::TooLittleVram => "with too little memory",
+            Self::NeedsDatacenter => "of consumer grade, which the work does not fit",
+            Self::SecretsOnConsumer => "of consumer grade, where the owner could read the secrets",
+            Self::DataOnConsumer => "of consumer grade, which the rules forbid for such data",
+            Self::TooFewGpus => "with fewer GPUs in a node",
+            Self::WholeNodesOnly => "let only as whole nodes of more GPUs",
+            Self::TooFewNodes => "with fewer free nodes",
+            Self::NoFastLink => "without a fast link",
+            Self::Jurisdiction => "in countries where the operator's rules forbid the card",
+            Self::CountryExcluded => "in countries that the file excludes",
+            Self::TooFar => "too far from the regions that must be near",
+            Self::CannotStart => "of products on which it cannot start",
+            Self::IsBackstop => "kept as the backstop of this tier",
+            Self::WouldNotEnd => "on which it would hardly ever end, so often do they fail",
+            Self::NotSold => "that the pricing policy does not sell",
+            Self::TooLate => "on which it would end after its deadline",
+            Self::Stale => "last seen too long ago",
+            Self::AbovePriceLimit => "dearer than the limit",
+            Self::AboveBudget => "beyond the budget",
+            Self::TierNotOffered => "not looked at",
+        }
+    }
+
+    /// How many were refused for what, in words; first what was asked last, which came nearest.
+    pub fn told(refused: &BTreeMap<Self, usize>) -> String {
+        let nearest_first = refused.iter().rev();
+        let parts = nearest_first.map(|(why, n)| format!("{n} {}", why.words()));
+        parts.collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_nearest_is_told_first() {
+        let refused = BTreeMap::from([(Refusal::OtherGpu, 7), (Refusal::AboveBudget, 2)]);
+        let told = Refusal::told(&refused);
+        assert_eq!(told, "2 beyond the budget, 7 of another GPU");
+    }
 }

@@ -59,11 +59,16 @@ impl NoQuote {
         }
     }
 
-    /// An error, by its title.
-    pub(super) fn error(code: ErrorCode) -> Self {
+    /// Nothing fits: an error, by its title, with what was refused.
+    pub(super) fn nothing_fits(code: ErrorCode, refused: &BTreeMap<Refusal, usize>) -> Self {
+        let title = code.title();
+        let text = match refused.is_empty() {
+            true => format!("{title}: none is known now"),
+            false => format!("{title}: {}", Refusal::told(refused)),
+        };
         Self {
             code: Some(code),
-            text: code.title().to_owned(),
+            text,
         }
     }
 }

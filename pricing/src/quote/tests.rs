@@ -161,10 +161,12 @@ fn zero_negative_and_absurd_prices_are_never_quoted() {
     let consumer = tier(&report, Tier::Consumer);
     assert_eq!(consumer.quote, None);
     assert_eq!(consumer.refused[&Refusal::PriceInvalid], 3);
-    assert_eq!(
-        consumer.no_quote.clone().unwrap().code,
-        Some(ErrorCode::NO_OFFER_FITS)
-    );
+    let told = consumer.no_quote.clone().unwrap();
+    assert_eq!(told.code, Some(ErrorCode::NO_OFFER_FITS));
+    let why = ": 3 without a price that can be believed";
+    assert!(told.text.ends_with(why), "{}", told.text);
+    let nothing = tier(&report_of(JOB, &[]), Tier::Consumer).no_quote.clone();
+    assert!(nothing.unwrap().text.ends_with(": none is known now"));
 }
 
 #[test]

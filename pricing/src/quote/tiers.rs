@@ -110,7 +110,10 @@ impl<'a> Search<'a> {
             Some((cost, Ok(()))) => cost,
             Some((_, Err(why))) => return refused(why),
             None => {
-                let none = "no enterprise offer fits that could be the backstop";
+                let mut none = "no enterprise offer fits that could be the backstop".to_owned();
+                if enterprise.ranked.is_empty() && !enterprise.refused.is_empty() {
+                    none = format!("{none}: {}", Refusal::told(&enterprise.refused));
+                }
                 return refused(format!("{none}{}", self.grades_lost()));
             }
         };

@@ -3,6 +3,7 @@
 
 use comfy_table::CellAlignment;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
+use tandem_pricing::quote::Refusal;
 
 use super::super::output::{say, table};
 use crate::api::{ObjectivesView, QuoteReply, QuoteView, ReferenceView, TierView, TokenLegView};
@@ -129,15 +130,17 @@ fn leg(leg: &TokenLegView) -> String {
     )
 }
 
+/// A reason by its word in JSON; none of a newer broker's.
+fn word_of(why: &str) -> Option<Refusal> {
+    serde_json::from_value(why.into()).ok()
+}
+
 fn considered(tier: &TierView, offers: usize) -> String {
-    let refused: Vec<String> = tier
-        .refused
-        .iter()
-        .map(|(why, n)| format!("{n} {}", why.replace('_', " ")))
-        .collect();
-    let why = match refused.is_empty() {
-        true => String::new(),
-        false => format!("; refused: {}", refused.join(", ")),
+    let counts = tier.refused.iter();
+    let known = counts.filter_map(|(why, n)| Some((word_of(why)?, *n)));
+    let why = match Refusal::told(&known.collect()) {
+        told if told.is_empty() => told,
+        told => format!("; refused: {told}"),
     };
     format!(
         "{}: {} of {offers} offers fit{why}",

@@ -27,8 +27,10 @@ use actix_web::http::header::{ACCEPT, HeaderMap};
 use actix_web::web;
 
 use super::context;
+use super::params::Params;
 use super::problem::Problem;
 use super::server::Shared;
+use crate::api::FieldProblem;
 use crate::api::described::NAME_CHARS_MAX;
 use crate::store::JobRecord;
 use tandem_model::gpu::GpuModel;
@@ -71,11 +73,23 @@ fn check_line(field: &str, text: &str, chars_max: usize) -> Result<(), Problem> 
     Err(Problem::field(field, detail))
 }
 
-/// The cards that a name can mean, an id of the catalogue included.
-fn cards(name: &str) -> Option<Vec<GpuModel>> {
-    let found = GpuModel::matching(name);
-    let by_id = GpuModel::by_id(name).map(|model| vec![model]);
-    Some(found).filter(|all| !all.is_empty()).or(by_id)
+/// Takes the cards that the parameter `gpu` can mean, an id of the catalogue included.
+fn cards(params: &mut Params) -> Result<Option<Vec<GpuModel>>, Problem> {
+    let Some(name) = params.text("gpu") else {
+        return Ok(None);
+    };
+    let found = GpuModel::matching(&name);
+    let by_id = GpuModel::by_id(&name).map(|model| vec![model]);
+    let cards = Some(found).filter(|all| !all.is_empty()).or(by_id);
+    match cards {
+        Some(cards) => Ok(Some(cards)),
+        None => Err(Problem::fields(vec![FieldProblem {
+            field: "gpu".to_owned(),
+            detail: "not the name of a card".to_owned(),
+            hint: GpuModel::near(&name).map(|near| format!("did you mean `{near}`?")),
+            ..FieldProblem::default()
+        }])),
+    }
 }
 
 /// Highest number of a row: what every reader of JSON keeps exactly.

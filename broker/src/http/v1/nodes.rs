@@ -59,7 +59,7 @@ pub(in crate::http) async fn list(
     let after = params.read("after", "the `next` of a page of devices", |text| {
         HexBytes::parse(text).ok()
     })?;
-    let models = params.read("gpu", "the name of a card", cards)?;
+    let models = cards(&mut params)?;
     let filter = DeviceFilter {
         network: params.read("network", "the name of a network", NetworkId::parse)?,
         models: models.map(|all| all.iter().map(|model| model.id().to_owned()).collect()),
