@@ -142,7 +142,7 @@ impl Transport {
                 Step::Done(outcome) => return outcome,
                 Step::Send(request) => {
                     let answer = self
-                        .send_with_retries(&exchange, request, trace, deadline)
+                        .send_with_retries(&exchange, &request, trace, deadline)
                         .await;
                     exchange.answered(answer);
                 }
@@ -150,15 +150,19 @@ impl Transport {
         }
     }
 
-    /// Sends one request once.
+    /// Sends one request once, when our share of the network's limits has room for it.
     pub async fn send(&self, request: &WireRequest, trace: TraceId, deadline: Instant) -> Answer {
+        self.limits.wait(request.rate, deadline).await?;
+        self.send_now(request, trace, deadline).await
+    }
+
+    async fn send_now(&self, request: &WireRequest, trace: TraceId, deadline: Instant) -> Answer {
         let traceparent = trace.traceparent(rand::random());
         let url = http::url(&self.base, request).ok_or(TransportFault::NotSent)?;
         let headers = http::headers(request, &traceparent).ok_or(TransportFault::NotSent)?;
         if Instant::now() >= deadline {
             return Err(TransportFault::NotSent);
         }
-        self.limits.wait(request.rate, deadline).await?;
         if !self.with_breaker(|breaker, now| breaker.admit(now)) {
             return Err(TransportFault::CircuitOpen);
         }
@@ -189,7 +193,7 @@ impl Transport {
     async fn send_with_retries(
         &self,
         exchange: &Exchange<'_>,
-        mut request: WireRequest,
+        request: &WireRequest,
         trace: TraceId,
         deadline: Instant,
     ) -> Answer {
@@ -201,7 +205,15 @@ impl Transport {
             .build();
         let mut may_have_arrived = false;
         loop {
-            let answer = self.send(&request, trace, deadline).await;
+            // Waited for first and asked again then: a single-use token lives for seconds, and the
+            // wait for our share of a limit can be longer.
+            let answer = match self.limits.wait(request.rate, deadline).await {
+                Err(fault) => Err(fault),
+                Ok(()) => match exchange.step(self.context()) {
+                    Step::Send(fresh) => self.send_now(&fresh, trace, deadline).await,
+                    Step::Done(_) => Err(TransportFault::NotSent),
+                },
+            };
             let wait = if may_be_sent_again(&answer, request.repeat) {
                 waits.next()
             } else {
@@ -219,11 +231,6 @@ impl Transport {
             }
             may_have_arrived |= has_open_fate(&answer);
             tokio::time::sleep(wait).await;
-            // Asked again, so that a single-use token is fresh.
-            match exchange.step(self.context()) {
-                Step::Send(again) => request = again,
-                Step::Done(_) => return settle(answer, may_have_arrived),
-            }
         }
     }
 

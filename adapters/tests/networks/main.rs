@@ -7,4 +7,5 @@ mod hostile;
 mod ionet_deployments;
 mod ionet_shapes;
 mod server;
+mod shares;
 mod transport;

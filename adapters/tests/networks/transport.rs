@@ -315,31 +315,6 @@ async fn after_repeated_failures_calls_are_held_back_without_a_request() {
     assert_eq!(requests(&server).await.len(), 2);
 }
 
-#[tokio::test]
-async fn what_waits_longer_for_its_share_than_its_deadline_is_not_sent() {
-    let page = serde_json::json!({"code": 135_000, "msg": "", "time": "", "data":
-        {"records": [], "current": 1, "size": 100, "total": 0, "pages": 0}});
-    let server = MockServer::start().await;
-    let answer = ResponseTemplate::new(200).set_body_json(page);
-    Mock::given(method("GET"))
-        .respond_with(answer)
-        .mount(&server)
-        .await;
-    let adapter = Aethir::new("ak", Secret::new("sk"));
-    let transport = transport(&adapter, &server.uri());
-    let trace = TraceId::new([7; 16]);
-    let soon = || Instant::now() + Duration::from_secs(2);
-    let outcome = transport
-        .perform(&adapter, &Command::Offers, trace, soon())
-        .await;
-    assert!(matches!(outcome, Outcome::Offers { .. }), "{outcome:?}");
-    let outcome = transport
-        .perform(&adapter, &Command::Offers, trace, soon())
-        .await;
-    assert_eq!(failure(outcome).kind, FailureKind::RateLimited);
-    assert_eq!(requests(&server).await.len(), 1);
-}
-
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
 
