@@ -4,6 +4,7 @@ mod check;
 
 use comfy_table::CellAlignment;
 use tandem_model::error::ErrorCode;
+use tandem_model::near::nearest;
 use tandem_model::network::NetworkId;
 
 use super::connection::Connection;
@@ -15,6 +16,8 @@ use crate::client::{Answer, Client, encoded};
 
 /// Most pages that are read.
 const PAGES_MAX: usize = 100;
+/// Most letters in which a network's name may differ from the one that was probably meant.
+const NETWORK_EDITS_MAX: usize = 2;
 /// Most rows of the table; `--json` has all.
 const ROWS_MAX: usize = 60;
 
@@ -67,6 +70,9 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     }
     let client = arguments.connection.client()?;
     let (mut offers, networks, document) = read(&client, &filter).await?;
+    if let Some(asked) = &arguments.network {
+        check_network(asked, &networks)?;
+    }
     if json {
         return say(&serde_json::to_string_pretty(&document)?);
     }
@@ -76,6 +82,23 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
         tell(&standing(network));
     }
     Ok(())
+}
+
+/// Refuses a network that the broker does not have, for which every list would be empty.
+fn check_network(asked: &NetworkId, networks: &[NetworkView]) -> Result<(), Failure> {
+    let names: Vec<&str> = networks.iter().map(|view| view.network.as_str()).collect();
+    if names.contains(&asked.as_str()) {
+        return Ok(());
+    }
+    let said = format!(
+        "the broker has no network {asked}; it has {}",
+        names.join(", ")
+    );
+    let failure = Failure::new(ErrorCode::USAGE, said);
+    Err(match nearest(asked.as_str(), names, NETWORK_EDITS_MAX) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure,
+    })
 }
 
 /// How the networks stand, without their offers.

@@ -154,6 +154,7 @@ impl Stage {
 
 async fn open_sandbox(settings: &Settings, folder: &Path) -> anyhow::Result<Sandbox> {
     let mut options = SandboxOptions::new(([127, 0, 0, 1], 0).into(), settings.seed);
+    options.world.prices_from_start = true;
     options.speed_permille = settings.speed * 1_000;
     options.exec = Some(ExecOptions {
         work_dir: folder.join("machines"),

@@ -52,7 +52,6 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("/v1/offers?country=Germany", "country"),
     ("/v1/offers?grade=gold", "grade"),
     ("/v1/offers?network=I%20O", "network"),
-    ("/v1/offers?network=iont", "network"),
     ("/v1/keys?account=me", "account"),
 ];
 

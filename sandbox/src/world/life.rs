@@ -49,6 +49,9 @@ impl World {
         self.wall = self.wall.max(now.wall);
         if self.now == WorldTime::default() {
             self.now = now.world;
+            if self.options.prices_from_start {
+                self.market.begin_prices(now.world);
+            }
             crate::control::begin(self);
             crate::aethir::begin(self);
         }

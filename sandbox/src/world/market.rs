@@ -60,6 +60,8 @@ pub(crate) struct Market {
     seed: u64,
     pub(crate) nodes: Vec<Node>,
     pub(crate) stocks: Vec<Stock>,
+    /// When prices begin their course.
+    prices_from: WorldTime,
 }
 
 impl Market {
@@ -69,6 +71,7 @@ impl Market {
             seed,
             nodes: Vec::with_capacity(options.nodes as usize),
             stocks: stocks(),
+            prices_from: WorldTime::default(),
         };
         let lots = lots(&market.stocks);
         let mut placed = [0, 0];
@@ -171,6 +174,11 @@ impl Market {
             .collect()
     }
 
+    /// Lets prices begin their course now.
+    pub(crate) fn begin_prices(&mut self, now: WorldTime) {
+        self.prices_from = now;
+    }
+
     /// Price per GPU-hour in millionths of a dollar: the list price, within 6 % by day and 3 % by
     /// hour, rounded to a tenth of a cent.
     pub(crate) fn price(&self, stock: u16, now: WorldTime) -> i64 {
@@ -179,7 +187,7 @@ impl Market {
             Network::Ionet => kind.card().ionet_micro_usd,
             Network::Aethir => kind.card().aethir_micro_usd,
         };
-        let hour = u64::try_from(now.micros() / 3_600_000_000).unwrap_or(0);
+        let hour = now.since(self.prices_from).as_secs() / 3_600;
         let swing = |step: u64, period: u64, width: i64| {
             let draw = mix(self.seed, u64::from(stock), period, hour / step);
             i64::try_from(draw % (2 * width.unsigned_abs() + 1)).unwrap_or(0) - width
@@ -252,6 +260,19 @@ mod tests {
             let (card, place) = (stock.card().alias, stock.place().iso2);
             assert!(market.available(index, 8) > 0, "{card} in {place}");
         }
+    }
+
+    #[test]
+    fn prices_that_begin_with_the_world_are_the_same_on_every_day() {
+        let course = |began: i64| {
+            let mut market = Market::new(1, &WorldOptions::default(), &mut Dice::new(1));
+            let at = |hour: i64| WorldTime::from_micros((began + hour) * 3_600_000_000 + 7);
+            market.begin_prices(at(0));
+            (0..50)
+                .map(|hour| market.price(0, at(hour)))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(course(0), course(495_000));
     }
 
     #[test]

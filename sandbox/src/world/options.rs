@@ -165,6 +165,9 @@ pub struct WorldOptions {
     pub lying_permille: u16,
     /// Faults per running unit and hour, in thousandths; 0 for none.
     pub random_faults_permille: u32,
+    /// Whether prices begin at the first hour of their course when the world begins, so that a seed
+    /// tells the same story on every day; else they go by the date.
+    pub prices_from_start: bool,
     /// Availability over time.
     pub spot: Option<SpotTrace>,
     /// Whether io.net gives the unused time of a deleted container back (its sources disagree).
@@ -193,6 +196,7 @@ impl Default for WorldOptions {
             nodes: 3_000,
             lying_permille: 0,
             random_faults_permille: 0,
+            prices_from_start: false,
             spot: None,
             caas_refunds: false,
             vm_price_per_gpu: false,

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use tandem_model::gpu::GpuModel;
-use tandem_model::near::nearest;
 use tandem_model::network::{Country, Grade, NetworkId};
 use tandem_model::offer::Offer;
 use tandem_model::time::WorldTime;
@@ -23,9 +22,6 @@ use crate::http::server::Shared;
 
 /// Longest text of a cursor: an offer's id.
 const AFTER_BYTES_MAX: usize = 512;
-
-/// Most letters in which a network's name may differ from the one that was probably meant.
-const NETWORK_EDITS_MAX: usize = 2;
 
 struct Filter {
     gpus: Option<Vec<GpuModel>>,
@@ -58,24 +54,6 @@ fn grade(name: &str) -> Option<Grade> {
     GRADES
         .into_iter()
         .find(|grade| serde_json::to_value(grade).is_ok_and(|v| v == name))
-}
-
-/// Refuses a network that this broker does not have.
-fn check_network(asked: Option<&NetworkId>, market: &Market) -> Result<(), Problem> {
-    let Some(asked) = asked.filter(|id| !market.networks.contains_key(*id)) else {
-        return Ok(());
-    };
-    let names: Vec<&str> = market.networks.keys().map(NetworkId::as_str).collect();
-    let near = nearest(asked.as_str(), names.iter().copied(), NETWORK_EDITS_MAX);
-    Err(Problem::fields(vec![FieldProblem {
-        field: "network".to_owned(),
-        detail: format!(
-            "this broker has no network {asked}; it has {}",
-            names.join(", ")
-        ),
-        hint: near.map(|near| format!("did you mean `{near}`?")),
-        ..FieldProblem::default()
-    }]))
 }
 
 /// What the gate refused, by reason.
@@ -148,7 +126,6 @@ pub(in crate::http) async fn offers(
     let filter = Filter::read(&mut params)?;
     params.finish()?;
     let market = shared.state.engine.market();
-    check_network(filter.network.as_ref(), &market)?;
     let is_after = |offer: &&Offer| after.as_ref().is_none_or(|after| offer.id.0 > *after);
     let wanted = market.offers.iter().filter(|o| filter.takes(o));
     // In the order of their ids, whatever order the market has.
