@@ -11,9 +11,7 @@ use tandem_model::time::WorldTime;
 
 use super::cards;
 use crate::api::described::{GRADES, GradeWord, PageLimit};
-use crate::api::{
-    FieldProblem, GradeLostView, NetworkView, OfferPage, OfferView, ProblemView, Scope,
-};
+use crate::api::{GradeLostView, NetworkView, OfferPage, OfferView, ProblemView, Scope};
 use crate::engine::market::{GradeLost, Market, NetworkReading};
 use crate::http::auth::Caller;
 use crate::http::params::Params;
