@@ -39,17 +39,29 @@ fn a_file_without_a_price_is_told_what_stands_in_its_way() {
     ] {
         assert!(told.contains(part), "`{part}` is missing in {told}");
     }
-    for (query, part) in [
+    broker.stop();
+}
+
+#[test]
+fn a_card_or_a_network_that_nobody_has_is_refused_with_the_nearest() {
+    let home = Home::new();
+    let broker = home.serve(&["--sandbox"]);
+    for (query, parts) in [
         (
             ["--gpu", "h1000"],
-            "not the name of a card (did you mean `H100`?)",
+            ["not the name of a card", "did you mean `H100`?"],
         ),
-        (["--network", "iont"], "it has aethir, ionet"),
+        (
+            ["--network", "iont"],
+            ["it has aethir, ionet", "did you mean `ionet`?"],
+        ),
     ] {
         let refused = home.run(&broker, &["offers", query[0], query[1]]);
         assert_eq!(refused.status.code(), Some(1));
         let told = text(&refused.stderr);
-        assert_eq!(told.matches(part).count(), 1, "{told}");
+        for part in parts {
+            assert_eq!(told.matches(part).count(), 1, "`{part}` in {told}");
+        }
     }
     broker.stop();
 }

@@ -48,11 +48,12 @@ pub(super) fn lines(reply: &QuoteReply, file: &str) -> Vec<String> {
 /// What in the file says that its need does not fit a tier.
 fn need(tier: Tier, found: &ClassificationReply, file: &str) -> Vec<String> {
     let fits = match tier {
-        Tier::Consumer | Tier::Assured => found.tiers.consumer,
+        Tier::Consumer => found.tiers.consumer,
         Tier::Enterprise => found.tiers.enterprise,
+        // What keeps work off consumer hardware keeps it off this tier too, and is told once.
+        Tier::Assured => return Vec::new(),
     };
-    // What keeps work off consumer hardware keeps it off `assured`, and is told once.
-    if fits || tier == Tier::Assured {
+    if fits {
         return Vec::new();
     }
     let field = format!("tiers.{}", tier.as_str());

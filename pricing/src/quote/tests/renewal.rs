@@ -10,6 +10,16 @@ fn market() -> Vec<Offer> {
     ]
 }
 
+/// What is seen at a desk where the usual job is asked for, under a policy on a market.
+fn at_desk<T>(policy: &Policy, offers: &[Offer], look: impl FnOnce(&Desk<'_>) -> T) -> T {
+    let document = files::read(JOB).unwrap_or_else(|e| panic!("{e}"));
+    let found = classify(&document);
+    let workload = document.workload.unwrap();
+    let book = Book::build(offers).unwrap();
+    let supply = supply(&book, &Usage::default());
+    look(&Desk::new(&workload, &found, &book, under(policy, &supply)))
+}
+
 /// What another term costs on an offer of this id and price, beside the quote that it was taken by.
 fn asked(
     wanted: Tier,
@@ -17,18 +27,14 @@ fn asked(
     offers: &[Offer],
 ) -> (Option<TermPrice>, tandem_model::quote::Quote) {
     let policy = Policy::standard();
-    let document = files::read(JOB).unwrap_or_else(|e| panic!("{e}"));
-    let found = classify(&document);
-    let workload = document.workload.unwrap();
-    let before = Book::build(&market()).unwrap();
-    let supply_before = supply(&before, &Usage::default());
-    let desk = Desk::new(&workload, &found, &before, under(&policy, &supply_before));
-    let quote = tier(&desk.quote(fresh()), wanted).quote.clone().unwrap();
-    let held = held(before.find(&quote.offer).unwrap().to_offer());
-    let book = Book::build(offers).unwrap();
-    let supply = supply(&book, &Usage::default());
-    let desk = Desk::new(&workload, &found, &book, under(&policy, &supply));
-    (desk.term_price(wanted, &held), quote)
+    let (quote, taken) = at_desk(&policy, &market(), |desk| {
+        let quote = tier(&desk.quote(fresh()), wanted).quote.clone().unwrap();
+        let taken = desk.book.find(&quote.offer).unwrap().to_offer();
+        (quote, taken)
+    });
+    let held = held(taken);
+    let price = at_desk(&policy, offers, |desk| desk.term_price(wanted, &held));
+    (price, quote)
 }
 
 #[test]
@@ -78,14 +84,10 @@ fn where_no_machine_of_the_kind_is_listed_nothing_says_what_it_costs() {
 fn what_the_policy_would_not_sell_anew_costs_its_cost_and_the_least_margin() {
     // A ceiling below what the machine costs; the least margin of this policy is nothing.
     let policy = bounded(1, Some(100_000));
-    let document = files::read(JOB).unwrap_or_else(|e| panic!("{e}"));
-    let found = classify(&document);
-    let workload = document.workload.unwrap();
-    let book = Book::build(&market()).unwrap();
-    let supply = supply(&book, &Usage::default());
-    let desk = Desk::new(&workload, &found, &book, under(&policy, &supply));
-    assert!(tier(&desk.quote(fresh()), Tier::Consumer).quote.is_none());
-    let price = desk.term_price(Tier::Consumer, &market()[0]).unwrap();
+    let price = at_desk(&policy, &market(), |desk| {
+        assert!(tier(&desk.quote(fresh()), Tier::Consumer).quote.is_none());
+        desk.term_price(Tier::Consumer, &market()[0]).unwrap()
+    });
     assert_eq!(price.rate.price(), price.cost);
     assert!(price.cost.get() > 400_000, "{price:?}");
 }
@@ -116,16 +118,10 @@ fn a_promotion_is_not_for_later_terms() {
         standard.trim_end()
     );
     let policy = Policy::parse(&text).unwrap_or_else(|e| panic!("{e}"));
-    let document = files::read(JOB).unwrap_or_else(|e| panic!("{e}"));
-    let found = classify(&document);
-    let workload = document.workload.unwrap();
-    let book = Book::build(&market()).unwrap();
-    let supply = supply(&book, &Usage::default());
-    let desk = Desk::new(&workload, &found, &book, under(&policy, &supply));
-    let quote = tier(&desk.quote(fresh()), Tier::Consumer)
-        .quote
-        .clone()
-        .unwrap();
+    let quote = at_desk(&policy, &market(), |desk| {
+        tier(&desk.quote(fresh()), Tier::Consumer).quote.clone()
+    });
+    let quote = quote.unwrap();
     assert!(quote.promotion.is_some());
     let full = tier(&report_of(JOB, &market()), Tier::Consumer)
         .quote
