@@ -1,12 +1,16 @@
-//! `cargo deny`, with advisories from the live database or from a dated copy of it.
+//! `cargo deny`, with advisories from the live database, from a dated copy of it, or by the record
+//! of the last check of the same `Cargo.lock`.
+
+mod record;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::process::{cargo, command, root, run, succeeds};
 use crate::setup::local_deny;
+use record::Record;
 
 /// The name under which cargo-deny keeps its default database.
 const DATABASE_FOLDER: &str = "advisory-db-3157b0e258782691";
@@ -22,6 +26,9 @@ fn deny(arguments: &[&str]) -> Command {
 }
 
 /// Checks bans, licences, sources and advisories.
+///
+/// A machine that can have no database goes by the record of the last check, which holds for the
+/// same `Cargo.lock` alone.
 pub(crate) fn check() -> anyhow::Result<()> {
     run(deny(&[
         "check",
@@ -33,24 +40,20 @@ pub(crate) fn check() -> anyhow::Result<()> {
     forget_copy()?;
     if succeeds(deny(&["fetch", "db"])) {
         println!("advisories: live database");
-        return run(deny(&["check", "advisories"]));
+        run(deny(&["check", "advisories"]))?;
+        return Record::here()?.keep();
     }
-    let database = from_copy().context("the live advisory database cannot be cloned")?;
-    let date = command(
-        "git",
-        &[
-            "-C",
-            &database.to_string_lossy(),
-            "log",
-            "-1",
-            "--format=%cs",
-        ],
-    )
-    .output()
-    .context("git log of the advisory database")?;
-    let date = String::from_utf8_lossy(&date.stdout).trim().to_owned();
-    println!("advisories: the live database cannot be cloned; using the copy of {date}");
-    run(deny(&["--offline", "check", "advisories"]))
+    if !bundle().exists() {
+        return Record::read()?.rely_on();
+    }
+    unpack()?;
+    let record = Record::here()?;
+    println!(
+        "advisories: the live database cannot be cloned; using the copy of {}",
+        record.database_date
+    );
+    run(deny(&["--offline", "check", "advisories"]))?;
+    record.keep()
 }
 
 fn database() -> PathBuf {
@@ -74,19 +77,16 @@ fn forget_copy() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Unpacks the database from the git bundle beside the checkout.
-fn from_copy() -> anyhow::Result<PathBuf> {
+/// A git bundle of the database, where one lies beside the checkout.
+fn bundle() -> PathBuf {
+    root().join("../shared/data/rustsec.bundle")
+}
+
+/// Unpacks the database from the bundle.
+fn unpack() -> anyhow::Result<()> {
     let database = database();
-    let bundle = root().join("../shared/data/rustsec.bundle");
-    if !bundle.exists() {
-        bail!(
-            "no copy of it at ../shared/data/rustsec.bundle either; \
-             allow the clone, or put a bundle of the RustSec database there"
-        );
-    }
     let _ = std::fs::remove_dir_all(&database);
-    clone(&bundle, &database)?;
-    Ok(database)
+    clone(&bundle(), &database)
 }
 
 fn clone(bundle: &Path, database: &Path) -> anyhow::Result<()> {
