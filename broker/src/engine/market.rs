@@ -36,7 +36,7 @@ pub struct Market {
     pub settled: SeenByKind,
     /// Offers of each network that are taken as consumer grade although it says data centre.
     pub grade_lost: BTreeMap<NetworkId, Arc<BTreeSet<OfferId>>>,
-    /// When each network was last read; none of it before the first time.
+    /// How each network that is configured stands, also before it was first read.
     pub networks: BTreeMap<NetworkId, NetworkReading>,
 }
 

@@ -1,6 +1,5 @@
 //! A network's market was read, or was not: the market of all of them after it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +66,7 @@ impl Kernel {
         let jobs = self.jobs.values().map(|held| &held.job);
         let usage = market::usage(jobs, &self.seen, self.terms.probe.grade_failed_permille);
         let Some(mut offers) = fresh else {
-            let networks = self.readings(id);
+            let networks = self.networks.readings();
             let market = &*self.market;
             self.market = Arc::new(Market {
                 supply: Supply::of(&market.book, &self.terms.products, usage),
@@ -83,7 +82,7 @@ impl Kernel {
         }
         let mut grade_lost = self.market.grade_lost.clone();
         grade_lost.insert(id.clone(), Arc::new(ids));
-        let networks = self.readings(id);
+        let networks = self.networks.readings();
         let known = Arc::clone(&self.market.offers);
         offers.extend(known.iter().filter(|o| o.network != *id).cloned());
         match Market::of(offers, &self.terms.products, usage, networks) {
@@ -106,15 +105,6 @@ impl Kernel {
                 }
             }
         }
-    }
-
-    /// How the networks were last read, one of them just now.
-    fn readings(&self, id: &NetworkId) -> BTreeMap<NetworkId, NetworkReading> {
-        let mut networks = self.market.networks.clone();
-        if let Some(network) = self.networks.all.get(id) {
-            networks.insert(id.clone(), network.reading.clone());
-        }
-        networks
     }
 
     /// Promises a job that is about to be accepted what it may need of the backstop, from now on and

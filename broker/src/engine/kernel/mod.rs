@@ -99,8 +99,13 @@ pub struct Kernel {
 impl Kernel {
     /// An engine without jobs, under the standard policy.
     pub fn new(terms: Terms, now: WorldTime) -> Self {
+        let networks = networks::Networks::new(&terms, now);
+        let market = Market {
+            networks: networks.readings(),
+            ..Market::default()
+        };
         Self {
-            networks: networks::Networks::new(&terms, now),
+            networks,
             seen: terms.seen.clone(),
             terms,
             policy: Arc::new(Live::standard(WallTime::default())),
@@ -109,7 +114,7 @@ impl Kernel {
             ready: BTreeSet::new(),
             waiting: BTreeMap::new(),
             beats: beats::Beats::default(),
-            market: Arc::default(),
+            market: Arc::new(market),
             taken: BTreeMap::new(),
             ended: VecDeque::new(),
             answers: Vec::new(),

@@ -105,6 +105,14 @@ impl Networks {
         &self.health
     }
 
+    /// How each was last read.
+    pub(super) fn readings(&self) -> BTreeMap<NetworkId, NetworkReading> {
+        let readings = self.all.iter();
+        readings
+            .map(|(id, network)| (id.clone(), network.reading.clone()))
+            .collect()
+    }
+
     /// The broker was away: silence for a while from now says nothing of any agent.
     pub(super) fn was_away(&mut self, now: WorldTime, terms: &Terms) {
         self.late_until = now.after(AFTER_AWAY.max(terms.windows.lease));

@@ -13,6 +13,7 @@ use crate::engine::message::Refused;
 use crate::engine::step::story::{FILE, at, offer, spec, terms, thing, two};
 use crate::store::{Changes, Rule, StoreError};
 
+mod market;
 mod measured;
 mod probes;
 mod running_probes;
@@ -376,24 +377,4 @@ fn agents_have_time_to_ask_again_after_the_broker_was_away_and_not_for_ever() {
     }
     let left_at = left_at.expect("its agent is never heard again");
     assert!((1_045..1_100).contains(&left_at), "{left_at}");
-}
-
-#[test]
-fn an_offer_that_the_gate_refuses_is_counted_and_never_in_the_market() {
-    let mut rig = Rig::new();
-    let mut offers = two();
-    offers[0].price = RatePerGpuHour::new(MicroUsd::ZERO);
-    rig.read(offers);
-    let market = rig.kernel.market();
-    let left: Vec<_> = market.offers.iter().map(|o| o.network.as_str()).collect();
-    assert_eq!(left, ["aethir"]);
-    assert_eq!(market.offers_of(&ionet()), 0);
-    assert_eq!(market.offers_of(&NetworkId::from_static("aethir")), 1);
-    let refused = &market.networks[&ionet()].refused;
-    assert_eq!(refused.get("zero_price"), Some(&1));
-    assert!(
-        market.networks[&NetworkId::from_static("aethir")]
-            .refused
-            .is_empty()
-    );
 }
