@@ -301,3 +301,23 @@ fn a_price_file_or_argument_that_cannot_be_used_fails_and_says_what_to_do() {
         assert!(stderr(&output).contains(told), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_back_test_names_a_promotion_that_had_no_part_in_it() {
+    let policy = "examples/policies/launch-promotion.yaml";
+    let replayed = |more: &[&str]| {
+        let all = [&["policy", "backtest", policy], more].concat();
+        let output = tandem(&all, "");
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let told = replayed(&[]);
+    assert!(
+        told.contains("gives render-weeks from 2027-01-15"),
+        "{told}"
+    );
+    let again = "2027-01-15T00:00:00Z";
+    assert!(told.contains(&format!("--start {again}")), "{told}");
+    let told = replayed(&["--start", again]);
+    assert!(!told.contains("render-weeks"), "{told}");
+}

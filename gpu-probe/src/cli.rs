@@ -9,13 +9,15 @@ mod verify;
 
 pub use tables::table;
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::cuda::{EXIT_COULD_NOT_RUN, leave_if_work_left};
 use crate::shell::{self, AgentError, Config, EXIT_CONFIG, VARIABLES};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tandem_model::error::ErrorCode;
 use tracing_subscriber::EnvFilter;
 
 /// Longest wait for threads that still read or write files when the agent exits.
@@ -52,7 +54,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let filter = EnvFilter::try_from_env("TANDEM_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_env_filter(filter)
         .init();
     let help = variables_help();
@@ -61,13 +64,13 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Verify(arguments) => Ok(verify::run(&arguments)),
         Command::Agent { command } => {
-            run_agent(command).map_err(|error| said(error.code(), &error, EXIT_CONFIG))
+            run_agent(command).map_err(|error| logged(error.code(), &error, EXIT_CONFIG))
         }
         Command::Info(arguments) => info::run(&arguments)
             .map(|()| 0)
-            .map_err(|error| said(error.code(), &error, EXIT_COULD_NOT_RUN)),
+            .map_err(|error| told(error.code(), &error, EXIT_COULD_NOT_RUN)),
         Command::Run(arguments) => {
-            run::run(&arguments).map_err(|error| said(error.code(), &error, EXIT_COULD_NOT_RUN))
+            run::run(&arguments).map_err(|error| told(error.code(), &error, EXIT_COULD_NOT_RUN))
         }
     };
     let code = result.unwrap_or_else(|code| code);
@@ -75,15 +78,31 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Logs an error with its causes, and gives back the exit code.
-fn said(code: tandem_model::error::ErrorCode, error: &dyn std::error::Error, exit: u8) -> u8 {
-    let mut causes = String::new();
+/// An error with its causes.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let _ = write!(causes, ": {cause}");
+        let _ = write!(text, ": {cause}");
         source = cause.source();
     }
-    tracing::error!(code = %code, "{error}{causes}");
+    text
+}
+
+/// Logs an agent's error, and gives back the exit code.
+fn logged(code: ErrorCode, error: &dyn std::error::Error, exit: u8) -> u8 {
+    tracing::error!(code = %code, "{}", with_causes(error));
+    exit
+}
+
+/// Tells a person of an error, and gives back the exit code.
+fn told(code: ErrorCode, error: &dyn std::error::Error, exit: u8) -> u8 {
+    let text = with_causes(error);
+    // Nobody can be told that telling failed.
+    let _ = writeln!(
+        io::stderr(),
+        "error: {text}\ncode: {code} (`tandem explain {code}`)"
+    );
     exit
 }
 

@@ -44,7 +44,7 @@ pub use job::{
 };
 pub use ledger::{BalanceView, BalancesReply};
 pub use log::{LogChunkView, LogPage};
-pub use moment::Moment;
+pub use moment::{Moment, WORLD_TIME};
 pub use offer::{GradeLostView, NetworkView, OfferPage, OfferView};
 pub use policy::{
     ConversionView, PolicyApplied, PolicyBacktestReply, PolicyBacktestRequest, PolicyCheckReply,

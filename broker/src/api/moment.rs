@@ -6,10 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tandem_model::time::{WallTime, WorldTime};
 use utoipa::ToSchema;
 
+/// Header with the world time at which an answer was made, where that is not the wall's: with emulated
+/// networks that run fast.
+pub const WORLD_TIME: &str = "tandem-world-time";
+
 /// A moment in UTC, written as RFC 3339 with microseconds (`2026-08-21T09:30:00.000000Z`).
 ///
 /// Whether it is wall time or world time is said where it stands; outside the sandbox they are the
-/// same.
+/// same. Where they are not, the header `tandem-world-time` says how late it is in the world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
 #[schema(value_type = String, format = DateTime, example = "2026-08-21T09:30:00.000000Z")]
 pub struct Moment(i64);

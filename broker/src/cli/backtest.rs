@@ -1,6 +1,6 @@
 //! `tandem policy backtest`: what would have come of a policy, or of two, on past demand and prices.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use comfy_table::{CellAlignment, Table};
 use tandem_model::error::ErrorCode;
@@ -13,6 +13,7 @@ use tandem_pricing::policy::{Policy, PolicyProblems};
 
 use super::failure::Failure;
 use super::output::{read_text, say, table, tell};
+use super::words::moment;
 
 /// Largest file of the lab.
 const FILE_BYTES_MAX: u64 = 64 << 20;
@@ -52,7 +53,7 @@ pub struct Arguments {
     #[arg(long, value_name = "E", value_parser = permille)]
     elasticity: Option<u32>,
     /// The moment at which the replay starts; promotions look at it.
-    #[arg(long, value_name = "TIME", default_value = "2026-11-02T00:00:00Z", value_parser = moment)]
+    #[arg(long, value_name = "TIME", default_value = "2026-11-02T00:00:00Z", value_parser = begin)]
     start: WallTime,
     /// Write a page with charts.
     #[arg(long, value_name = "FILE")]
@@ -73,7 +74,7 @@ fn permille(text: &str) -> Result<u32, String> {
         })
 }
 
-fn moment(text: &str) -> Result<WallTime, String> {
+fn begin(text: &str) -> Result<WallTime, String> {
     let moment: jiff::Timestamp = text
         .parse()
         .map_err(|_| "a moment such as 2027-03-01T00:00:00Z".to_owned())?;
@@ -108,7 +109,25 @@ pub fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     if json {
         return say(&serde_json::to_string_pretty(&result)?);
     }
-    print(&result)
+    print(&result)?;
+    for policy in [Some(&policy), other.as_ref()].into_iter().flatten() {
+        tell_promotions_off(policy, arguments.start, result.inputs.days);
+    }
+    Ok(())
+}
+
+/// Names the promotions that had no part in a replay of so many days.
+fn tell_promotions_off(policy: &Policy, start: WallTime, days: usize) {
+    let days_s = DAY_S.saturating_mul(u64::try_from(days).unwrap_or(u64::MAX));
+    let end = start.after(Duration::from_secs(days_s));
+    for (id, from, until) in policy.promotions_off(start, end) {
+        let [start, end, from, until] = [start, end, from, until].map(|at| moment(at.into()));
+        let again = from.replace(' ', "T");
+        tell(&format!(
+            "note: `{}` gives {id} from {from} until {until}, and the replay went from {start} until {end}; to see it: --start {again}",
+            policy.name()
+        ));
+    }
 }
 
 fn policy(path: &str) -> anyhow::Result<Policy> {
@@ -250,7 +269,7 @@ fn groups(
     let mut head = vec![what];
     head.extend(two.then_some("policy"));
     head.extend([
-        "tasks", "sold", "price", "capacity", "revenue", "margin", "credit",
+        "tasks", "sold", "too dear", "no room", "revenue", "margin", "credit",
     ]);
     let mut rows = table(&head);
     let reports: Vec<_> = result.policies.iter().map(of).collect();

@@ -7,6 +7,9 @@ use tandem_pricing::files::{DocumentFormat, FileError};
 use super::output::{say, table, tell};
 use super::workload;
 
+/// Most items of a list that a cell shows; `--json` has all.
+const SHOWN_MAX: usize = 8;
+
 /// The document that `--json` prints: the classification, then whether the file can be submitted.
 #[derive(Debug, Serialize)]
 struct Report {
@@ -40,19 +43,30 @@ pub fn run(path: &str, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn print(classification: &Classification) -> anyhow::Result<()> {
-    let value = serde_json::to_value(classification)?;
-    let text = |v: &serde_json::Value| match v {
+/// A value as a cell of a table.
+fn text(value: &serde_json::Value) -> String {
+    match value {
         serde_json::Value::String(s) => s.clone(),
         serde_json::Value::Null => "-".into(),
         serde_json::Value::Array(all) if all.is_empty() => "-".into(),
-        serde_json::Value::Array(all) => all
-            .iter()
-            .map(|v| v.as_str().unwrap_or("?").to_owned())
-            .collect::<Vec<_>>()
-            .join(", "),
+        serde_json::Value::Array(all) => {
+            let shown: Vec<&str> = all
+                .iter()
+                .take(SHOWN_MAX)
+                .map(|v| v.as_str().unwrap_or("?"))
+                .collect();
+            let shown = shown.join(", ");
+            match all.len().saturating_sub(SHOWN_MAX) {
+                0 => shown,
+                more => format!("{shown} and {more} more"),
+            }
+        }
         other => other.to_string(),
-    };
+    }
+}
+
+fn print(classification: &Classification) -> anyhow::Result<()> {
+    let value = serde_json::to_value(classification)?;
     say(&format!(
         "{} ({} % sure)",
         text(&value["class"]),
@@ -80,4 +94,20 @@ fn print(classification: &Classification) -> anyhow::Result<()> {
         ]);
     }
     say(&rows.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut_with_a_count() {
+        assert_eq!(text(&json!(["a", "b"])), "a, b");
+        assert_eq!(text(&json!(vec!["x"; SHOWN_MAX])), "x, x, x, x, x, x, x, x");
+        let long = text(&json!(vec!["x"; SHOWN_MAX + 2]));
+        assert_eq!(long, "x, x, x, x, x, x, x, x and 2 more");
+        assert_eq!(text(&json!([])), "-");
+    }
 }

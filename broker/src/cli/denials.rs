@@ -31,6 +31,7 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     }
     if denials.view.is_empty() {
         tell("nothing was denied");
+        return Ok(());
     }
     print(&denials.view, arguments.account.is_some())
 }

@@ -7,9 +7,9 @@ use tandem_model::placement::Epoch;
 use tandem_model::time::in_words;
 
 use super::connection::Connection;
-use super::output::{say, table, tell};
+use super::output::{listing, say, table, tell};
 use super::watch;
-use super::words::{PROBED_WHILE_RUNNING, counted, hourly, made, moment, word};
+use super::words::{PROBED_WHILE_RUNNING, counted, hourly, made, moment, tell_clock, word};
 use crate::api::{
     CancelReply, JobSummary, JobView, NodeView, PerformanceBreachView, ProbeView, QuoteView,
     TermView,
@@ -82,7 +82,9 @@ pub async fn list(arguments: ListArguments, json: bool) -> anyhow::Result<()> {
             job.ended_at.map_or_else(String::new, moment),
         ]);
     }
-    say(&rows.to_string())
+    say(&listing(&rows))?;
+    tell_clock(&client);
+    Ok(())
 }
 
 /// Shows one job, or follows it.
@@ -95,7 +97,9 @@ pub async fn show(arguments: ShowArguments, json: bool) -> anyhow::Result<()> {
     if json {
         return say(&serde_json::to_string_pretty(&job.document)?);
     }
-    print(&job.view)
+    print(&job.view)?;
+    tell_clock(&client);
+    Ok(())
 }
 
 /// What follows the term of a job that has no limit of time; none for one that ends with it.
@@ -132,10 +136,8 @@ fn print(job: &JobView) -> anyhow::Result<()> {
         hourly(rate, quote.gpus),
         quote.at_most()
     ))?;
-    let goes_on = job
-        .term
-        .as_ref()
-        .filter(|_| !job.summary.state.is_terminal());
+    let is_open = !job.summary.state.is_terminal();
+    let goes_on = job.term.as_ref().filter(|_| is_open);
     if let Some(term) = goes_on.and_then(|term| term_line(quote, term)) {
         say(&format!("  term      {term}"))?;
     }
@@ -148,7 +150,7 @@ fn print(job: &JobView) -> anyhow::Result<()> {
     if let Some(cause) = &job.cause {
         say(&format!("  cause     {cause}"))?;
     }
-    if let Some(checkpoint) = &job.checkpoint {
+    if let Some(checkpoint) = job.checkpoint.as_ref().filter(|_| is_open) {
         let (step, epoch) = (checkpoint.step, checkpoint.epoch.0);
         say(&format!(
             "  restarts  from step {step}, saved by attempt {epoch}"

@@ -6,7 +6,7 @@ use tandem_model::network::Country;
 use tandem_pricing::countries;
 
 use super::connection::Connection;
-use super::output::{say, table, tell};
+use super::output::{listing, say, table, tell};
 use super::words::moment;
 use crate::api::{AccountRequest, AccountView, KeyRequest, KeyView, NewKeyView, SCOPES, Scope};
 use crate::client::Answer;
@@ -215,7 +215,7 @@ pub async fn account(command: AccountCommand, json: bool) -> anyhow::Result<()> 
                     moment(account.created_at),
                 ]);
             }
-            say(&rows.to_string())
+            say(&listing(&rows))
         }
     }
 }

@@ -4,8 +4,8 @@ use gpu_probe::hex::HexBytes;
 use gpu_probe::report::DeviceUuid;
 
 use super::connection::Connection;
-use super::output::{say, table, tell};
-use super::words::{moment, word};
+use super::output::{listing, say, table, tell};
+use super::words::{moment, tell_clock, word};
 use crate::api::{
     BanRequest, DeviceDetailView, DeviceEventView, DeviceVerdictView, DeviceView, LatencyView,
 };
@@ -108,7 +108,8 @@ async fn list(look: Look, json: bool) -> anyhow::Result<()> {
         true => "/v1/nodes".to_owned(),
         false => format!("/v1/nodes?{}", query.join("&")),
     };
-    let devices: Answer<Vec<DeviceView>> = look.connection.client()?.all(&path).await?;
+    let client = look.connection.client()?;
+    let devices: Answer<Vec<DeviceView>> = client.all(&path).await?;
     if json {
         return say(&serde_json::to_string_pretty(&devices.document)?);
     }
@@ -116,6 +117,7 @@ async fn list(look: Look, json: bool) -> anyhow::Result<()> {
         Some(first) => {
             say(&listed(&devices.view))?;
             tell(&format!("its history: tandem nodes {}", first.uuid));
+            tell_clock(&client);
         }
         None => tell("no such device was seen; placements are probed where `probe.at_start` is on"),
     }
@@ -157,12 +159,13 @@ fn listed(devices: &[DeviceView]) -> String {
                 .map_or_else(String::new, |ban| ban.reason.clone()),
         ]);
     }
-    rows.to_string()
+    listing(&rows)
 }
 
 async fn show(connection: Connection, uuid: DeviceUuid, json: bool) -> anyhow::Result<()> {
     let path = format!("/v1/nodes/{uuid}?limit={HISTORY_SHOWN}");
-    let device: Answer<DeviceDetailView> = connection.client()?.get(&path).await?;
+    let client = connection.client()?;
+    let device: Answer<DeviceDetailView> = client.get(&path).await?;
     if json {
         return say(&serde_json::to_string_pretty(&device.document)?);
     }
@@ -181,6 +184,7 @@ async fn show(connection: Connection, uuid: DeviceUuid, json: bool) -> anyhow::R
     tell(&format!(
         "UUID, card and latencies are the machine's own word\n{next} {uuid} --reason TEXT"
     ));
+    tell_clock(&client);
     Ok(())
 }
 

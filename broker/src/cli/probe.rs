@@ -5,8 +5,8 @@ use tandem_model::id::{JobId, ProbeId};
 
 use super::connection::Connection;
 use super::failure::Failure;
-use super::output::{say, table, tell};
-use super::words::{device, made, moment, word};
+use super::output::{listing, say, table, tell};
+use super::words::{device, made, moment, tell_clock, word};
 use crate::api::JobProbeView;
 use crate::client::Answer;
 
@@ -26,7 +26,8 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
     let job = arguments.job;
     let path = format!("/v1/jobs/{job}/probes");
-    let probes: Answer<Vec<JobProbeView>> = arguments.connection.client()?.all(&path).await?;
+    let client = arguments.connection.client()?;
+    let probes: Answer<Vec<JobProbeView>> = client.all(&path).await?;
     if let Some(wanted) = arguments.receipt {
         return receipt(&probes.view, job, wanted, json);
     }
@@ -43,6 +44,7 @@ pub async fn run(arguments: Arguments, json: bool) -> anyhow::Result<()> {
          keep a receipt: tandem probe {job} --receipt {}",
         newest.id
     ));
+    tell_clock(&client);
     Ok(())
 }
 
@@ -94,6 +96,7 @@ fn rendered(probes: &[JobProbeView]) -> String {
             lines.push(format!("  {effect:<13} {code} ({})", reason.detail));
         }
     }
+    let rows = listing(&rows);
     format!("{rows}\n{}", lines.join("\n"))
 }
 

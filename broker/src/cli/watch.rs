@@ -41,7 +41,11 @@ pub async fn run(client: &Client, id: JobId, json: bool) -> anyhow::Result<()> {
     } else {
         say(&last_line(&ended.view))?;
     }
-    verdict(&ended.view)
+    verdict(&ended.view)?;
+    tell(&format!(
+        "next: `tandem logs {id}`, `tandem job {id}`, `tandem receipt {id}`"
+    ));
+    Ok(())
 }
 
 /// Fails for a job that ended without success.

@@ -5,7 +5,9 @@ use serde::Serialize;
 use tandem_model::money::{MicroUsd, RatePerGpuHour};
 use tandem_model::time::in_words;
 
+use super::output::tell;
 use crate::api::{Moment, QuoteView};
+use crate::client::Client;
 
 /// The word of a value that is a word in JSON, such as a state.
 pub fn word(value: &impl Serialize) -> String {
@@ -21,6 +23,16 @@ pub fn moment(at: Moment) -> String {
     match text.get(..19) {
         Some(seconds) => format!("{}Z", seconds.replace('T', " ")),
         None => text,
+    }
+}
+
+/// Says which clock a table's times are of, where that is not the wall's.
+pub fn tell_clock(client: &Client) {
+    if let Some(now) = client.world_time() {
+        let now = moment(now);
+        tell(&format!(
+            "these times are by the networks' clock, where it is {now}; quotes, policies and keys go by the wall clock"
+        ));
     }
 }
 

@@ -5,6 +5,7 @@ mod credentials;
 pub mod failure;
 mod stream;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode, Url};
@@ -13,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tandem_model::secret::Secret;
 
-use crate::api::{PAGE_ITEMS_MAX, Page, ProblemView};
+use crate::api::{Moment, PAGE_ITEMS_MAX, Page, ProblemView, WORLD_TIME};
 pub use credentials::{Credentials, CredentialsError};
 pub use stream::EventStream;
 
@@ -84,6 +85,7 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     key: Option<Secret>,
+    world_time: Arc<OnceLock<Moment>>,
 }
 
 /// An answer: the document as it came, so that fields which this program does not know stay in it,
@@ -115,6 +117,7 @@ impl Client {
             http,
             url: url.trim_end_matches('/').to_owned(),
             key,
+            world_time: Arc::default(),
         })
     }
 
@@ -126,6 +129,11 @@ impl Client {
     /// Whether a key is known.
     pub fn has_key(&self) -> bool {
         self.key.is_some()
+    }
+
+    /// The world time of the first answer, where that is not the wall's.
+    pub fn world_time(&self) -> Option<Moment> {
+        self.world_time.get().copied()
     }
 
     /// Reads something of `/v1`.
@@ -262,6 +270,9 @@ impl Client {
             .await
             .map_err(|e| alone(self.unreachable(&e)))?;
         let (status, asked) = (answer.status(), retry_after(&answer));
+        if let Some(at) = world_time(&answer) {
+            self.world_time.get_or_init(|| at);
+        }
         let body = self.body(answer).await.map_err(alone)?;
         if status.is_success() {
             if body.is_empty() {
@@ -337,6 +348,11 @@ fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
     let text = answer.headers().get("Retry-After")?.to_str().ok()?;
     let asked = Duration::from_secs(text.trim().parse().ok()?);
     Some(asked.min(RETRY_AFTER_MAX))
+}
+
+fn world_time(answer: &reqwest::Response) -> Option<Moment> {
+    let text = answer.headers().get(WORLD_TIME)?.to_str().ok()?;
+    serde_json::from_value(text.into()).ok()
 }
 
 /// A text as part of a query: everything but RFC 3986's unreserved characters is encoded.

@@ -132,3 +132,21 @@ fn texts_that_are_no_url_are_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_worlds_time_is_kept_where_an_answer_says_it() {
+    let server = MockServer::start().await;
+    let plain = ResponseTemplate::new(200).set_body_json(json!({}));
+    let apart = plain.clone();
+    let apart = apart.insert_header(WORLD_TIME, "2026-08-21T09:30:00.000000Z");
+    for (at, answer) in [("/plain", plain), ("/apart", apart)] {
+        let mock = Mock::given(path(at)).respond_with(answer);
+        mock.mount(&server).await;
+    }
+    let client = client(&server);
+    client.get::<Value>("/plain").await.unwrap();
+    assert_eq!(client.world_time(), None);
+    client.get::<Value>("/apart").await.unwrap();
+    let told = client.world_time().map(Moment::micros);
+    assert_eq!(told, Some(1_787_304_600_000_000));
+}

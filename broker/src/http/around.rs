@@ -14,6 +14,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use futures_util::FutureExt as _;
 use gpu_probe::protocol::PROBES_PATH;
+use tandem_model::time::Clock;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -21,6 +22,7 @@ use super::context;
 use super::limiter::Left;
 use super::problem::{Problem, X_REQUEST_ID};
 use super::server::Shared;
+use crate::api::{Moment, WORLD_TIME};
 
 /// Longest time for the making of an answer; a stream's answer is made when it begins.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -29,6 +31,8 @@ const PROBE_ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
 /// Fields of the structured headers of draft-ietf-httpapi-ratelimit-headers.
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+/// Less than this between world time and the wall's is no difference.
+const APART_MIN_US: u64 = 5_000_000;
 
 /// Answers a request under an id, in time, whatever its handler does.
 pub(super) async fn around(
@@ -66,13 +70,25 @@ pub(super) async fn around(
     let status = answer
         .as_ref()
         .map_or_else(Problem::status, ServiceResponse::status);
-    if let Some(shared) = shared {
+    if let Some(shared) = &shared {
         let metrics = &shared.state.metrics;
         metrics.answered(&method, &route, status.as_u16(), started.elapsed());
     }
     let mut response = answer?;
     dress(&mut response, &id);
+    let apart = shared.and_then(|shared| world_time(&*shared.state.clock));
+    if let Some(at) = apart.and_then(|at| HeaderValue::from_str(&at.to_string()).ok()) {
+        let name = HeaderName::from_static(WORLD_TIME);
+        response.headers_mut().insert(name, at);
+    }
     Ok(response)
+}
+
+/// The world's time, where it is not the wall's.
+fn world_time(clock: &dyn Clock) -> Option<Moment> {
+    let (world, wall) = (clock.world(), clock.wall());
+    let apart_us = world.micros().abs_diff(wall.micros());
+    (apart_us >= APART_MIN_US).then(|| world.into())
 }
 
 /// The method, when it is one that somebody may mean; clients can send any word, and each word that

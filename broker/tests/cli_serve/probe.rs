@@ -37,6 +37,7 @@ fn the_probe_of_a_job_is_shown_kept_checked_without_a_broker_and_its_device_bann
     assert!(table.contains(id) && table.contains("emulated"), "{table}");
     assert!(table.contains("at the start"), "{table}");
     assert!(text(&shown.stderr).contains(&format!("tandem probe {job} --receipt {id}")));
+    assert!(text(&shown.stderr).contains("by the networks' clock"));
     let device = probes["items"][0]["devices"][0]["uuid"].as_str().unwrap();
     let banned = home.json(&broker, &["nodes", "ban", device, "--reason", "a test"]);
     assert_eq!(banned["ban"]["reason"], "a test");

@@ -1,9 +1,13 @@
 //! Beside the API: liveness, readiness, metrics, and what happens when parts of the broker fail.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tandem::api::{Moment, WORLD_TIME};
+use tandem::clock::SystemClock;
+use tandem_model::time::Clock as _;
 
 use crate::client::Answer;
 use crate::quotes::GOOD;
@@ -134,4 +138,15 @@ async fn the_version_names_the_agent_that_start_scripts_fetch() {
     let program = Answer::of(stage.client.get(format!("{}/agent/v1/binary", stage.url))).await;
     let digest = gpu_probe::protocol::Sha256::of(program.text.as_bytes()).to_string();
     assert_eq!(version["agent_sha256"], Value::from(digest));
+}
+
+#[tokio::test]
+async fn answers_say_the_worlds_time_where_it_is_not_the_walls() {
+    let stage = Stage::bare().await;
+    // Its world runs ten times as fast, and is far enough ahead after this.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let answer = stage.get("/v1/jobs").await;
+    let told: Moment = serde_json::from_value(answer.header(WORLD_TIME).into()).unwrap();
+    let wall = Moment::from(SystemClock::new(1).wall());
+    assert!(told > wall, "{told} is not ahead of {wall}");
 }

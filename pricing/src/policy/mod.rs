@@ -307,6 +307,18 @@ impl Policy {
         })
     }
 
+    /// The promotions that are on at no moment from `begin` until before `end`: id, first moment, and
+    /// first moment after it.
+    pub fn promotions_off(
+        &self,
+        begin: WallTime,
+        end: WallTime,
+    ) -> impl Iterator<Item = (&str, WallTime, WallTime)> {
+        let off = move |p: &&Promotion| p.until <= begin || end <= p.from;
+        let off = self.promotions.iter().filter(off);
+        off.map(|p| (p.id.as_str(), p.from, p.until))
+    }
+
     /// All of its promotions, as if each gave all that it may: a price without them.
     pub fn without_promotions(&self) -> Exhausted {
         let all = self.promotions();

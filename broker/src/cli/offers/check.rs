@@ -76,7 +76,7 @@ fn age(dated: Date, today: Date) -> Age {
 
 fn refused(problem: FileProblem) -> Failure {
     Failure::new(ErrorCode::PRICE_FILE, problem.to_string())
-        .hint("mend the line that is named, or leave the file out; nothing of it was counted")
+        .hint("nothing of the file was counted; price files have SkyPilot's columns, those of the price lab are read by `tandem policy backtest` (docs/offer-gate.md, docs/price-lab.md)")
 }
 
 /// The bytes of a file; no more than a price file may have.
