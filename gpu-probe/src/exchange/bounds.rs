@@ -2,7 +2,8 @@
 
 use super::{ProverMessage, RowOpening, VerifierMessage};
 use crate::report::{
-    DEVICES_MAX, FORMAT_VERSION, FormatRefused, TEXT_LEN_MAX, check_size_and_depth,
+    DEVICES_MAX, FORMAT_VERSION, FormatRefused, REPORT_BYTES_MAX, TEXT_LEN_MAX,
+    check_size_and_depth,
 };
 
 /// Most bytes of a message: roots of 4096 passes on 16 devices, or the openings of one device.
@@ -92,7 +93,13 @@ impl ProverMessage {
                 }
                 Ok(())
             }
-            Self::Report(signed) => signed.report.check(),
+            Self::Report(signed) => {
+                signed.report.check()?;
+                // As it would lie in a file.
+                let text = serde_json::to_vec(signed);
+                let text = text.map_err(|e| FormatRefused::Json(e.to_string()))?;
+                check_size_and_depth(&text, REPORT_BYTES_MAX)
+            }
             // Their lists must match the plan, which only the session knows.
             Self::MatrixBegin
             | Self::MatrixCommit { .. }

@@ -2,7 +2,9 @@
 
 use super::Thresholds;
 use super::findings::Findings;
-use crate::report::{DeviceReport, Gaps, Health, Kind, Load, Outcome, event_reason, percentile};
+use crate::report::{
+    DeviceReport, Gaps, Health, Kind, Load, Outcome, Telemetry, event_reason, percentile,
+};
 use crate::verdict::{Effect, ReasonCode};
 
 /// Minutes 1 to 3 of a soak: warm, and not yet hot.
@@ -50,7 +52,7 @@ pub fn judge_soak(load: &Load, lines: &Thresholds) -> SoakVerdict {
     };
     let windows = (
         median(SOAK_START_MS.start, SOAK_START_MS.end),
-        median(end - SOAK_END_MS, end + 1),
+        median(end - SOAK_END_MS, end.saturating_add(1)),
     );
     let (Some(start), Some(last)) = windows else {
         return SoakVerdict::TooShort;
@@ -61,16 +63,23 @@ pub fn judge_soak(load: &Load, lines: &Thresholds) -> SoakVerdict {
         return SoakVerdict::Good { permille };
     }
     let line = u128::from(start) * u128::from(lines.soak_good_permille) / 1_000;
-    let minutes = SOAK_START_MS.end / 60_000..=end / 60_000;
-    let is_below = |minute: &u64| {
-        let inside = load.samples.iter().filter(|s| s.at_ms / 60_000 == *minute);
-        let rates: Vec<u64> = inside.map(|s| s.gflops).collect();
-        percentile(&rates, 50).is_some_and(|rate| u128::from(rate) < line)
-    };
     SoakVerdict::Slowed {
         permille,
-        knee_minute: minutes.into_iter().find(is_below),
+        knee_minute: knee_minute(load, line),
     }
+}
+
+/// The first minute after the start whose median speed is below `line`. Walks the samples and not
+/// the minutes: moments are the prover's, up to 2^64 ms, and the samples are few.
+fn knee_minute(load: &Load, line: u128) -> Option<u64> {
+    let minute = |sample: &Telemetry| sample.at_ms / 60_000;
+    let minutes = load.samples.chunk_by(|a, b| minute(a) == minute(b));
+    let is_below = |inside: &&[Telemetry]| {
+        let rates: Vec<u64> = inside.iter().map(|s| s.gflops).collect();
+        percentile(&rates, 50).is_some_and(|rate| u128::from(rate) < line)
+    };
+    let mut later = minutes.filter(|inside| minute(&inside[0]) >= SOAK_START_MS.end / 60_000);
+    later.find(is_below).map(|inside| minute(&inside[0]))
 }
 
 /// Names the longer tests that a report of this kind should have and lacks altogether.
@@ -151,8 +160,7 @@ fn one_load(name: &str, load: &Load, found: &mut Findings) {
         );
         found.fail(ReasonCode::ResultsDiffer, detail);
     }
-    let throttled =
-        |s: &&crate::report::Telemetry| s.event_reasons.is_some_and(|bits| bits & HARDWARE != 0);
+    let throttled = |s: &&Telemetry| s.event_reasons.is_some_and(|bits| bits & HARDWARE != 0);
     if let Some(sample) = load.samples.iter().find(throttled) {
         let detail = format!("{name}: slowed by hardware for heat at {} ms", sample.at_ms);
         found.fail(ReasonCode::HardwareThrottled, detail);

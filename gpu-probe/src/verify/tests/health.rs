@@ -230,3 +230,22 @@ fn a_report_that_leaves_its_tests_or_samples_out_could_not_run() {
         assert_eq!(outcome(edit), VerdictOutcome::CouldNotRun);
     }
 }
+
+#[test]
+fn samples_as_late_as_a_number_can_say_are_judged_at_once() {
+    let mut late = load(3, |_| 1_000);
+    let mut last = late.samples[0];
+    last.gflops = 1;
+    for second in 0..30 {
+        last.at_ms = u64::MAX - 30_000 + second * 1_000;
+        late.samples.push(last);
+    }
+    let slowed = SoakVerdict::Slowed {
+        permille: 1,
+        knee_minute: Some((u64::MAX - 30_000) / 60_000),
+    };
+    assert_eq!(judge_soak(&late, &Thresholds::default()), slowed);
+    late.samples.iter_mut().for_each(|s| s.gflops = 1_000);
+    late.samples.last_mut().unwrap().at_ms = u64::MAX;
+    judge_soak(&late, &Thresholds::default());
+}
